@@ -20,7 +20,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -52,15 +52,11 @@ def size(reduced: Size, full: Size) -> Size:
 
 def needs(tool: str) -> str:
     """The path of the tool's program; where there is none the running test is skipped, or fails if it was required."""
-    for program in PROGRAMS.get(tool, (tool,)):
-        if path := shutil.which(program):
-            return path
-    _absent(tool)
-
-
-def _absent(tool: str) -> NoReturn:
+    found = next((path for program in PROGRAMS.get(tool, (tool,)) if (path := shutil.which(program))), None)
+    if found is not None:
+        return found
     if tool in re.split(r"[,\s]+", os.environ.get("BEDSIDE_REQUIRE", "")):
-        pytest.fail(f"{tool} is not installed, and BEDSIDE_REQUIRE asks for it", pytrace=False)
+        raise pytest.fail.Exception(f"{tool} is not installed, and BEDSIDE_REQUIRE asks for it", pytrace=False)
     raise pytest.skip.Exception(f"needs {tool}, which is not installed here")
 
 
