@@ -105,7 +105,7 @@ class Recorder:
         elif report.when == "call" and report.passed:
             self.passed.add(report.nodeid)
         elif report.skipped and isinstance(report.longrepr, tuple):
-            self.absent[str(report.longrepr[2])] += 1
+            self.absent[str(report.longrepr[2]).removeprefix("Skipped: ")] += 1
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.absent:
