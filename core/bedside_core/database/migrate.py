@@ -1,0 +1,218 @@
+"""Brings a database's tables up to date: core's migrations first, then each plugin's, each app all or nothing."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.apps.migrations.tables import Migration
+from piccolo.conf.apps import AppConfig
+
+from bedside_core import piccolo_conf
+from bedside_core.database.engine import DB, connect_owner
+from bedside_core.database.faults import table_faults
+from bedside_core.database.kinds import APPLICATION, SCOPE_FUNCTIONS, Kind, deployment_table
+from bedside_core.database.rows import DedicatedConnection
+
+CORE = "bedside_core.piccolo_app"
+"""Import path of core's own app, whose migrations come first."""
+
+_LOCK = 0x6265647369646500  # "bedside\0": whoever migrates this database holds it
+
+
+class MigrationRefused(RuntimeError):
+    """An app's migrations can't be run as they are."""
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What `migrate` did."""
+
+    applied: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Ids of the migrations that were run, by app."""
+    failed: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Why a plugin's app was left as it was, by app."""
+
+
+def sql_migration(app_name: str, migration_id: str, description: str, statements: Sequence[str]) -> MigrationManager:
+    """Return a Piccolo migration that runs SQL statements as the owner of the tables.
+
+    Args:
+        app_name: the app's name, as in its `AppConfig`.
+        migration_id: the file's name without `.py`, beginning with the app's name and an underscore.
+        description: what it does, in a sentence.
+        statements: SQL, run in this order.
+    """
+    manager = MigrationManager(migration_id=migration_id, app_name=app_name, description=description)
+
+    async def run() -> None:
+        for statement in statements:
+            await DB.execute(statement)
+
+    manager.add_raw(run)
+    return manager
+
+
+@dataclass(frozen=True)
+class _App:
+    """One app, read from its module."""
+
+    module: str
+    name: str
+    migrations: Mapping[str, Path]
+    kinds: Mapping[str, Kind]
+
+
+async def migrate(owner_dsn: str, apps: Sequence[str], *, core: str = CORE) -> Migrated:
+    """Run the migrations that the database does not have yet. Safe for several processes at once.
+
+    Each app runs in one transaction, at the end of which its tables are held against their declared kinds. What fails in a
+    plugin's app undoes that app's part alone.
+
+    Args:
+        owner_dsn: URL as the owner of the tables.
+        apps: import paths of the plugins' `piccolo_app` modules, in the order of their dependencies.
+        core: import path of core's own.
+
+    Raises:
+        MigrationRefused: core's migrations can't be run, or one failed.
+        Unavailable: there is no server.
+    """
+    owner = await connect_owner(owner_dsn)
+    try:
+        await _prepare(owner)
+        applied: dict[str, tuple[str, ...]] = {}
+        failed: dict[str, str] = {}
+        good: list[_App] = []
+        for module in (core, *apps):
+            try:
+                app = _read(module, good)
+                applied[module] = await _run(owner, app, good)
+                good.append(app)
+            except Exception as error:
+                if module == core:
+                    raise MigrationRefused(f"core's migrations failed: {error}") from error
+                failed[module] = f"{type(error).__name__}: {error}"
+    finally:
+        await owner.close()
+    piccolo_conf.register_apps([app.module for app in good])
+    return Migrated(applied, failed)
+
+
+async def pending(dsn: str, apps: Sequence[str], *, core: str = CORE) -> list[str]:
+    """Return the ids of migrations that the database does not have yet; any role that is a member of the group may ask.
+
+    Args:
+        dsn: URL of the database.
+        apps: import paths of the plugins' `piccolo_app` modules.
+        core: import path of core's own.
+    """
+    connection = await connect_owner(dsn)
+    try:
+        exists = await connection.fetchval("SELECT to_regclass('public.migration') IS NOT NULL")
+        done = {
+            (row["app_name"], row["name"])
+            for row in (await connection.fetch("SELECT app_name, name FROM migration") if exists else ())
+        }
+    finally:
+        await connection.close()
+    read: list[_App] = []
+    for module in (core, *apps):
+        read.append(_read(module, read))
+    return [name for app in read for name in app.migrations if (app.name, name) not in done]
+
+
+async def _prepare(owner: DedicatedConnection) -> None:
+    """Make what every migration needs: Piccolo's list of migrations, and the functions that policies call."""
+    async with DB.transaction(connection=owner):
+        await DB.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        if await DB.fetchval(
+            "SELECT to_regprocedure('public.app_person()') IS NOT NULL AND to_regclass('public.migration') IS NOT NULL"
+        ):
+            return
+        await Migration.create_table(if_not_exists=True).run()
+        for statement in (
+            *SCOPE_FUNCTIONS,
+            *deployment_table("migration"),
+            f"GRANT SELECT ON migration TO {APPLICATION}",
+        ):
+            await DB.execute(statement)
+        await DB.execute(f"CREATE POLICY readable ON migration FOR SELECT TO {APPLICATION} USING (true)")
+
+
+async def _run(owner: DedicatedConnection, app: _App, before: Sequence[_App]) -> tuple[str, ...]:
+    async with DB.transaction(connection=owner):
+        await DB.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        # Behind a lock that is long in coming, every statement on the table would queue up.
+        await DB.execute("SET LOCAL lock_timeout = '30s'")
+        rows = await DB.fetch("SELECT name FROM migration WHERE app_name = $1", app.name)
+        done = {row["name"] for row in rows}
+        new = [name for name in app.migrations if name not in done]
+        if not new:
+            return ()
+        tables = await _tables()
+        for name in new:
+            manager = await _load(app, name).forwards()
+            with redirect_stdout(io.StringIO()):  # Piccolo prints its progress
+                await manager.run()
+            await DB.execute(
+                "INSERT INTO migration (name, app_name, ran_on) VALUES ($1, $2, localtimestamp)", name, app.name
+            )
+        kinds = {name: kind for other in (*before, app) for name, kind in other.kinds.items()}
+        made = await _tables() - tables
+        async with DB.connection() as connection:
+            if faults := await table_faults(connection, kinds, only={*app.kinds, *made}):
+                raise MigrationRefused("; ".join(faults))
+    return tuple(new)
+
+
+async def _tables() -> set[str]:
+    rows = await DB.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+    )
+    return {row["relname"] for row in rows}
+
+
+def _read(module: str, before: Sequence[_App]) -> _App:
+    """Import an app and check the names of its migrations against those of the apps before it."""
+    config = cast("AppConfig", importlib.import_module(module).APP_CONFIG)
+    folder = Path(config.migrations_folder_path)
+    migrations = {path.stem: path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"}
+    for other in before:
+        if other.name == config.app_name:
+            raise MigrationRefused(f"the apps {other.module} and {module} have the same name {other.name!r}")
+        # Piccolo imports migrations by file name alone, and would run one of the two twice.
+        if same := sorted(migrations.keys() & other.migrations.keys()):
+            raise MigrationRefused(f"{other.migrations[same[0]]} and {migrations[same[0]]} have the same file name")
+    for name in migrations:
+        if not name.startswith(f"{config.app_name}_"):
+            raise MigrationRefused(f"the migration {name}.py of {module} must be named {config.app_name}_….py")
+    return _App(module, config.app_name, migrations, _kinds(module))
+
+
+def _kinds(module: str) -> Mapping[str, Kind]:
+    """Return what the `tables` module beside an app declares."""
+    name = f"{module.rpartition('.')[0]}.tables"
+    if importlib.util.find_spec(name) is None:
+        return {}
+    return cast("Mapping[str, Kind]", getattr(importlib.import_module(name), "TABLE_KINDS", {}))
+
+
+def _load(app: _App, name: str) -> Any:
+    """Import a migration under a name of its own, and check that its ID is the file's name."""
+    spec = importlib.util.spec_from_file_location(f"bedside_migrations.{app.name}.{name}", app.migrations[name])
+    if spec is None or spec.loader is None:
+        raise MigrationRefused(f"{app.migrations[name]} can't be imported")
+    module: ModuleType = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if getattr(module, "ID", None) != name:
+        raise MigrationRefused(f"{app.migrations[name]}: ID must be the file's name, {name!r}")
+    return module

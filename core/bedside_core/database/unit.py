@@ -1,0 +1,133 @@
+"""A unit of work: rows, jobs and events of one change, all of them or none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple, Protocol
+
+from bedside_core.database.engine import DB
+from bedside_core.database.rows import Connection
+from bedside_core.database.transaction import TransactionOver
+
+_log = logging.getLogger(__name__)
+
+
+class Announcement(NamedTuple):
+    """A live topic that has reached a position."""
+
+    topic: Any
+    position: int
+
+
+class Outlet(Protocol):
+    """Where the events, announcements and jobs of units go; the platform sets one at start."""
+
+    async def enqueue(self, connection: Connection, name: str, payload: Mapping[str, Any]) -> None:
+        """Put a job into the queue on the unit's connection, so that it exists only if the unit is committed."""
+        ...
+
+    async def durable(self, events: Sequence[object]) -> None:
+        """Enqueue the jobs of durable listeners; called before the commit, inside the transaction."""
+        ...
+
+    def after_commit(self, events: Sequence[object], announcements: Sequence[Announcement]) -> None:
+        """Hand events to listeners and announcements to the live bus; must not wait."""
+        ...
+
+
+class Work:
+    """What a unit has gathered so far."""
+
+    def __init__(self) -> None:
+        self._events: list[object] = []
+        self._announcements: list[Announcement] = []
+        self._over = False
+
+    def emit(self, event: object) -> None:
+        """Tell the event's listeners once the unit is committed; durable ones get a job in the same transaction."""
+        self._check()
+        self._events.append(event)
+
+    def publish(self, topic: Any, position: int) -> None:
+        """Announce once the unit is committed that a live topic has reached a position."""
+        self._check()
+        self._announcements.append(Announcement(topic, position))
+
+    async def enqueue(self, job_name: str, payload: Mapping[str, Any]) -> None:
+        """Put a job into the queue in the unit's transaction.
+
+        Args:
+            job_name: name of a declared job.
+            payload: JSON values only.
+        """
+        self._check()
+        async with DB.connection() as connection:
+            await _outlet_set().enqueue(connection, job_name, payload)
+
+    def _check(self) -> None:
+        if self._over:
+            raise TransactionOver
+
+    async def _before_commit(self) -> None:
+        if self._events or self._announcements:
+            await _outlet_set().durable(tuple(self._events))
+
+    def _after_commit(self) -> None:
+        if not self._events and not self._announcements:
+            return
+        try:
+            _outlet_set().after_commit(tuple(self._events), tuple(self._announcements))
+        except Exception:
+            # The change is committed: telling the caller of a failure would be untrue.
+            _log.exception("the events of a committed unit could not be handed on")
+
+
+_work: ContextVar[Work | None] = ContextVar("bedside_work", default=None)
+_outlet: Outlet | None = None
+
+
+def set_outlet(outlet: Outlet | None) -> None:
+    """Tell where units deliver to; None when the platform has stopped."""
+    global _outlet
+    _outlet = outlet
+
+
+def _outlet_set() -> Outlet:
+    if _outlet is None:
+        raise RuntimeError("no platform is running, so there is nobody to deliver events and jobs to")
+    return _outlet
+
+
+@asynccontextmanager
+async def unit() -> AsyncIterator[Work]:
+    """Do one change: `async with unit() as work:` is a transaction; what `work` gathered is delivered after its commit.
+
+    A unit inside another one joins it: its rows are committed, and its events delivered, with the outer one's. When the
+    block raises, everything is rolled back and nothing delivered.
+
+    Raises:
+        Unavailable: the connection to the database was lost; repeat with the same clientId.
+        TransactionAborted: a failed statement's exception was caught inside the block.
+    """
+    outer = _work.get()
+    if outer is not None and DB.transaction_exists():
+        yield outer
+        return
+    work = Work()
+    transaction = DB.transaction(allow_nested=False)
+    try:
+        async with transaction:
+            _work.set(work)
+            try:
+                yield work
+                await work._before_commit()
+            finally:
+                work._over = True
+                _work.set(None)
+    finally:
+        # Also when a cancellation arrived during the commit: it is committed, so it is told.
+        if transaction.committed:
+            work._after_commit()
