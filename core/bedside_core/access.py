@@ -1,0 +1,367 @@
+"""The one place that answers whether an actor may do an action on a target, and why not.
+
+An action is a permission's key (`chat.send`). The answer is made in a fixed order: signed in, plan, role, and then the
+rule of the plugin that owns the target (membership, switch, portal, availability). Every refusal in the product is
+made of a `Refusal`, so that GraphQL, REST, jobs and sockets refuse alike (L3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+import structlog
+
+from bedside_core import errors
+from bedside_core.auth import Actor, Role
+
+if TYPE_CHECKING:
+    from bedside_core.platform import Platform
+
+log = structlog.get_logger("bedside.access")
+
+
+class Tier(StrEnum):
+    """The tiers of a plan, from the lowest to the highest (L1)."""
+
+    STARTER = "starter"
+    ENHANCED = "enhanced"
+    PREMIUM = "premium"
+
+
+class Rule(StrEnum):
+    """Which kind of rule stands in the way."""
+
+    SIGN_IN = "sign_in"
+    PLAN = "plan"
+    ROLE = "role"
+    MEMBERSHIP = "membership"
+    SWITCH = "switch"
+    PORTAL = "portal"
+    AVAILABILITY = "availability"
+
+
+class Reason(StrEnum):
+    """Why a feature is on or off for a practice."""
+
+    INCLUDED = "included"
+    OVERRIDE = "override"
+    ADD_ON = "add_on"
+    TRIAL = "trial"
+    NO_PLANS = "no_plans"
+    NOT_IN_TIER = "not_in_tier"
+    SWITCHED_OFF = "switched_off"
+    PLAN_UNKNOWN = "plan_unknown"
+
+
+class PortalNeeded(errors.Problem):
+    """The patient's portal account is not active."""
+
+    code = "PORTAL_ACCOUNT_NEEDED"
+    meaning = "The patient has no active portal account; `wayOn` tells how to reach them otherwise (C2)."
+    status = 403
+
+
+class NotAvailable(errors.Problem):
+    """The other person does not take this now."""
+
+    code = "NOT_AVAILABLE"
+    meaning = "The other person is not available for it now (C4)."
+    status = 403
+
+
+_PROBLEMS: Mapping[Rule, type[errors.Problem]] = {
+    Rule.SIGN_IN: errors.Unauthenticated,
+    Rule.PLAN: errors.FeatureNotInPlan,
+    Rule.ROLE: errors.Forbidden,
+    Rule.MEMBERSHIP: errors.NotFound,
+    Rule.SWITCH: errors.SwitchedOff,
+    Rule.PORTAL: PortalNeeded,
+    Rule.AVAILABILITY: NotAvailable,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why an action is refused: the blocking rule and the way on.
+
+    Args:
+        rule: the kind of rule that blocks.
+        message: one sentence for a person.
+        way_on: what can be done about it.
+        permission: the action that was asked for.
+        feature: the missing feature, where the plan blocks.
+        tier: the lowest tier with that feature.
+    """
+
+    rule: Rule
+    message: str
+    way_on: str | None = None
+    permission: str | None = None
+    feature: str | None = None
+    tier: str | None = None
+
+    @property
+    def code(self) -> str:
+        """The published error code of this refusal."""
+        return _PROBLEMS[self.rule].code
+
+    def problem(self) -> errors.Problem:
+        """Return the refusal as the error that a caller gets."""
+        detail = {"permission": self.permission, "feature": self.feature, "tier": self.tier}
+        if self.rule is Rule.MEMBERSHIP:  # told as if the target were not there (promise A1)
+            return errors.NotFound(self.message)
+        return _PROBLEMS[self.rule](
+            self.message,
+            way_on=self.way_on,
+            detail={key: value for key, value in detail.items() if value is not None},
+        )
+
+
+TargetCheck = Callable[["Platform", Actor, UUID | None], Awaitable[Refusal | None]]
+"""A plugin's own rule about a target: None, or why not."""
+
+EVERYONE = frozenset({Role.OWNER, Role.MANAGER, Role.PRACTITIONER, Role.STAFF})
+LEADERS = frozenset({Role.OWNER, Role.MANAGER})
+OPERATOR = frozenset({Role.OPERATOR})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """An action that a role may do.
+
+    Args:
+        key: `<plugin>.<verb>`, e.g. `chat.send`; what `can(action)` and `@gated(permission:)` name.
+        doc: what it allows, for people who give out roles.
+        roles: who may do it by default.
+        feature: the feature it belongs to, if a plan can take it away.
+        check: the owning plugin's rule about one target (membership, switch, portal, availability).
+    """
+
+    key: str
+    doc: str
+    roles: frozenset[Role] = EVERYONE
+    feature: str | None = None
+    check: TargetCheck | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """Something a plan can have or lack (L1).
+
+    Args:
+        key: stable name, e.g. `team_chat`.
+        title: what people read.
+        doc: what one has with it.
+        tier: the lowest tier that includes it by default; None is every tier (L7).
+    """
+
+    key: str
+    title: str
+    doc: str
+    tier: Tier | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureState:
+    """Whether a practice has a feature, and why or why not.
+
+    Args:
+        key: the feature.
+        enabled: whether it is on now.
+        reason: why.
+        tier: the lowest tier that includes it in this deployment; None is every tier.
+    """
+
+    key: str
+    enabled: bool
+    reason: Reason
+    tier: str | None
+
+
+class Entitlements(Protocol):
+    """What a plan gives a practice; provided by the plugin `plans`."""
+
+    async def states(self, practice_id: UUID) -> Mapping[str, FeatureState]:
+        """Return every declared feature's state for a practice, as of now."""
+        ...
+
+    async def limit(self, practice_id: UUID, key: str) -> int | None:
+        """Return a practice's limit by its key (L6); None is no limit."""
+        ...
+
+
+_memo: ContextVar[dict[UUID, asyncio.Future[Mapping[str, FeatureState]]] | None] = ContextVar("access_memo", default=None)
+
+
+@contextmanager
+def operation() -> Iterator[None]:
+    """Within it a practice's features are read from the database once; wrap each operation and each event in one."""
+    token = _memo.set({})
+    try:
+        yield
+    finally:
+        _memo.reset(token)
+
+
+def forget(practice_id: UUID) -> None:
+    """Read this practice's features anew, later in the same operation: its plan was just changed."""
+    memo = _memo.get()
+    if memo is not None:
+        memo.pop(practice_id, None)
+
+
+class Access:
+    """Answers why not, for everyone.
+
+    Args:
+        platform: handed to the plugins' own checks.
+        features: every declared feature.
+        permissions: every declared action.
+        entitlements: what decides about plans, where a plugin provides it.
+        plans_expected: whether such a plugin is configured; if it is and does not answer, the answer is no (L8).
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        features: Iterable[Feature],
+        permissions: Iterable[Permission],
+        entitlements: Entitlements | None,
+        *,
+        plans_expected: bool,
+    ) -> None:
+        self._platform = platform
+        self.features: dict[str, Feature] = {feature.key: feature for feature in features}
+        self.permissions: dict[str, Permission] = {permission.key: permission for permission in permissions}
+        self._entitlements = entitlements
+        self._plans_expected = plans_expected
+
+    async def states(self, practice_id: UUID) -> Mapping[str, FeatureState]:
+        """Return the state of every declared feature for a practice, read once in an `operation()`."""
+        memo = _memo.get()
+        if memo is None:
+            return await self._read(practice_id)
+        if practice_id not in memo:
+            memo[practice_id] = asyncio.ensure_future(self._read(practice_id))
+        return await asyncio.shield(memo[practice_id])
+
+    async def _read(self, practice_id: UUID) -> Mapping[str, FeatureState]:
+        if self._entitlements is None:
+            enabled = not self._plans_expected
+            reason = Reason.NO_PLANS if enabled else Reason.PLAN_UNKNOWN
+            return {key: _state(feature, enabled, reason) for key, feature in self.features.items()}
+        try:
+            return await self._entitlements.states(practice_id)
+        except errors.Unavailable:
+            raise  # the database is away: nothing can be done for anybody, and the caller may retry
+        except Exception:
+            log.exception("plans did not answer; every feature is refused")
+            return {key: _state(feature, False, Reason.PLAN_UNKNOWN) for key, feature in self.features.items()}
+
+    async def limit(self, practice_id: UUID, key: str) -> int | None:
+        """Return a practice's limit (L6); None is no limit, as it is where plans is not configured."""
+        return None if self._entitlements is None else await self._entitlements.limit(practice_id, key)
+
+    async def lacks(self, practice_id: UUID, feature: str) -> Refusal | None:
+        """Return why a practice does not have a feature, or None if it has it."""
+        state = (await self.states(practice_id)).get(feature)
+        if state is not None and state.enabled:
+            return None
+        declared = self.features.get(feature)
+        title = declared.title if declared else feature
+        tier = state.tier if state else None
+        return Refusal(
+            rule=Rule.PLAN,
+            message=f"{title} is not in your practice's plan.",
+            way_on=f"It comes with the {tier} plan; ask the owner of your practice." if tier else "Ask the operator.",
+            feature=feature,
+            tier=tier,
+        )
+
+    async def why_not(
+        self,
+        actor: Actor | None,
+        permission: str,
+        target: UUID | None = None,
+        *,
+        feature: str | None = None,
+        about_target: bool = True,
+    ) -> Refusal | None:
+        """Return what stands in the way of an action, or None.
+
+        Args:
+            actor: who asks; None is somebody who is not signed in.
+            permission: the action's key.
+            target: id of what it is done to, where the action has a target.
+            feature: a feature needed in addition to the permission's own.
+            about_target: whether the plugin's rule about the target is asked; a gate leaves it to the service.
+
+        Raises:
+            errors.InvalidInput: there is no such action.
+        """
+        declared = self.permissions.get(permission)
+        if declared is None:
+            raise errors.InvalidInput(
+                f"There is no action {permission!r}.",
+                way_on="`permission` in @gated(…) in the schema names the actions.",
+                field=("action",),
+            )
+        refusal = await self._blocked(actor, declared, feature)
+        if refusal is None and about_target and declared.check is not None and actor is not None:
+            refusal = await declared.check(self._platform, actor, target)
+        return refusal
+
+    async def _blocked(self, actor: Actor | None, permission: Permission, feature: str | None) -> Refusal | None:
+        if actor is None:
+            return Refusal(
+                rule=Rule.SIGN_IN,
+                message="You are not signed in.",
+                way_on="Sign in and send the token.",
+                permission=permission.key,
+            )
+        if actor.practice_id is not None:
+            for needed in filter(None, dict.fromkeys((permission.feature, feature))):
+                if refusal := await self.lacks(actor.practice_id, needed):
+                    return refusal
+        if actor.role not in permission.roles:
+            return Refusal(
+                rule=Rule.ROLE,
+                message=f"Your role does not allow this: {permission.doc}",
+                way_on="Ask an owner or manager of your practice.",
+                permission=permission.key,
+            )
+        return None
+
+    async def require(
+        self,
+        actor: Actor | None,
+        permission: str,
+        target: UUID | None = None,
+        *,
+        feature: str | None = None,
+        about_target: bool = True,
+    ) -> Actor:
+        """Return the actor if the action is allowed.
+
+        Raises:
+            errors.Problem: the refusal, coded.
+        """
+        if refusal := await self.why_not(
+            actor, permission, target, feature=feature, about_target=about_target
+        ):
+            raise refusal.problem()
+        if actor is None:  # why_not has refused it; said again for the reader and the type checker
+            raise errors.Unauthenticated("You are not signed in.")
+        return actor
+
+
+def _state(feature: Feature, enabled: bool, reason: Reason) -> FeatureState:
+    return FeatureState(key=feature.key, enabled=enabled, reason=reason, tier=feature.tier)
+

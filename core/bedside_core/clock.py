@@ -1,0 +1,47 @@
+"""The only source of time: the machine's clock plus an offset that demo and tests can set in the database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from bedside_core.database import DB, unit
+from bedside_core.live import Topic
+
+CLOCK_STREAM = UUID(int=0)
+"""Id of the one stream of kind `clock`, whose position grows with each move."""
+
+
+class Clock:
+    """Tells the time of the product; every expiry, delay and schedule asks it.
+
+    Args:
+        movable: whether the offset in the database counts. False outside demo and tests, so that no row in a
+            production database can move time.
+    """
+
+    def __init__(self, *, movable: bool = False) -> None:
+        self._movable = movable
+        self._offset = timedelta()
+
+    def now(self) -> datetime:
+        """Return the present instant, in UTC."""
+        return datetime.now(UTC) + self._offset
+
+    async def load(self) -> None:
+        """Read the offset from the database, so that several processes agree on the time."""
+        if self._movable:
+            self._offset = timedelta(seconds=float(await DB.fetchval("SELECT clock_offset_seconds()")))
+
+    async def move(self, by: timedelta) -> None:
+        """Move time by a span, for every process.
+
+        Raises:
+            RuntimeError: the clock of this deployment does not move.
+        """
+        if not self._movable:
+            raise RuntimeError("the clock moves in the demo and in tests only")
+        async with unit() as work:
+            position = await DB.fetchval("SELECT clock_move($1)", by.total_seconds())
+            work.publish(Topic("clock", CLOCK_STREAM), position)
+        await self.load()

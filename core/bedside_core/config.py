@@ -1,0 +1,59 @@
+"""What an operator sets for a deployment, by environment variables named BEDSIDE_*."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+FIRST_PARTY = ("graphql", "plans", "chat", "telehealth", "portal", "scheduling")
+
+
+class Config(BaseSettings):
+    """One deployment's configuration; each field is the variable `BEDSIDE_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="BEDSIDE_", extra="ignore", frozen=True)
+
+    database_url: str | None = Field(
+        default=None,
+        description="PostgreSQL (15 or newer) as the application role. Without it the platform runs a private server in `data`.",
+    )
+    database_owner_url: str | None = Field(
+        default=None, description="The same database as the role that owns the tables; only `bedside migrate` uses it."
+    )
+    data: Path = Field(default=Path(".bedside"), description="Folder for the private PostgreSQL server and local files.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str | None = Field(
+        default=None, description="How browsers reach this deployment, e.g. https://clinic.example; where unset, the Host header is compared."
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Further browser origins that may call the API, comma separated (G1)."
+    )
+    plugins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=FIRST_PARTY, description="The plugins that are enabled, comma separated; installed is not enabled."
+    )
+    strict: bool = Field(default=False, description="Refuse to start when any enabled plugin fails (tests and CI).")
+    demo: bool = Field(default=False, description="Set by `bedside demo`: a movable clock, /demo routes, loopback only.")
+    testing: bool = Field(default=False, description="Set by the test suite: a movable clock.")
+    worker: bool = Field(default=True, description="Run background jobs inside the server process.")
+    pool_size: int = Field(default=10, ge=2, description="Most PostgreSQL connections of one process's pool.")
+    hook_seconds: float = Field(default=5.0, gt=0, description="Longest time a plugin's hook may take at start, in seconds.")
+    listener_seconds: float = Field(default=10.0, gt=0, description="Longest time an event listener may take, in seconds.")
+    blocked_seconds: float = Field(
+        default=1.0, gt=0, description="How long code may block the event loop before it is named and interrupted, in seconds."
+    )
+    session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts, in hours.")
+    support_contact: str = Field(default="", description="The operator's contact shown to people who can't sign in (A2).")
+
+    @field_validator("plugins", "allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def clock_moves(self) -> bool:
+        """Whether the clock's offset is read from the database (demo and tests only)."""
+        return self.demo or self.testing

@@ -1,0 +1,62 @@
+"""What a plugin says of itself before anything of it runs: static facts only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+
+from bedside_core.access import Feature, Permission
+
+PLUGIN_API = Version("1.0")
+"""Version of the plugin contract, apart from the product's: minor grows by addition, major removes."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{1,30}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A plugin's static facts; behaviour is in its hooks.
+
+    Args:
+        name: short name, equal to its entry point: lower case letters, digits, underscores.
+        title: what people read in lists of plugins.
+        api: range of plugin API versions it works with, as a PEP 440 specifier (`">=1.0,<2"`).
+        requires: names of plugins without which it can't run; it is disabled with them.
+        after: names of plugins that come first if they are there.
+        features: what a plan can switch on and off (L1).
+        permissions: the actions it knows, with the roles that may do them.
+        settings: its frozen dataclass of settings, fields made by `setting()`.
+        piccolo_app: dotted name of its Piccolo app module, where it has tables.
+        assets: folder of built client files inside its package.
+
+    Raises:
+        ValueError: a fact that can't be right, in words for the plugin's author.
+    """
+
+    name: str
+    title: str
+    api: str
+    requires: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    features: tuple[Feature, ...] = ()
+    permissions: tuple[Permission, ...] = ()
+    settings: type | None = None
+    piccolo_app: str | None = None
+    assets: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"name {self.name!r} is not 2 to 31 lower case letters, digits or underscores")
+        try:
+            SpecifierSet(self.api)
+        except InvalidSpecifier as error:
+            raise ValueError(f"api {self.api!r} is not a version range like '>=1.0,<2'") from error
+        if self.name in self.requires or self.name in self.after:
+            raise ValueError("a plugin can't require itself or come after itself")
+
+    def fits(self, version: Version = PLUGIN_API) -> bool:
+        """Tell whether the plugin works with this version of the plugin API."""
+        return version in SpecifierSet(self.api)

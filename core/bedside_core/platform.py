@@ -1,0 +1,95 @@
+"""The one object that holds what was assembled at start; services, fields, routes and jobs are given it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from bedside_core import errors
+from bedside_core.database import DB, Announcement, Connection, current_scope
+from bedside_core.events import Event, Events, encode
+
+if TYPE_CHECKING:
+    from bedside_core.access import Access
+    from bedside_core.auth import Auth
+    from bedside_core.clock import Clock
+    from bedside_core.config import Config
+    from bedside_core.jobs import Jobs
+    from bedside_core.live import Live
+    from bedside_core.people import People
+    from bedside_core.plugins import Plugins
+    from bedside_core.settings import Settings
+    from bedside_core.watchdog import Watchdog
+
+S = TypeVar("S")
+
+
+class ServiceMissing(errors.Unavailable):
+    """The plugin that answers is not active."""
+
+    code = "SERVICE_MISSING"
+    meaning = "The plugin that would answer is not active in this deployment; `plugins` says why."
+    retryable = False
+
+
+@dataclass(kw_only=True)
+class Platform:
+    """What was assembled: configuration, plugins, and the parts of core."""
+
+    config: Config
+    plugins: Plugins
+    clock: Clock
+    auth: Auth
+    people: People
+    settings: Settings
+    live: Live
+    access: Access = field(init=False)
+    events: Events = field(init=False)
+    jobs: Jobs = field(init=False)
+    watchdog: Watchdog | None = None
+    providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
+    closing: bool = False
+    """True from the moment the process was told to stop."""
+
+    def service(self, protocol: type[S]) -> S:
+        """Return the one provider of a published Protocol.
+
+        Raises:
+            ServiceMissing: no active plugin provides it.
+        """
+        if protocol not in self.providers:
+            raise ServiceMissing(f"{protocol.__name__} is not available in this deployment.")
+        return cast(S, self.providers[protocol][1])
+
+    def provides(self, protocol: type[Any]) -> bool:
+        """Tell whether an active plugin provides a Protocol."""
+        return protocol in self.providers
+
+
+class PlatformOutlet:
+    """Carries a unit of work's events to listeners, jobs and live streams."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def enqueue(self, connection: Connection, name: str, payload: Mapping[str, Any]) -> None:
+        """Write a job of the acting practice, inside the caller's transaction."""
+        practice_id = current_scope().practice_id
+        if practice_id is None:
+            raise RuntimeError("a job belongs to a practice: enqueue it within acting(…)")
+        await self._platform.jobs.enqueue(connection, name, payload, practice_id)
+
+    async def durable(self, events: Sequence[object]) -> None:
+        """Write a job for each durable listener, inside the emitter's transaction."""
+        for event in events:
+            if isinstance(event, Event):
+                for name in self._platform.events.durable_for(event):
+                    async with DB.connection() as connection:
+                        await self._platform.jobs.enqueue(connection, name, encode(event), event.practice_id)
+
+    def after_commit(self, events: Sequence[object], announcements: Sequence[Announcement]) -> None:
+        """Tell live streams and listeners what is now true."""
+        for topic, position in announcements:
+            self._platform.live.publish(topic, position)
+        self._platform.events.deliver(event for event in events if isinstance(event, Event))

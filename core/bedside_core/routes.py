@@ -1,0 +1,74 @@
+"""REST routes of plugins and the gate that stands on each of them (L3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from litestar import Router
+from litestar.connection import ASGIConnection
+from litestar.handlers import HTTPRouteHandler
+from litestar.handlers.base import BaseRouteHandler
+
+if TYPE_CHECKING:
+    from bedside_core.auth import Actor
+    from bedside_core.platform import Platform
+
+Route = HTTPRouteHandler
+"""What the hook `routes` returns: Litestar's HTTP route handlers."""
+
+
+class Gate:
+    """A Litestar guard that asks `access` for a permission and a feature.
+
+    Args:
+        permission: the action's key.
+        feature: a feature needed besides the permission's own.
+    """
+
+    def __init__(self, permission: str, feature: str | None = None) -> None:
+        self.permission = permission
+        self.feature = feature
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        platform: Platform = connection.app.state.platform
+        await platform.access.require(actor_of(connection), self.permission, feature=self.feature)
+
+
+class Public:
+    """The guard that says: this route is for everybody, on purpose."""
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """Let everybody pass."""
+
+
+public_route = Public()
+
+
+def actor_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor | None:
+    """Return who sends a request, None where nobody is signed in."""
+    return connection.scope.get("user")
+
+
+def ungated(routes: Iterable[Route]) -> list[str]:
+    """Return the paths among a plugin's routes that have neither a gate nor `public_route`."""
+    return [
+        path
+        for route in routes
+        for path in sorted(route.paths)
+        if not any(isinstance(guard, Gate | Public) for guard in route.guards or ())
+    ]
+
+
+def mounted(plugin: str, routes: Iterable[Route]) -> Router:
+    """Return a plugin's routes below `/<plugin>/`."""
+    return Router(path=f"/{plugin}", route_handlers=list(routes))
+
+
+def uuid_of(text: str) -> UUID | None:
+    """Return the id in a path or argument; None where it is none, which is told as not found."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,104 @@
+"""Core's tables as Piccolo knows them; the migrations make them, and a test compares the two."""
+
+from __future__ import annotations
+
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Date, DoublePrecision, Text, Timestamptz
+from piccolo.table import Table
+
+from bedside_core.database import DB, Kind
+
+
+class Practice(Table, tablename="practice", db=DB):
+    """A practice, the tenant (P1)."""
+
+    id = UUID(primary_key=True, default=None)
+    name = Text()
+    zone = Text(help_text="IANA time zone.")
+    position = BigInt(help_text="Grows with each change of its plan or of its people's rights.")
+    created_at = Timestamptz()
+
+
+class Account(Table, tablename="account", db=DB):
+    """Somebody who can sign in (A4), to one or several practices (A15)."""
+
+    id = UUID(primary_key=True, default=None)
+    email = Text(help_text="The user name; compared without case.")
+    operator = Boolean(help_text="Whether it is the deployment's operator.")
+    created_at = Timestamptz()
+
+
+class Credential(Table, tablename="credential", db=DB):
+    """An account's password, as argon2id hash."""
+
+    account_id = UUID(primary_key=True, default=None)
+    password_hash = Text()
+
+
+class Session(Table, tablename="session", db=DB):
+    """A sign-in; its token is stored as SHA-256 only."""
+
+    id = UUID(primary_key=True, default=None)
+    account_id = UUID()
+    member_id = UUID(null=True, help_text="Whom it acts as; none for the operator.")
+    token_hash = Bytea()
+    created_at = Timestamptz()
+    expires_at = Timestamptz()
+    ended_at = Timestamptz(null=True)
+
+
+class Member(Table, tablename="member", db=DB):
+    """A person who signs in for a practice (A12)."""
+
+    id = UUID(primary_key=True, default=None)
+    practice_id = UUID()
+    account_id = UUID()
+    first_name = Text()
+    last_name = Text()
+    role = Text()
+    active = Boolean()
+    created_at = Timestamptz()
+
+
+class Patient(Table, tablename="patient", db=DB):
+    """A person in the practice's care (P3)."""
+
+    id = UUID(primary_key=True, default=None)
+    practice_id = UUID()
+    first_name = Text()
+    last_name = Text()
+    date_of_birth = Date()
+    mrn = Text(help_text="Medical record number, unique within the practice.")
+    gender = Text()
+    phone = Text(null=True, help_text="E.164.")
+    email = Text(null=True)
+    created_at = Timestamptz()
+
+
+class Setting(Table, tablename="setting", db=DB):
+    """What a practice, or one of its members, has set of a plugin's settings."""
+
+    id = UUID(primary_key=True, default=None)
+    practice_id = UUID()
+    plugin = Text()
+    member_id = UUID(null=True, help_text="Whose own values; none for the practice's.")
+    stored = JSONB(help_text="Setting name -> value.")
+
+
+class ClockRow(Table, tablename="clock", db=DB):
+    """The one row by which demo and tests move time."""
+
+    one = Boolean(primary_key=True)
+    offset_seconds = DoublePrecision()
+    position = BigInt()
+
+
+TABLE_KINDS = {
+    "practice": Kind.DEPLOYMENT,
+    "account": Kind.DEPLOYMENT,
+    "credential": Kind.DEPLOYMENT,
+    "session": Kind.DEPLOYMENT,
+    "clock": Kind.DEPLOYMENT,
+    "member": Kind.PRACTICE,
+    "patient": Kind.PRACTICE,
+    "setting": Kind.PRACTICE,
+}

@@ -1,0 +1,48 @@
+"""Everything of the GraphQL plugin that other plugins may import; its surface has a snapshot and grows by addition."""
+
+from bedside_graphql.context import Context, Info
+from bedside_graphql.gate import gate, public
+from bedside_graphql.hookspecs import GraphQLHooks
+from bedside_graphql.part import GraphQLPart
+from bedside_graphql.platform import Member, Patient, PlanTier, Practice, member_of, patient_type
+from bedside_graphql.types import (
+    SCALARS,
+    After,
+    ClientId,
+    Connection,
+    Edge,
+    First,
+    PageInfo,
+    Phone,
+    Zone,
+    client_id_of,
+    connection,
+    uuid_of,
+)
+
+__all__ = [
+    "SCALARS",
+    "After",
+    "ClientId",
+    "Connection",
+    "Context",
+    "Edge",
+    "First",
+    "GraphQLHooks",
+    "GraphQLPart",
+    "Info",
+    "Member",
+    "PageInfo",
+    "Patient",
+    "Phone",
+    "PlanTier",
+    "Practice",
+    "Zone",
+    "client_id_of",
+    "connection",
+    "gate",
+    "member_of",
+    "patient_type",
+    "public",
+    "uuid_of",
+]

@@ -1,0 +1,175 @@
+"""Composes one schema out of all plugins' parts, and refuses what two plugins would both define.
+
+A plugin adds fields to another plugin's type without importing it, through `strawberry.Schema.get_fields`, which the
+converter asks for each type and the roots. It acts for one schema and mutates no class (ADR 0004). The seam is not
+documented by Strawberry: its minor version is pinned and tests/schema/test_compose.py holds it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+import structlog
+from graphql import GraphQLNonNull
+from strawberry.exceptions import DuplicatedTypeName
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.base import StrawberryObjectDefinition, get_object_definition
+from strawberry.types.field import StrawberryField
+from strawberry.types.private import is_private
+
+from bedside_graphql.gate import gates_of, is_guarded
+from bedside_graphql.part import GraphQLPart
+from bedside_graphql.types import SCALARS
+
+log = structlog.get_logger("bedside.graphql")
+
+ROOTS = ("Query", "Mutation", "Subscription")
+
+
+class CompositionError(Exception):
+    """A plugin's part does not fit.
+
+    Args:
+        plugin: whose part it is; the later of two that contend.
+        reason: why, naming both where two contend.
+    """
+
+    def __init__(self, plugin: str, reason: str) -> None:
+        super().__init__(f"{plugin}: {reason}")
+        self.plugin = plugin
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class _Added:
+    plugin: str
+    field: StrawberryField
+
+
+class Schema(strawberry.Schema):
+    """A schema whose types have the fields that plugins contribute.
+
+    Args:
+        parts: plugin name -> its part, in plugin order.
+
+    Raises:
+        CompositionError: two plugins define the same, or a field has no gate or can't be null though it has to.
+    """
+
+    def __init__(self, parts: Mapping[str, GraphQLPart]) -> None:
+        self._added: dict[str, dict[str, _Added]] = {}
+        self._plugin_of_package = {_package(source): name for name, part in parts.items() for source in _classes(part)}
+        for plugin, part in parts.items():
+            for root, source in part.contributions():
+                self._add(plugin, root, source)
+        roots = {name: _empty(name) for name in ROOTS if name in self._added}
+        super().__init__(
+            query=roots.get("Query") or _empty("Query"),
+            mutation=roots.get("Mutation"),
+            subscription=roots.get("Subscription"),
+            types=[item for part in parts.values() for item in part.types],
+            config=StrawberryConfig(scalar_map=SCALARS),
+        )
+        self.absent = sorted(set(self._added) - set(self._schema.type_map) - set(ROOTS))
+        """Names of types that plugins would have extended, but that no active plugin defines."""
+        for name in self.absent:
+            log.info("extended type is absent", type=name, plugins=sorted({a.plugin for a in self._added[name].values()}))
+        self._check_nullable()
+
+    def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
+        """Return a type's own fields and those added to it."""
+        own = type_definition.fields
+        added = self._added.get(type_definition.name, {})
+        for field in own:
+            if field.python_name in added:
+                plugin = added[field.python_name].plugin
+                owner = self._plugin_of_package.get(_package(type_definition.origin), "its own plugin")
+                raise CompositionError(
+                    plugin, f"{plugin} and {owner} both define {type_definition.name}.{_graphql_name(field)}"
+                )
+        return [*own, *(item.field for item in added.values())]
+
+    def _add(self, plugin: str, root: str | None, source: type) -> None:
+        definition = get_object_definition(source)
+        if definition is None:
+            raise CompositionError(plugin, f"{source.__name__} is not a Strawberry type")
+        target = root or definition.name
+        fields = self._added.setdefault(target, {})
+        for field in definition.fields:
+            if is_private(field.type):
+                continue
+            if field.python_name in fields:
+                other = fields[field.python_name].plugin
+                raise CompositionError(plugin, f"{plugin} and {other} both define {target}.{_graphql_name(field)}")
+            if not is_guarded(field):
+                raise CompositionError(plugin, f"{target}.{_graphql_name(field)} has neither a gate nor says public")
+            fields[field.python_name] = _Added(plugin, field)
+
+    def _check_nullable(self) -> None:
+        for target, added in self._added.items():
+            built: Any = self._schema.type_map.get(target)
+            for item in added.values() if built is not None else ():
+                name = self.config.name_converter.get_graphql_name(item.field)
+                may_be_refused = target not in ROOTS or gates_of(item.field)
+                # A refused subscription never has an event to be null in.
+                if may_be_refused and target != "Subscription" and isinstance(built.fields[name].type, GraphQLNonNull):
+                    raise CompositionError(item.plugin, f"{target}.{name} can be refused, so it has to be nullable")
+
+
+def compose(parts: Mapping[str, GraphQLPart], disable: Callable[[str, str], None]) -> Schema:
+    """Return the schema of the parts that fit together.
+
+    Args:
+        parts: plugin name -> its part, in plugin order.
+        disable: called with the name of a plugin whose part does not fit, and why; it may raise.
+    """
+    fitting = dict(parts)
+    while True:
+        try:
+            return Schema(fitting)
+        except CompositionError as error:
+            culprit, reason = error.plugin, error.reason
+        except Exception as error:
+            culprit, reason = _culprit(fitting, error)
+        del fitting[culprit]
+        disable(culprit, reason)
+
+
+def _culprit(parts: Mapping[str, GraphQLPart], error: Exception) -> tuple[str, str]:
+    """Return the first plugin, in order, whose part makes the schema fail, and why."""
+    tried: dict[str, GraphQLPart] = {}
+    for name, part in parts.items():
+        tried[name] = part
+        try:
+            Schema(tried)
+        except Exception as found:
+            if isinstance(found, DuplicatedTypeName):
+                owners = {_package(item): other for other, p in tried.items() for item in _classes(p)}
+                modules = [cls for cls in (found.first_cls, found.second_cls) if cls is not None]
+                both = dict.fromkeys(owners.get(_package(cls), _package(cls)) for cls in modules)
+                return name, f"{' and '.join(both)} both define the type {found.duplicated_type_name}"
+            return name, f"its part of the schema can't be built: {type(found).__name__}: {found}"
+    raise error
+
+
+def _classes(part: GraphQLPart) -> list[type]:
+    return [*(source for _, source in part.contributions()), *part.types]
+
+
+def _package(source: type) -> str:
+    return source.__module__.split(".")[0]
+
+
+def _graphql_name(field: StrawberryField) -> str:
+    first, *rest = (field.graphql_name or field.python_name).split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _empty(name: str) -> type:
+    documented = {
+        "Query": "What can be asked.",
+        "Mutation": "What can be done. Mutations of one document run one after the other.",
+        "Subscription": "What can be followed live.",
+    }
+    return strawberry.type(type(name, (), {"__annotations__": {}}), description=documented[name])
