@@ -88,12 +88,13 @@ test: $(HAS_DEV) $(HAS_BUNDLE)  ## all tests (ARGS="tests/core -k scope" for som
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--rulebook=$(RECORD))
 
 .PHONY: check
-check: $(HAS_DEV)  ## lint, format, types (strict), imports, layout, SDL
+check: $(HAS_DEV) $(HAS_BUNDLE)  ## lint, format, types (strict), imports, layout, client, SDL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest --quiet tests/test_layout.py
 	$(BIN)/pyright
+	npm --prefix web run check
 	$(BIN)/bedside schema --check
 
 .PHONY: rules

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from contract import layout_rules
 from contract.layout_rules import RULES, Rule
 

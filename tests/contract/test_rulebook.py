@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import rulebook
 
 ROOT = Path(__file__).parents[2]
