@@ -1,4 +1,4 @@
-"""What Piccolo looks up by the environment variable PICCOLO_CONF: the engine, and the apps of core and enabled plugins."""
+"""What Piccolo looks up by the environment variable PICCOLO_CONF: the engine, and the apps in use."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def register_apps(modules: Sequence[str]) -> None:
     Args:
         modules: import paths of `piccolo_app` modules.
     """
-    global APP_REGISTRY
-    APP_REGISTRY = AppRegistry(apps=list(modules))
+    known = AppRegistry(apps=list(modules))
+    APP_REGISTRY.apps, APP_REGISTRY.app_configs = known.apps, known.app_configs

@@ -1,6 +1,7 @@
-"""Fixtures for tests that need a real PostgreSQL: a server for the session, and a fresh, migrated database for each test.
+"""Fixtures for tests that need a real PostgreSQL: a server for the session, a fresh, migrated database for each test.
 
-A pytest plugin that installs itself: `database` is there for plugin authors too. `database_apps` says whose tables it has.
+A pytest plugin that installs itself: `database` is there for plugin authors too; `database_apps` says whose tables it
+has. `statements()` counts what an operation costs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
 
 # Imports of bedside_core are inside the fixtures: this module is loaded by every pytest run in the environment.
 
-_QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off", "max_connections": "300"}
+_QUICK = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+    "max_connections": "300",
+}
 _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SELECT pg_advisory_unlock_all(); CLOSE ALL")
 
 _recorders: list[list[str]] = []

@@ -1,11 +1,12 @@
 """PostgreSQL for everything: the engine, the private server, roles, migrations, kinds of tables, and units of work.
 
-`DB` runs SQL and Piccolo's queries; `acting(practice_id, person_id)` says for whom; `unit()` makes one change with its events
-and jobs. Migrations make their tables with `practice_table`, `shared_table` or `deployment_table`.
+`DB` runs SQL and Piccolo's queries; `acting(practice_id, person_id)` says for whom; `unit()` makes one change with its
+events and jobs. Migrations make their tables with `practice_table`, `shared_table` or `deployment_table`.
 """
 
 from __future__ import annotations
 
+from bedside_core.database.driver import Connection, DedicatedConnection, Row
 from bedside_core.database.engine import DB, Engine, OldServer, acting
 from bedside_core.database.faults import table_faults
 from bedside_core.database.kinds import (
@@ -19,7 +20,6 @@ from bedside_core.database.kinds import (
 )
 from bedside_core.database.migrate import Migrated, MigrationRefused, migrate, pending, sql_migration
 from bedside_core.database.roles import RolesMissing, check_role, prepare_roles
-from bedside_core.database.rows import Connection, DedicatedConnection, Row
 from bedside_core.database.scope import Scope, ScopeError, current_scope
 from bedside_core.database.server import EmbeddedServer, ServerFailed
 from bedside_core.database.transaction import TransactionAborted, TransactionOver

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 from piccolo.engine.postgres import PostgresEngine
 from piccolo.querystring import QueryString
 
-from bedside_core.database.rows import Connection, DedicatedConnection, Row
+from bedside_core.database.driver import Connection, DedicatedConnection, Row, asyncpg
 from bedside_core.database.scope import Scope, current_scope, entered
 from bedside_core.database.transaction import LOST, GuardedConnection, Transaction, unavailable
 
@@ -23,8 +22,8 @@ OLDEST_SERVER = 15
 ACQUIRE_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
 
-# Everything a borrower may have left behind goes in the same round trip in which the next one's scope comes, instead of in one
-# more at each release. RESET ALL leaves the role alone, so that is said apart.
+# Everything a borrower may have left behind goes in the same round trip in which the next one's scope comes, instead of
+# in one more at each release. RESET ALL leaves the role alone, so that is said apart.
 _FRESH = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; RESET ROLE; "
 
 
@@ -35,13 +34,13 @@ class OldServer(RuntimeError):
 class Engine(PostgresEngine):
     """Piccolo's engine for PostgreSQL, with a pool that tells row-level security for whom it works.
 
-    Mended against Piccolo 1.38: a failing COMMIT gives its connection back; sibling tasks take turns on their transaction's
-    connection; a task that outlives its transaction is told so; a nested `transaction()` joins the outer one knowingly, with
-    `savepoint()` for undoing a part.
+    Mended against Piccolo 1.38: a failing COMMIT gives its connection back; sibling tasks take turns on their
+    transaction's connection; a task that outlives its transaction is told so; a nested `transaction()` joins the outer
+    one knowingly, with `savepoint()` for undoing a part.
 
-    Statements run on the open transaction's connection or else on a pooled one, with `$1` parameters. json and jsonb come
-    back decoded; a str given for one is taken as JSON text, anything else is encoded. (Piccolo's `load_json=True` is therefore
-    neither needed nor possible.)
+    Statements run on the open transaction's connection or else on a pooled one, with `$1` parameters. json and jsonb
+    come back decoded; a str given for one is taken as JSON text, anything else is encoded. (Piccolo's `load_json=True`
+    is therefore neither needed nor possible.)
     """
 
     on_statement: ClassVar[Callable[[Any], object] | None] = None
@@ -136,7 +135,7 @@ class Engine(PostgresEngine):
             await connection.executemany(sql, args)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncGenerator[Connection]:
         """Give the open transaction's connection, or else a pooled one for the time of the block."""
         transaction = self._transaction()
         if transaction is not None:
@@ -166,7 +165,7 @@ class Engine(PostgresEngine):
         return transaction is not None and not transaction.connection.over
 
     @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self) -> AsyncGenerator[None]:
         """Undo the block alone when it raises; the transaction around it goes on.
 
         Sibling tasks of the same transaction share the savepoint: what they do meanwhile is undone with it.
@@ -187,7 +186,7 @@ class Engine(PostgresEngine):
         await transaction.connection.execute(f"RELEASE SAVEPOINT {name}")
 
     @contextmanager
-    def outside(self) -> Iterator[None]:
+    def outside(self) -> Generator[None]:
         """Run the block, and the tasks started in it, outside of the transaction the present task is in."""
         before = self.current_transaction.get()
         self.current_transaction.set(None)
@@ -222,7 +221,7 @@ class Engine(PostgresEngine):
             raise RuntimeError("the database is not open: call DB.open() first")
         for last in (False, True):
             try:
-                return await self.pool.acquire(timeout=ACQUIRE_SECONDS)
+                return await cast("Any", self.pool).acquire(timeout=ACQUIRE_SECONDS)
             except TimeoutError as error:
                 raise unavailable() from error
             except (*LOST, asyncpg.InterfaceError) as error:
@@ -235,7 +234,7 @@ class Engine(PostgresEngine):
         """Give a connection back to the pool it came from; for this package."""
         if self.pool is not None:  # else `close` has ended the connection
             with suppress(*LOST, asyncpg.PostgresError, asyncpg.InterfaceError):  # asyncpg has dropped it then
-                await self.pool.release(raw)
+                await cast("Any", self.pool).release(raw)
 
     async def get_new_connection(self) -> Any:
         """Open a connection for Piccolo's `batch()`."""
@@ -285,15 +284,15 @@ def refuse_old_server(connection: Any) -> None:
         )
 
 
-async def connect_owner(dsn: str) -> DedicatedConnection:
-    """Open a connection as the role that owns the tables; the caller closes it.
+async def connect(dsn: str) -> DedicatedConnection:
+    """Open a connection beside `DB`, to set a database up or look at it; the caller closes it.
 
     Raises:
         OldServer: the server is older than PostgreSQL 15.
         Unavailable: there is no server.
     """
     try:
-        raw = await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS, server_settings=_settings("bedside owner"))
+        raw = await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS, server_settings=_settings("bedside set-up"))
     except LOST as error:
         raise unavailable() from error
     refuse_old_server(raw)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from bedside_core.database.driver import Connection, Row
 from bedside_core.database.kinds import APPLICATION, INFRASTRUCTURE, Kind
-from bedside_core.database.rows import Connection, Row
 
 _RULE = "(practice_id = ( SELECT app_practice() AS app_practice))"
 
@@ -20,7 +20,8 @@ SELECT c.oid, c.relname AS name, c.relrowsecurity AS secured, c.relowner::regrol
 FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY c.relname"""
 
 _POLICIES = """
-SELECT p.polrelid::regclass::text AS name, p.polname AS policy, p.polpermissive AS permissive, p.polcmd::text AS command,
+SELECT p.polrelid::regclass::text AS name, p.polname AS policy, p.polpermissive AS permissive,
+  p.polcmd::text AS command,
   pg_get_expr(p.polqual, p.polrelid) AS reads, pg_get_expr(p.polwithcheck, p.polrelid) AS writes,
   (SELECT min(d.refobjid::regclass::text) FROM pg_depend d WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid
    AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> p.polrelid) AS queries
@@ -30,19 +31,21 @@ _KEYS = """
 SELECT k.conrelid::regclass::text AS name, k.confrelid::regclass::text AS target, k.conname AS key,
   EXISTS (SELECT FROM unnest(k.conkey, k.confkey) AS pair(ours, theirs)
           JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.ours AND a.attname = 'practice_id'
-          JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = pair.theirs AND b.attname = 'practice_id') AS composite
+          JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = pair.theirs AND b.attname = 'practice_id')
+    AS composite
 FROM pg_constraint k WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace ORDER BY 1, 3"""
 
 _UNIQUES = """
 SELECT i.indrelid::regclass::text AS name, i.indexrelid::regclass::text AS key FROM pg_index i
-JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = 'public'::regnamespace AND i.indisunique AND NOT i.indisprimary
-AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attname = 'practice_id' AND a.attnum = ANY (i.indkey))
+JOIN pg_class c ON c.oid = i.indrelid
+WHERE c.relnamespace = 'public'::regnamespace AND i.indisunique AND NOT i.indisprimary AND NOT EXISTS
+  (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attname = 'practice_id' AND a.attnum = ANY (i.indkey))
 ORDER BY 1, 2"""
 
 _VIEWS = """
 SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
 AND has_table_privilege($1, c.oid, 'SELECT') AND (c.relkind = 'm' OR c.relkind = 'v' AND NOT EXISTS
-  (SELECT FROM unnest(c.reloptions) o WHERE o IN ('security_invoker=true', 'security_invoker=on', 'security_invoker=1')))
+  (SELECT FROM unnest(c.reloptions) o WHERE o IN ('security_invoker=true', 'security_invoker=on')))
 ORDER BY 1"""
 
 _FUNCTIONS = """

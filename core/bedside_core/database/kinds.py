@@ -74,7 +74,8 @@ def shared_table(
     if writes is not None:
         statements += [
             f"CREATE POLICY participant_inserts ON {table} FOR INSERT TO {APPLICATION} WITH CHECK ({writes})",
-            f"CREATE POLICY participant_updates ON {table} FOR UPDATE TO {APPLICATION} USING ({writes}) WITH CHECK ({writes})",
+            f"CREATE POLICY participant_updates ON {table} FOR UPDATE TO {APPLICATION} "
+            f"USING ({writes}) WITH CHECK ({writes})",
         ]
     return statements
 
@@ -87,13 +88,13 @@ def deployment_table(table: str) -> list[str]:
 def definer_function(
     signature: str, returns: str, body: str, *, language: str = "sql", volatility: str = "STABLE"
 ) -> list[str]:
-    """Return the SQL of a function that runs as the owner of the tables, so past row-level security: it must check for itself.
+    """Return the SQL of a function that runs as the tables' owner, past row-level security: it must check for itself.
 
     Args:
         signature: name and parameters without defaults, `find_token(token_hash bytea)`.
         returns: `uuid`, `boolean`, `TABLE(id uuid, name text)`, …
-        body: the statement, or the block in plpgsql. Its search path is pinned, temporary tables last, so that nobody can
-            slip tables or operators of their own under it (CVE-2018-1058).
+        body: the statement, or the block in plpgsql. Its search path is pinned, temporary tables last, so that nobody
+            can slip tables or operators of their own under it (CVE-2018-1058).
         language: `sql` or `plpgsql`.
         volatility: `STABLE`, or `VOLATILE` where it writes.
     """

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
@@ -17,10 +16,10 @@ from piccolo.apps.migrations.tables import Migration
 from piccolo.conf.apps import AppConfig
 
 from bedside_core import piccolo_conf
-from bedside_core.database.engine import DB, connect_owner
+from bedside_core.database.driver import DedicatedConnection
+from bedside_core.database.engine import DB, connect
 from bedside_core.database.faults import table_faults
 from bedside_core.database.kinds import APPLICATION, SCOPE_FUNCTIONS, Kind, deployment_table
-from bedside_core.database.rows import DedicatedConnection
 
 CORE = "bedside_core.piccolo_app"
 """Import path of core's own app, whose migrations come first."""
@@ -47,7 +46,7 @@ def sql_migration(app_name: str, migration_id: str, description: str, statements
 
     Args:
         app_name: the app's name, as in its `AppConfig`.
-        migration_id: the file's name without `.py`, beginning with the app's name and an underscore.
+        migration_id: beginning with the app's name and an underscore; the file's name begins with it.
         description: what it does, in a sentence.
         statements: SQL, run in this order.
     """
@@ -57,7 +56,7 @@ def sql_migration(app_name: str, migration_id: str, description: str, statements
         for statement in statements:
             await DB.execute(statement)
 
-    manager.add_raw(run)
+    cast("Any", manager).add_raw(run)  # partly untyped in Piccolo
     return manager
 
 
@@ -67,15 +66,18 @@ class _App:
 
     module: str
     name: str
-    migrations: Mapping[str, Path]
+    files: Mapping[str, Path]
+    """The migrations' files by name."""
+    migrations: Mapping[str, Any]
+    """The migrations' modules by ID, in order."""
     kinds: Mapping[str, Kind]
 
 
 async def migrate(owner_dsn: str, apps: Sequence[str], *, core: str = CORE) -> Migrated:
     """Run the migrations that the database does not have yet. Safe for several processes at once.
 
-    Each app runs in one transaction, at the end of which its tables are held against their declared kinds. What fails in a
-    plugin's app undoes that app's part alone.
+    Each app runs in one transaction, at the end of which its tables are held against their declared kinds. What fails
+    in a plugin's app undoes that app's part alone.
 
     Args:
         owner_dsn: URL as the owner of the tables.
@@ -86,7 +88,7 @@ async def migrate(owner_dsn: str, apps: Sequence[str], *, core: str = CORE) -> M
         MigrationRefused: core's migrations can't be run, or one failed.
         Unavailable: there is no server.
     """
-    owner = await connect_owner(owner_dsn)
+    owner = await connect(owner_dsn)
     try:
         await _prepare(owner)
         applied: dict[str, tuple[str, ...]] = {}
@@ -115,7 +117,7 @@ async def pending(dsn: str, apps: Sequence[str], *, core: str = CORE) -> list[st
         apps: import paths of the plugins' `piccolo_app` modules.
         core: import path of core's own.
     """
-    connection = await connect_owner(dsn)
+    connection = await connect(dsn)
     try:
         exists = await connection.fetchval("SELECT to_regclass('public.migration') IS NOT NULL")
         done = {
@@ -132,11 +134,9 @@ async def pending(dsn: str, apps: Sequence[str], *, core: str = CORE) -> list[st
 
 async def _prepare(owner: DedicatedConnection) -> None:
     """Make what every migration needs: Piccolo's list of migrations, and the functions that policies call."""
-    async with DB.transaction(connection=owner):
+    async with DB.transaction(allow_nested=False, connection=owner):
         await DB.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        if await DB.fetchval(
-            "SELECT to_regprocedure('public.app_person()') IS NOT NULL AND to_regclass('public.migration') IS NOT NULL"
-        ):
+        if await DB.fetchval("SELECT to_regclass('public.migration') IS NOT NULL"):
             return
         await Migration.create_table(if_not_exists=True).run()
         for statement in (
@@ -149,29 +149,33 @@ async def _prepare(owner: DedicatedConnection) -> None:
 
 
 async def _run(owner: DedicatedConnection, app: _App, before: Sequence[_App]) -> tuple[str, ...]:
-    async with DB.transaction(connection=owner):
+    new: tuple[str, ...] = ()
+    async with DB.transaction(allow_nested=False, connection=owner):
         await DB.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
         # Behind a lock that is long in coming, every statement on the table would queue up.
         await DB.execute("SET LOCAL lock_timeout = '30s'")
         rows = await DB.fetch("SELECT name FROM migration WHERE app_name = $1", app.name)
         done = {row["name"] for row in rows}
-        new = [name for name in app.migrations if name not in done]
-        if not new:
-            return ()
+        new = tuple(name for name in app.migrations if name not in done)
         tables = await _tables()
         for name in new:
-            manager = await _load(app, name).forwards()
+            manager = await app.migrations[name].forwards()
             with redirect_stdout(io.StringIO()):  # Piccolo prints its progress
                 await manager.run()
             await DB.execute(
                 "INSERT INTO migration (name, app_name, ran_on) VALUES ($1, $2, localtimestamp)", name, app.name
             )
-        kinds = {name: kind for other in (*before, app) for name, kind in other.kinds.items()}
-        made = await _tables() - tables
-        async with DB.connection() as connection:
-            if faults := await table_faults(connection, kinds, only={*app.kinds, *made}):
-                raise MigrationRefused("; ".join(faults))
-    return tuple(new)
+        if new:
+            await _check(app, before, await _tables() - tables)
+    return new
+
+
+async def _check(app: _App, before: Sequence[_App], made: set[str]) -> None:
+    """Refuse an app whose tables would let one practice's rows reach another."""
+    kinds = {name: kind for other in (*before, app) for name, kind in other.kinds.items()}
+    async with DB.connection() as connection:
+        if faults := await table_faults(connection, kinds, only={*app.kinds, *made}):
+            raise MigrationRefused("; ".join(faults))
 
 
 async def _tables() -> set[str]:
@@ -182,20 +186,18 @@ async def _tables() -> set[str]:
 
 
 def _read(module: str, before: Sequence[_App]) -> _App:
-    """Import an app and check the names of its migrations against those of the apps before it."""
+    """Import an app with its migrations, and check their names against those of the apps before it."""
     config = cast("AppConfig", importlib.import_module(module).APP_CONFIG)
     folder = Path(config.migrations_folder_path)
-    migrations = {path.stem: path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"}
+    files = {path.stem: path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"}
     for other in before:
         if other.name == config.app_name:
             raise MigrationRefused(f"the apps {other.module} and {module} have the same name {other.name!r}")
         # Piccolo imports migrations by file name alone, and would run one of the two twice.
-        if same := sorted(migrations.keys() & other.migrations.keys()):
-            raise MigrationRefused(f"{other.migrations[same[0]]} and {migrations[same[0]]} have the same file name")
-    for name in migrations:
-        if not name.startswith(f"{config.app_name}_"):
-            raise MigrationRefused(f"the migration {name}.py of {module} must be named {config.app_name}_….py")
-    return _App(module, config.app_name, migrations, _kinds(module))
+        for same in files.keys() & other.files.keys():
+            raise MigrationRefused(f"{other.files[same]} and {files[same]} have the same file name")
+    migrations = dict(_load(config.app_name, path) for path in files.values())
+    return _App(module, config.app_name, files, migrations, _kinds(module))
 
 
 def _kinds(module: str) -> Mapping[str, Kind]:
@@ -206,13 +208,16 @@ def _kinds(module: str) -> Mapping[str, Kind]:
     return cast("Mapping[str, Kind]", getattr(importlib.import_module(name), "TABLE_KINDS", {}))
 
 
-def _load(app: _App, name: str) -> Any:
-    """Import a migration under a name of its own, and check that its ID is the file's name."""
-    spec = importlib.util.spec_from_file_location(f"bedside_migrations.{app.name}.{name}", app.migrations[name])
+def _load(app: str, path: Path) -> tuple[str, Any]:
+    """Import a migration under a module name of its own, and return it with its ID."""
+    if not path.stem.startswith(f"{app}_"):
+        raise MigrationRefused(f"{path} must be named {app}_….py, so that no other plugin has the same file name")
+    spec = importlib.util.spec_from_file_location(f"bedside_migrations.{app}.{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise MigrationRefused(f"{app.migrations[name]} can't be imported")
-    module: ModuleType = importlib.util.module_from_spec(spec)
+        raise MigrationRefused(f"{path} can't be imported")
+    module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if getattr(module, "ID", None) != name:
-        raise MigrationRefused(f"{app.migrations[name]}: ID must be the file's name, {name!r}")
-    return module
+    name: str = getattr(module, "ID", "")
+    if path.stem != name and not path.stem.startswith(f"{name}_"):
+        raise MigrationRefused(f"{path}: the file's name must begin with its ID, which is {name!r}")
+    return name, module

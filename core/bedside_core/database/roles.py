@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs]
-
-from bedside_core.database.engine import DB, connect_owner
+from bedside_core.database.driver import Connection, DedicatedConnection, asyncpg
+from bedside_core.database.engine import DB, connect
 from bedside_core.database.kinds import APPLICATION, QUEUE
-from bedside_core.database.rows import Connection, DedicatedConnection
 
 QUEUE_DOOR = "bedside_queue_door"
 """Stands between the login role and the queue's: it does not inherit, so the queue's rights come by `SET ROLE` alone.
@@ -23,7 +21,7 @@ class RolesMissing(RuntimeError):
 
 
 async def prepare_roles(owner_dsn: str, application_dsn: str) -> None:
-    """Make the roles where they are absent, and give them the database. Can be repeated, and run by two processes at once.
+    """Make the roles where they are absent, and give them the database. Can be repeated, also by two processes at once.
 
     Args:
         owner_dsn: URL as the owner of the database.
@@ -34,7 +32,7 @@ async def prepare_roles(owner_dsn: str, application_dsn: str) -> None:
         Unavailable: there is no server.
     """
     login, password = _login(application_dsn)
-    owner = await connect_owner(owner_dsn)
+    owner = await connect(owner_dsn)
     try:
         for left in reversed(range(TRIES)):
             try:
@@ -52,7 +50,8 @@ async def prepare_roles(owner_dsn: str, application_dsn: str) -> None:
 async def check_role() -> list[str]:
     """Return why the role that `DB` is connected as is unfit for the application; empty when it is fit."""
     row = await DB.fetchrow(
-        """SELECT current_user::text AS name, rolsuper, rolbypassrls, rolcreaterole, pg_has_role(current_user, $1, 'USAGE') AS member,
+        """SELECT current_user::text AS name, rolsuper, rolbypassrls, rolcreaterole,
+                  pg_has_role(current_user, $1, 'USAGE') AS member,
                   (SELECT count(*) FROM pg_class WHERE relowner = pg_roles.oid AND relkind IN ('r', 'p')) AS owned
            FROM pg_roles WHERE rolname = current_user AND EXISTS (SELECT FROM pg_roles WHERE rolname = $1)""",
         APPLICATION,
@@ -83,7 +82,8 @@ async def _prepare(owner: DedicatedConnection, login: str, password: str | None)
     database = _quoted(await owner.fetchval("SELECT current_database()"))
     for member, group in ((login, APPLICATION), (QUEUE_DOOR, QUEUE), (login, QUEUE_DOOR)):
         if not await owner.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_auth_members WHERE roleid = $1::text::regrole AND member = $2::text::regrole)",
+            """SELECT EXISTS (SELECT FROM pg_auth_members
+                              WHERE roleid = $1::text::regrole AND member = $2::text::regrole)""",
             _quoted(group),
             _quoted(member),
         ):
@@ -91,7 +91,8 @@ async def _prepare(owner: DedicatedConnection, login: str, password: str | None)
     await owner.execute(
         # No TEMPORARY: a temporary table could stand in front of a real one for code that does not pin its search path.
         f"REVOKE ALL ON DATABASE {database} FROM PUBLIC; REVOKE CREATE ON SCHEMA public FROM PUBLIC; "
-        f"GRANT CONNECT ON DATABASE {database} TO {APPLICATION}, {QUEUE}; GRANT USAGE ON SCHEMA public TO {APPLICATION}, {QUEUE}"
+        f"GRANT CONNECT ON DATABASE {database} TO {APPLICATION}, {QUEUE}; "
+        f"GRANT USAGE ON SCHEMA public TO {APPLICATION}, {QUEUE}"
     )
 
 

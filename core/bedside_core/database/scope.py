@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
@@ -22,7 +22,8 @@ class Scope(NamedTuple):
         return f"SET app.practice_id = '{practice}'; SET app.person_id = '{person}'"
 
 
-_scope: ContextVar[Scope] = ContextVar("bedside_scope", default=Scope())
+_NOBODY = Scope()
+_scope: ContextVar[Scope] = ContextVar("bedside_scope", default=_NOBODY)
 
 
 def current_scope() -> Scope:
@@ -35,7 +36,7 @@ class ScopeError(RuntimeError):
 
 
 @contextmanager
-def entered(scope: Scope, in_transaction: Callable[[], bool]) -> Iterator[None]:
+def entered(scope: Scope, in_transaction: Callable[[], bool]) -> Generator[None]:
     """Put a scope in force for the block; see `bedside_core.database.acting`."""
     before = _scope.get()
     if scope != before and in_transaction():

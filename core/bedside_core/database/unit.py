@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
+from bedside_core.database.driver import Connection
 from bedside_core.database.engine import DB
-from bedside_core.database.rows import Connection
 from bedside_core.database.transaction import TransactionOver
 
 _log = logging.getLogger(__name__)
@@ -39,22 +39,22 @@ class Outlet(Protocol):
 
 
 class Work:
-    """What a unit has gathered so far."""
+    """What a unit gathers."""
 
     def __init__(self) -> None:
-        self._events: list[object] = []
-        self._announcements: list[Announcement] = []
-        self._over = False
+        self.events: list[object] = []
+        self.announcements: list[Announcement] = []
+        self.over = False
 
     def emit(self, event: object) -> None:
         """Tell the event's listeners once the unit is committed; durable ones get a job in the same transaction."""
         self._check()
-        self._events.append(event)
+        self.events.append(event)
 
     def publish(self, topic: Any, position: int) -> None:
         """Announce once the unit is committed that a live topic has reached a position."""
         self._check()
-        self._announcements.append(Announcement(topic, position))
+        self.announcements.append(Announcement(topic, position))
 
     async def enqueue(self, job_name: str, payload: Mapping[str, Any]) -> None:
         """Put a job into the queue in the unit's transaction.
@@ -65,24 +65,11 @@ class Work:
         """
         self._check()
         async with DB.connection() as connection:
-            await _outlet_set().enqueue(connection, job_name, payload)
+            await _present_outlet().enqueue(connection, job_name, payload)
 
     def _check(self) -> None:
-        if self._over:
+        if self.over:
             raise TransactionOver
-
-    async def _before_commit(self) -> None:
-        if self._events or self._announcements:
-            await _outlet_set().durable(tuple(self._events))
-
-    def _after_commit(self) -> None:
-        if not self._events and not self._announcements:
-            return
-        try:
-            _outlet_set().after_commit(tuple(self._events), tuple(self._announcements))
-        except Exception:
-            # The change is committed: telling the caller of a failure would be untrue.
-            _log.exception("the events of a committed unit could not be handed on")
 
 
 _work: ContextVar[Work | None] = ContextVar("bedside_work", default=None)
@@ -95,15 +82,15 @@ def set_outlet(outlet: Outlet | None) -> None:
     _outlet = outlet
 
 
-def _outlet_set() -> Outlet:
+def _present_outlet() -> Outlet:
     if _outlet is None:
         raise RuntimeError("no platform is running, so there is nobody to deliver events and jobs to")
     return _outlet
 
 
 @asynccontextmanager
-async def unit() -> AsyncIterator[Work]:
-    """Do one change: `async with unit() as work:` is a transaction; what `work` gathered is delivered after its commit.
+async def unit() -> AsyncGenerator[Work]:
+    """Make one change: a transaction and, after its commit, the delivery of what the block gave to `work`.
 
     A unit inside another one joins it: its rows are committed, and its events delivered, with the outer one's. When the
     block raises, everything is rolled back and nothing delivered.
@@ -123,11 +110,20 @@ async def unit() -> AsyncIterator[Work]:
             _work.set(work)
             try:
                 yield work
-                await work._before_commit()
+                if work.events or work.announcements:
+                    await _present_outlet().durable(tuple(work.events))
             finally:
-                work._over = True
+                work.over = True
                 _work.set(None)
     finally:
-        # Also when a cancellation arrived during the commit: it is committed, so it is told.
-        if transaction.committed:
-            work._after_commit()
+        # Also when a cancellation arrived during the commit: what is committed is told.
+        if transaction.committed and (work.events or work.announcements):
+            _deliver(work)
+
+
+def _deliver(work: Work) -> None:
+    try:
+        _present_outlet().after_commit(tuple(work.events), tuple(work.announcements))
+    except Exception:
+        # The change is made: telling the caller of a failure would be untrue.
+        _log.exception("the events of a committed unit could not be handed on")

@@ -1,9 +1,14 @@
-"""What the database gives back and takes, in types: asyncpg ships none of its own."""
+"""asyncpg, and in types what it gives back and takes, for it ships none of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
+
+import asyncpg as _asyncpg  # pyright: ignore[reportMissingTypeStubs]
+
+asyncpg: Any = _asyncpg
+"""The driver, for this package."""
 
 Row = Mapping[str, Any]
 """One row by column name. uuid, datetime, Decimal and decoded jsonb come as Python objects, enums as str."""
