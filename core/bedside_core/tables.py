@@ -98,6 +98,8 @@ TABLE_KINDS = {
     "credential": Kind.DEPLOYMENT,
     "session": Kind.DEPLOYMENT,
     "clock": Kind.DEPLOYMENT,
+    "job_attempt": Kind.DEPLOYMENT,
+    "job_schedule": Kind.DEPLOYMENT,
     "member": Kind.PRACTICE,
     "patient": Kind.PRACTICE,
     "setting": Kind.PRACTICE,
