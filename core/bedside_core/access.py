@@ -197,7 +197,9 @@ class Entitlements(Protocol):
         ...
 
 
-_memo: ContextVar[dict[UUID, asyncio.Future[Mapping[str, FeatureState]]] | None] = ContextVar("access_memo", default=None)
+_memo: ContextVar[dict[UUID, asyncio.Future[Mapping[str, FeatureState]]] | None] = ContextVar(
+    "access_memo", default=None
+)
 
 
 @contextmanager
@@ -353,9 +355,7 @@ class Access:
         Raises:
             errors.Problem: the refusal, coded.
         """
-        if refusal := await self.why_not(
-            actor, permission, target, feature=feature, about_target=about_target
-        ):
+        if refusal := await self.why_not(actor, permission, target, feature=feature, about_target=about_target):
             raise refusal.problem()
         if actor is None:  # why_not has refused it; said again for the reader and the type checker
             raise errors.Unauthenticated("You are not signed in.")
@@ -364,4 +364,3 @@ class Access:
 
 def _state(feature: Feature, enabled: bool, reason: Reason) -> FeatureState:
     return FeatureState(key=feature.key, enabled=enabled, reason=reason, tier=feature.tier)
-

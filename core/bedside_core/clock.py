@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from bedside_core.database import DB, unit
-from bedside_core.live import Topic
+from bedside_core.live import Live, Topic
 
 CLOCK_STREAM = UUID(int=0)
 """Id of the one stream of kind `clock`, whose position grows with each move."""
+
+
+async def clock_positions(ids: Sequence[UUID]) -> Mapping[UUID, int]:
+    """Return the position of the one clock stream."""
+    return {CLOCK_STREAM: await DB.fetchval("SELECT clock_position()")}
 
 
 class Clock:
@@ -32,6 +40,19 @@ class Clock:
         """Read the offset from the database, so that several processes agree on the time."""
         if self._movable:
             self._offset = timedelta(seconds=float(await DB.fetchval("SELECT clock_offset_seconds()")))
+
+    @contextmanager
+    def follow(self, live: Live) -> Iterator[None]:
+        """Take over what another process has moved, for the time of the block."""
+        tasks: set[asyncio.Task[None]] = set()
+
+        def moved(_position: int) -> None:
+            task = asyncio.ensure_future(self.load())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        with live.watch(Topic("clock", CLOCK_STREAM), moved):
+            yield
 
     async def move(self, by: timedelta) -> None:
         """Move time by a span, for every process.

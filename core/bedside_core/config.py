@@ -18,16 +18,19 @@ class Config(BaseSettings):
 
     database_url: str | None = Field(
         default=None,
-        description="PostgreSQL (15 or newer) as the application role. Without it the platform runs a private server in `data`.",
+        description="PostgreSQL (15 or newer) as the application role. Without it a private server runs in `data`.",
     )
     database_owner_url: str | None = Field(
         default=None, description="The same database as the role that owns the tables; only `bedside migrate` uses it."
     )
-    data: Path = Field(default=Path(".bedside"), description="Folder for the private PostgreSQL server and local files.")
+    data: Path = Field(
+        default=Path(".bedside"), description="Folder for the private PostgreSQL server and local files."
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str | None = Field(
-        default=None, description="How browsers reach this deployment, e.g. https://clinic.example; where unset, the Host header is compared."
+        default=None,
+        description="How browsers reach this deployment, e.g. https://clinic.example; else the Host header is compared.",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Further browser origins that may call the API, comma separated (G1)."
@@ -35,18 +38,41 @@ class Config(BaseSettings):
     plugins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=FIRST_PARTY, description="The plugins that are enabled, comma separated; installed is not enabled."
     )
+    entitlements: str = Field(
+        default="plans",
+        description="The plugin that decides about plans. Where it is enabled and fails, all features are refused (L8).",
+    )
     strict: bool = Field(default=False, description="Refuse to start when any enabled plugin fails (tests and CI).")
-    demo: bool = Field(default=False, description="Set by `bedside demo`: a movable clock, /demo routes, loopback only.")
+    demo: bool = Field(
+        default=False, description="Set by `bedside demo`: a movable clock, /demo routes, loopback only."
+    )
     testing: bool = Field(default=False, description="Set by the test suite: a movable clock.")
     worker: bool = Field(default=True, description="Run background jobs inside the server process.")
     pool_size: int = Field(default=10, ge=2, description="Most PostgreSQL connections of one process's pool.")
-    hook_seconds: float = Field(default=5.0, gt=0, description="Longest time a plugin's hook may take at start, in seconds.")
-    listener_seconds: float = Field(default=10.0, gt=0, description="Longest time an event listener may take, in seconds.")
+    hook_seconds: float = Field(
+        default=5.0, gt=0, description="Longest time a plugin's hook may take at start, in seconds."
+    )
+    listener_seconds: float = Field(
+        default=10.0, gt=0, description="Longest time an event listener may take, in seconds."
+    )
+    job_seconds: float = Field(default=300.0, gt=0, description="Longest time one run of a job may take, in seconds.")
+    job_heartbeat_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="After how long a silence of its worker a job is taken over by another, in seconds.",
+    )
+    drain_seconds: float = Field(
+        default=8.0, ge=0, description="How long running jobs may go on when the process is told to stop, in seconds."
+    )
     blocked_seconds: float = Field(
-        default=1.0, gt=0, description="How long code may block the event loop before it is named and interrupted, in seconds."
+        default=1.0,
+        gt=0,
+        description="How long code may block the event loop before it is named and interrupted, in seconds.",
     )
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts, in hours.")
-    support_contact: str = Field(default="", description="The operator's contact shown to people who can't sign in (A2).")
+    support_contact: str = Field(
+        default="", description="The operator's contact shown to people who can't sign in (A2)."
+    )
 
     @field_validator("plugins", "allowed_origins", mode="before")
     @classmethod

@@ -132,7 +132,10 @@ class People:
             *(key or (None, None, None)),
         )
         return page_of(
-            [_member(row) for row in rows], size, lambda item: (item.last_name, item.first_name, str(item.id)), after=after
+            [_member(row) for row in rows],
+            size,
+            lambda item: (item.last_name, item.first_name, str(item.id)),
+            after=after,
         )
 
     async def patients_by_id(self, ids: Sequence[UUID]) -> Mapping[UUID, Patient]:
@@ -151,7 +154,10 @@ class People:
             *(key or (None, None, None)),
         )
         return page_of(
-            [_patient(row) for row in rows], size, lambda item: (item.last_name, item.first_name, str(item.id)), after=after
+            [_patient(row) for row in rows],
+            size,
+            lambda item: (item.last_name, item.first_name, str(item.id)),
+            after=after,
         )
 
     async def create_practice(self, name: str, *, zone: str = "America/New_York") -> Practice:
@@ -204,8 +210,8 @@ class People:
         with acting(practice_id):
             async with unit():
                 row = await DB.fetchrow(
-                    """INSERT INTO patient (id, practice_id, first_name, last_name, date_of_birth, mrn, gender, phone, email,
-                        created_at)
+                    """INSERT INTO patient (id, practice_id, first_name, last_name, date_of_birth, mrn, gender, phone,
+                        email, created_at)
                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                     ON CONFLICT (practice_id, mrn) DO NOTHING
                     RETURNING *""",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -61,6 +62,14 @@ class Platform:
         if protocol not in self.providers:
             raise ServiceMissing(f"{protocol.__name__} is not available in this deployment.")
         return cast(S, self.providers[protocol][1])
+
+    def faults(self) -> dict[str, int]:
+        """Return how often each plugin's listeners, jobs or blocking code failed since the start."""
+        total: Counter[str] = Counter(self.events.faults)
+        total.update(self.jobs.faults)
+        if self.watchdog is not None:
+            total.update(self.watchdog.counts)
+        return dict(total)
 
     def provides(self, protocol: type[Any]) -> bool:
         """Tell whether an active plugin provides a Protocol."""

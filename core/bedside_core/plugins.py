@@ -74,7 +74,9 @@ def installed() -> dict[str, Source]:
             log.error("two distributions offer the same plugin", plugin=point.name, ignored=distribution)
             continue
         version = point.dist.version if point.dist else "0"
-        found[point.name] = Source(name=point.name, load=point.load, package=point.module.split(".")[0], version=version)
+        found[point.name] = Source(
+            name=point.name, load=point.load, package=point.module.split(".")[0], version=version
+        )
         if distribution == "bedside":
             ours.add(point.name)
     return found
@@ -175,7 +177,11 @@ class Plugins:
 
     def report(self) -> list[PluginReport]:
         """Return how each installed or enabled plugin fares: the active ones first, in order."""
-        names = [*self.manifests, *self._reasons, *sorted(set(self._sources) - set(self.manifests) - set(self._reasons))]
+        names = [
+            *self.manifests,
+            *self._reasons,
+            *sorted(set(self._sources) - set(self.manifests) - set(self._reasons)),
+        ]
         return [
             PluginReport(
                 name=name,
@@ -248,7 +254,9 @@ class Plugins:
         for name, manifest in list(self.manifests.items()):
             missing = [other for other in manifest.requires if other not in self.manifests]
             if missing and name in self.manifests:
-                self._attempt(name, lambda missing=missing: _raise(f"requires {', '.join(missing)}, which is not active"))
+                self._attempt(
+                    name, lambda missing=missing: _raise(f"requires {', '.join(missing)}, which is not active")
+                )
         ordered: dict[str, Manifest] = {}
 
         def place(name: str, above: tuple[str, ...]) -> None:
@@ -316,7 +324,9 @@ def _check_signature(hook: str, spec: Callable[..., Any], function: Callable[...
         raise PluginError(f"hook {hook} is a coroutine; hooks are synchronous")
     wrong = [name for name in inspect.signature(function).parameters if name not in allowed | {"self"}]
     if wrong:
-        raise PluginError(f"hook {hook} asks for {', '.join(wrong)}; it is called with {', '.join(sorted(allowed)) or 'nothing'}")
+        raise PluginError(
+            f"hook {hook} asks for {', '.join(wrong)}; it is called with {', '.join(sorted(allowed)) or 'nothing'}"
+        )
 
 
 def listing(kind: type[T], hook: str) -> Callable[[str, Any], Sequence[T]]:
@@ -337,4 +347,3 @@ def listing(kind: type[T], hook: str) -> Callable[[str, Any], Sequence[T]]:
 def from_module(module: ModuleType, *, name: str, version: str = "0") -> Source:
     """Return a source for a module at hand: for `bedside plugins check` and tests."""
     return Source(name=name, load=lambda: module, package=module.__name__.split(".")[0], version=version)
-

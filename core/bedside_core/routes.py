@@ -32,6 +32,7 @@ class Gate:
         self.feature = feature
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """Let the actor pass or raise the refusal."""
         platform: Platform = connection.app.state.platform
         await platform.access.require(actor_of(connection), self.permission, feature=self.feature)
 

@@ -1,0 +1,1 @@
+"""One GraphQL schema out of all plugins' parts, and its entrances over HTTP and WebSocket."""

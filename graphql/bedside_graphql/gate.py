@@ -35,7 +35,7 @@ class PublicField:
     """Shows in the schema that a field has no gate on purpose."""
 
 
-class gate(FieldExtension):  # noqa: N801 - reads as a marker where it is used
+class gate(FieldExtension):
     """Let a field be used only by actors who have the permission, in practices that have the feature.
 
     Args:
@@ -58,9 +58,7 @@ class gate(FieldExtension):  # noqa: N801 - reads as a marker where it is used
         Raises:
             bedside_core.errors.Problem: coded by the blocking rule.
         """
-        await context.platform.access.require(
-            context.actor, self.permission, feature=self.feature, about_target=False
-        )
+        await context.platform.access.require(context.actor, self.permission, feature=self.feature, about_target=False)
 
     async def resolve_async(self, next_: AsyncExtensionResolver, source: Any, info: Info, **kwargs: Any) -> Any:
         """Check, then resolve."""

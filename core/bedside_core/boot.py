@@ -1,0 +1,266 @@
+"""Assembles a platform: database, plugins, services and everything that runs while it runs, without an entrance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any, cast
+
+import structlog
+
+from bedside_core import people, settings
+from bedside_core.access import Access, Entitlements
+from bedside_core.auth import SESSION_STREAM, Auth
+from bedside_core.clock import Clock, clock_positions
+from bedside_core.config import Config
+from bedside_core.database import DB, EmbeddedServer, check_role, migrate, pending, prepare_roles, set_outlet
+from bedside_core.events import Events, Listener
+from bedside_core.jobs import Job, Jobs
+from bedside_core.live import Live, LiveBus, PostgresBus, StreamKind
+from bedside_core.people import PRACTICE_STREAM, People
+from bedside_core.platform import Platform, PlatformOutlet
+from bedside_core.plugins import PluginError, Plugins, Source, listing
+from bedside_core.routes import Route, ungated
+from bedside_core.settings import Settings
+from bedside_core.watchdog import Watchdog
+
+log = structlog.get_logger("bedside.boot")
+
+LIFESPAN_SECONDS = 30.0
+"""Longest time one plugin's lifespan may take to enter or to leave."""
+
+
+class NotReady(RuntimeError):
+    """The deployment can't start as it is; the message tells the operator what to do."""
+
+
+@asynccontextmanager
+async def assembled(
+    config: Config, *, sources: Mapping[str, Source] | None = None, bus: LiveBus | None = None, worker: bool = False
+) -> AsyncGenerator[Platform, None]:
+    """Give a running platform without an HTTP entrance; commands, workers and tests use it so.
+
+    Args:
+        config: the deployment's configuration.
+        sources: where plugins come from; by default what is installed.
+        bus: between processes; by default PostgreSQL's NOTIFY.
+        worker: whether to run background jobs as well.
+
+    Raises:
+        NotReady: the database is not fit or not migrated.
+        PluginError: a plugin failed, where strict.
+    """
+    async with AsyncExitStack() as stack:
+        plugins = Plugins(config.plugins, hook_seconds=config.hook_seconds, strict=config.strict, sources=sources)
+        dsn = await stack.enter_async_context(_database(config, plugins))
+        platform = await _collected(config, plugins, bus or PostgresBus(dsn))
+        set_outlet(PlatformOutlet(platform))
+        stack.callback(set_outlet, None)
+        await platform.clock.load()
+        platform.watchdog = Watchdog(plugins.packages(), seconds=config.blocked_seconds, now=platform.clock.now)
+        await stack.enter_async_context(platform.watchdog.running())
+        lifespans = await stack.enter_async_context(_lifespans(platform))
+        _assemble(platform)
+        await lifespans.leave_failed()
+        await stack.enter_async_context(platform.live.running())
+        await stack.enter_async_context(platform.events.running())
+        if config.clock_moves:
+            stack.enter_context(platform.clock.follow(platform.live))
+        if worker:
+            await stack.enter_async_context(platform.jobs.running(dsn))
+        yield platform
+
+
+@asynccontextmanager
+async def _database(config: Config, plugins: Plugins) -> AsyncGenerator[str, None]:
+    """Start or find the database, see that it is migrated, and connect as the application role."""
+    async with AsyncExitStack() as stack:
+        if config.database_url is None:
+            server = await EmbeddedServer.start(config.data / "postgres")
+            stack.push_async_callback(server.stop)
+            dsn = server.application_dsn()
+            await prepare_roles(server.owner_dsn(), dsn)
+            await migrate_all(server.owner_dsn(), plugins)
+        else:
+            dsn = config.database_url
+            missing = await pending(dsn, apps_of(plugins))
+            if missing:
+                raise NotReady(
+                    f"{len(missing)} migrations are to be run first, `bedside migrate`: {', '.join(missing)}"
+                )
+        await DB.open(dsn, max_size=config.pool_size)
+        stack.push_async_callback(DB.close)
+        if unfit := await check_role():
+            raise NotReady("BEDSIDE_DATABASE_URL must name the application role: " + "; ".join(unfit))
+        yield dsn
+
+
+def apps_of(plugins: Plugins) -> list[str]:
+    """Return the Piccolo apps of the active plugins, in order."""
+    return [manifest.piccolo_app for manifest in plugins.manifests.values() if manifest.piccolo_app]
+
+
+async def migrate_all(owner_dsn: str, plugins: Plugins) -> Mapping[str, tuple[str, ...]]:
+    """Run the migrations of core and of the active plugins; a plugin whose migrations fail is disabled.
+
+    Returns:
+        App -> the migrations that were applied now.
+    """
+    migrated = await migrate(owner_dsn, apps_of(plugins))
+    by_app = {manifest.piccolo_app: name for name, manifest in plugins.manifests.items()}
+    for app, reason in migrated.failed.items():
+        if (name := by_app.get(app)) is not None and plugins.active(name):
+            plugins.fail(name, f"its migrations failed: {reason}")
+    return migrated.applied
+
+
+async def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
+    """Make the platform and call the hooks that need nothing but it."""
+    clock = Clock(movable=config.clock_moves)
+    platform = Platform(
+        config=config,
+        plugins=plugins,
+        clock=clock,
+        auth=Auth(clock, timedelta(hours=config.session_hours)),
+        people=People(clock),
+        settings=Settings(),
+        live=Live(bus),
+    )
+
+    async def sessions(ids: Any) -> Mapping[Any, int]:
+        rows = await DB.fetch("SELECT * FROM session_positions($1, $2)", list(ids), clock.now())
+        return {row["id"]: row["position"] for row in rows}
+
+    async def practices(ids: Any) -> Mapping[Any, int]:
+        rows = await DB.fetch("SELECT * FROM practice_positions($1)", list(ids))
+        return {row["id"]: row["position"] for row in rows}
+
+    platform.live.add_kind(StreamKind(SESSION_STREAM, sessions, "A sign-in: 0 is open, 1 is over."))
+    platform.live.add_kind(StreamKind(PRACTICE_STREAM, practices, "A practice's plan and its people's rights."))
+    platform.live.add_kind(StreamKind("clock", clock_positions, "The movable clock of demo and tests."))
+    for name, manifest in plugins.manifests.items():
+        if manifest.settings is not None:
+            platform.settings.add(name, manifest.settings)
+
+    def providers(plugin: str, value: Any) -> Mapping[type[Any], object]:
+        if not isinstance(value, Mapping):
+            raise PluginError(f"services() returned {type(value).__name__}, not Protocol -> provider")
+        provided = cast("Mapping[type[Any], object]", value)
+        for protocol in provided:
+            if protocol in platform.providers:
+                other = platform.providers[protocol][0]
+                raise PluginError(f"{plugin} and {other} both provide {getattr(protocol, '__name__', protocol)}")
+        platform.providers.update({protocol: (plugin, provider) for protocol, provider in provided.items()})
+        return provided
+
+    def routes(plugin: str, value: Any) -> list[Route]:
+        handlers = list(listing(Route, "routes")(plugin, value))
+        if open_paths := ungated(handlers):
+            raise PluginError(f"routes without a gate or public_route: {', '.join(open_paths)}")
+        return handlers
+
+    def jobs(plugin: str, value: Any) -> list[Job]:
+        found = list(listing(Job, "jobs")(plugin, value))
+        if ungated_jobs := [job.name for job in found if job.feature is None and not job.public]:
+            raise PluginError(f"jobs without a feature and not public: {', '.join(ungated_jobs)}")
+        return found
+
+    plugins.collect("services", providers, platform=platform)
+    plugins.collect("listeners", listing(Listener, "listeners"), platform=platform)
+    plugins.collect("jobs", jobs, platform=platform)
+    plugins.collect("routes", routes, platform=platform)
+    plugins.collect("lifespan", _manager, platform=platform)
+    _assemble(platform)
+    return platform
+
+
+def _manager(plugin: str, value: Any) -> AbstractAsyncContextManager[None]:
+    if not isinstance(value, AbstractAsyncContextManager):
+        raise PluginError(f"lifespan() returned {type(value).__name__}, not an asynchronous context manager")
+    return cast("AbstractAsyncContextManager[None]", value)
+
+
+def _assemble(platform: Platform) -> None:
+    """Make access, events and jobs out of what the plugins that are active now have contributed."""
+    plugins, config = platform.plugins, platform.config
+    platform.providers = {
+        protocol: (name, provider) for protocol, (name, provider) in platform.providers.items() if plugins.active(name)
+    }
+    manifests = plugins.manifests.values()
+    provider = platform.providers.get(Entitlements)
+    platform.access = Access(
+        platform,
+        [feature for manifest in manifests for feature in manifest.features],
+        [
+            *people.PERMISSIONS,
+            *settings.PERMISSIONS,
+            *(item for manifest in manifests for item in manifest.permissions),
+        ],
+        cast("Entitlements", provider[1]) if provider else None,
+        plans_expected=config.entitlements in config.plugins,
+    )
+    platform.events = Events(
+        [(name, item) for name, items in plugins.collected("listeners").items() for item in items],
+        config.listener_seconds,
+    )
+    platform.jobs = Jobs(
+        platform,
+        [(name, job) for name, items in plugins.collected("jobs").items() for job in items],
+        platform.events.durable_jobs(),
+    )
+
+
+class _Lifespans:
+    """The plugins' lifespans that were entered, in order."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._entered: dict[str, AbstractAsyncContextManager[None]] = {}
+
+    async def enter(self) -> None:
+        plugins = self._platform.plugins
+        for name, manager in plugins.collected("lifespan").items():
+            if not plugins.active(name):
+                continue
+            if failure := await _guarded(manager.__aenter__()):
+                plugins.fail(name, f"lifespan: {failure}")
+            else:
+                self._entered[name] = manager
+
+    async def leave_failed(self) -> None:
+        """Leave those of plugins that have been disabled since."""
+        await self._leave([name for name in self._entered if not self._platform.plugins.active(name)])
+
+    async def leave(self) -> None:
+        await self._leave(list(self._entered))
+
+    async def _leave(self, names: list[str]) -> None:
+        for name in reversed(names):
+            if failure := await _guarded(self._entered.pop(name).__aexit__(None, None, None)):
+                log.error("lifespan failed to end", plugin=name, failure=failure)
+
+
+@asynccontextmanager
+async def _lifespans(platform: Platform) -> AsyncGenerator[_Lifespans, None]:
+    lifespans = _Lifespans(platform)
+    try:
+        await lifespans.enter()
+        yield lifespans
+    finally:
+        await lifespans.leave()
+
+
+async def _guarded(step: Any) -> str | None:
+    """Await a plugin's step under a deadline; return what failed, if anything."""
+    try:
+        async with asyncio.timeout(LIFESPAN_SECONDS):
+            await step
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise
+    except TimeoutError:
+        return f"took longer than {LIFESPAN_SECONDS:g} s"
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}"
+    return None

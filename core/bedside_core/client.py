@@ -1,0 +1,57 @@
+"""Serves the built client: pages at /<name>, hashed and precompressed files below /web/."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+from typing import Any
+
+from litestar import MediaType, Request, Response, get
+
+from bedside_core import errors
+from bedside_core.routes import Route, public_route
+
+WEB = Path(__file__).parent / "web"
+"""The built client, packed into the wheel; absent in a checkout that was not built."""
+
+PAGES = ("graphiql",)
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; "
+    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def _page(name: str) -> Route:
+    @get(f"/{name}", guards=[public_route], media_type=MediaType.HTML, sync_to_thread=False, name=f"page-{name}")
+    def page() -> Response[bytes]:
+        file = WEB / f"{name}.html"
+        if not file.is_file():
+            raise errors.NotFound("The client is not built.", way_on="Run `make install`.")
+        return Response(
+            file.read_bytes(), media_type="text/html; charset=utf-8", headers={"content-security-policy": PAGE_POLICY}
+        )
+
+    return page
+
+
+@get("/web/{path:path}", guards=[public_route], sync_to_thread=False)
+def web_file(request: Request[Any, Any, Any], path: str) -> Response[bytes]:
+    """Return a file of the client, compressed where the browser takes that."""
+    root = WEB.resolve()
+    file = (root / path.lstrip("/")).resolve()
+    if not file.is_relative_to(root) or not file.is_file() or file.suffix in {".html", ".gz"}:
+        raise errors.NotFound("There is nothing here.")
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+    compressed = file.with_name(file.name + ".gz")
+    if "gzip" in request.headers.get("accept-encoding", "") and compressed.is_file():
+        file = compressed
+        headers["content-encoding"] = "gzip"
+    return Response(file.read_bytes(), media_type=kind, headers=headers)
+
+
+def client_routes() -> list[Route]:
+    """Return the routes."""
+    return [*(_page(name) for name in PAGES), web_file]

@@ -1,0 +1,178 @@
+"""What stands before every route: a request id, safe headers, who is asking, and an access log without contents."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import ExitStack
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from bedside_core.access import operation
+from bedside_core.auth import COOKIE, Actor
+from bedside_core.config import Config
+from bedside_core.database import acting
+from bedside_core.errors import Forbidden, Problem, Unavailable
+from bedside_core.platform import Platform
+
+log = structlog.get_logger("bedside.requests")
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_HEADER = "x-bedside-csrf"
+"""A browser sends a header of its own making to another origin only after asking, so it proves our own origin."""
+
+_HEADERS: list[tuple[bytes, bytes]] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"strict-transport-security", b"max-age=31536000"),
+]
+DEFAULT_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+"""Content-Security-Policy of every answer that has none of its own."""
+
+
+class Entrance:
+    """ASGI middleware around everything.
+
+    Args:
+        app: what serves the routes.
+        platform: the assembled platform.
+    """
+
+    def __init__(self, app: ASGIApp, platform: Platform) -> None:
+        self._app = app
+        self._platform = platform
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or socket."""
+        if scope["type"] not in {"http", "websocket"}:
+            return await self._app(scope, receive, send)
+        any_scope = cast("dict[str, Any]", scope)
+        any_scope["request_id"] = secrets.token_hex(8)
+        headers = header_map(scope)
+        if not host_allowed(headers.get("host", ""), self._platform.config):
+            return await _refuse_host(scope, receive, send)
+        if scope["type"] == "websocket":
+            # A socket says who it is in connection_init; it is authenticated there, for each operation.
+            return await self._app(scope, receive, send)
+        began, status = time.monotonic(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_headers(list(message["headers"]), any_scope["request_id"])
+            await send(message)
+
+        with ExitStack() as stack:
+            actor = await self._actor(any_scope, headers)
+            any_scope["user"] = actor
+            if actor is not None:
+                stack.enter_context(acting(actor.practice_id, actor.person_id))
+            stack.enter_context(operation())
+            try:
+                await self._app(scope, receive, answer)
+            finally:
+                log.info(
+                    "request",
+                    request=any_scope["request_id"],
+                    method=any_scope["method"],
+                    route=any_scope.get("path_template", ""),
+                    status=status,
+                    ms=round((time.monotonic() - began) * 1000, 1),
+                )
+        return None
+
+    async def _actor(self, scope: dict[str, Any], headers: dict[str, str]) -> Actor | None:
+        try:
+            actor = await self._platform.auth.authenticate(token_of(scope, headers, self._platform.config))
+        except Problem as problem:
+            scope["refusal"] = problem if isinstance(problem, Unavailable | Forbidden) else None
+            return None
+        return actor
+
+
+def header_map(scope: Scope) -> dict[str, str]:
+    """Return the headers by lower-case name; of a repeated one the last."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def token_of(scope: dict[str, Any], headers: dict[str, str], config: Config) -> str | None:
+    """Return the token that a request carries.
+
+    A cookie counts only where the request provably comes from our own pages (promise G2).
+    """
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return token.strip()
+    cookie = _cookie(headers.get("cookie", ""))
+    if cookie and (scope.get("method") in SAFE_METHODS or own_page(headers, config)):
+        return cookie
+    return None
+
+
+def own_page(headers: dict[str, str], config: Config) -> bool:
+    """Tell whether a request was sent by a page of our own origin."""
+    origin = headers.get("origin")
+    if origin is not None:
+        return origin_allowed(origin, headers.get("host", ""), config)
+    return CSRF_HEADER in headers
+
+
+def origin_allowed(origin: str, host: str, config: Config) -> bool:
+    """Tell whether an origin is ours or on the allow-list (G1)."""
+    if origin in config.allowed_origins:
+        return True
+    if config.public_url is not None:
+        parts = urlsplit(config.public_url)
+        return origin == f"{parts.scheme}://{parts.netloc}"
+    return urlsplit(origin).netloc == host != ""
+
+
+def host_allowed(host: str, config: Config) -> bool:
+    """Tell whether the Host header is one of ours: the demo answers to loopback names only (DNS rebinding)."""
+    if not config.demo:
+        return config.public_url is None or host == urlsplit(config.public_url).netloc or _is_loopback(host)
+    return _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    return urlsplit(f"//{host}").hostname in {"127.0.0.1", "localhost", "::1"}
+
+
+def _cookie(header: str) -> str | None:
+    for part in header.split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return None
+
+
+def request_id_of(scope: Any) -> str:
+    """Return the id that names a request in answers and logs (G3)."""
+    return scope.get("request_id", "")
+
+
+def _with_headers(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    present = {name.lower() for name, _ in headers}
+    headers += [(name, value) for name, value in _HEADERS if name not in present]
+    if b"content-security-policy" not in present:
+        headers.append((b"content-security-policy", DEFAULT_POLICY))
+    if b"cache-control" not in present:
+        headers.append((b"cache-control", b"no-store"))
+    headers.append((b"x-request-id", request_id.encode()))
+    return headers
+
+
+async def _refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 4403, "reason": "Unknown host"})
+        return
+    await send({"type": "http.response.start", "status": 421, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"This host is not served here.\n", "more_body": False})

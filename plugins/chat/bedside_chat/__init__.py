@@ -1,0 +1,1 @@
+"""Chat: conversations between the people of a practice, live."""

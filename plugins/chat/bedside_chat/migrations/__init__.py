@@ -1,0 +1,1 @@
+"""Chat's migrations, in the order of their names."""

@@ -1,0 +1,1 @@
+"""Portal: patients' own accounts, and what they see and do with them."""

@@ -1,0 +1,1 @@
+"""Scheduling: appointments, availability, and patients who book themselves."""

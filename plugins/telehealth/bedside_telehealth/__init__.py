@@ -1,0 +1,1 @@
+"""Telehealth: video visits, sessions with roles, and the waiting room."""
