@@ -113,8 +113,10 @@ class Recorder:
             for reason, count in self.absent.most_common():
                 terminalreporter.line(f"{count} x {reason}")
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if target := session.config.getoption("--rulebook"):
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        # A run that was cut short would make rules look as if nothing showed them.
+        ran = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+        if ran and (target := session.config.getoption("--rulebook")):
             path = Path(str(target))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(self.record(), indent=1) + "\n", encoding="utf-8")
@@ -145,4 +147,6 @@ def report(record: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    if not Path(sys.argv[1]).is_file():
+        sys.exit("No run of the tests came to its end, so there is nothing to list; `make test` shows why.")
     print("\n".join(report(Path(sys.argv[1]))))

@@ -92,3 +92,18 @@ def test_an_unknown_number_is_refused_at_collection(tmp_path: Path, kind: str, n
     assert shown.returncode == pytest.ExitCode.USAGE_ERROR
     assert f"test_marked.py::test_claims: {kind} {number}" in shown.stderr
     assert "passed" not in shown.stdout
+
+
+def test_a_run_that_is_cut_short_leaves_no_record(tmp_path: Path) -> None:
+    shown = run(tmp_path, "def test_passes(): pass\ndef test_interrupts(): raise KeyboardInterrupt\n")
+    assert shown.returncode == pytest.ExitCode.INTERRUPTED
+    assert not tmp_path.joinpath("record.json").exists()
+
+    listed = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "rulebook.py"), str(tmp_path / "record.json")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert listed.returncode == 1
+    assert listed.stderr.startswith("No run of the tests came to its end")
