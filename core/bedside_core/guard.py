@@ -55,7 +55,7 @@ class bounded:
 
     def __init__(self, seconds: float, what: str = "hook") -> None:
         self._seconds = seconds
-        self._message = f"{what} took longer than {seconds:g} s"
+        self._what = what
 
     def __enter__(self) -> None:
         self._main = threading.current_thread() is threading.main_thread()
@@ -85,12 +85,12 @@ class bounded:
         # Between the end of the block and that of the timer there is nothing left to end; raising would lose the rest
         # of __exit__. The timer repeats, so nothing is missed where this skips a nested block's.
         if frame is not None and frame.f_globals.get("__name__") != __name__:
-            raise HookTimeout(self._message)
+            raise HookTimeout(f"{self._what} took longer than {self._seconds:g} s")
 
     def _name(self, thread: int) -> None:
         frame = thread_frame(thread)
         where = telling_place(_places_of_frame(frame)) if frame else ""
-        log.error("hook takes too long and can't be ended on this thread", what=self._message, where=where)
+        log.error("hook takes too long and can't be ended on this thread", what=self._what, where=where)
 
 
 @dataclass(frozen=True)
