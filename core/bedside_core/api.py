@@ -16,6 +16,7 @@ from bedside_core.access import (
     forget,
 )
 from bedside_core.auth import Actor, Role
+from bedside_core.boot import assembled
 from bedside_core.clock import Clock
 from bedside_core.config import Config
 from bedside_core.database import (
@@ -48,7 +49,7 @@ from bedside_core.ids import uuid7
 from bedside_core.jobs import Job, JobRun
 from bedside_core.live import Live, StreamKind, Topic, follow
 from bedside_core.manifest import PLUGIN_API, Manifest
-from bedside_core.paging import Page, cursor_of, key_of, page_of, page_size
+from bedside_core.paging import USUAL_PAGE, Page, cursor_of, key_of, page_of, page_size
 from bedside_core.people import PRACTICE_STREAM, Member, NewPatient, Patient, People, Practice
 from bedside_core.platform import Platform
 from bedside_core.routes import Gate, Route, actor_of, public_route, uuid_of
@@ -61,6 +62,7 @@ __all__ = [
     "OPERATOR",
     "PLUGIN_API",
     "PRACTICE_STREAM",
+    "USUAL_PAGE",
     "Access",
     "Actor",
     "Clock",
@@ -108,6 +110,7 @@ __all__ = [
     "Unavailable",
     "acting",
     "actor_of",
+    "assembled",
     "cursor_of",
     "definer_function",
     "deployment_table",

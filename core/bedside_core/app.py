@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from litestar import Litestar, Request, Response
@@ -74,15 +74,16 @@ class Bedside:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        answer = cast("Callable[[dict[str, str]], Awaitable[None]]", send)
         try:
             async with self.running():
-                await send({"type": "lifespan.startup.complete"})
+                await answer({"type": "lifespan.startup.complete"})
                 await receive()
         except Exception as error:
             log.exception("could not start or stop")
-            await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+            await answer({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
             return
-        await send({"type": "lifespan.shutdown.complete"})
+        await answer({"type": "lifespan.shutdown.complete"})
 
 
 def _litestar(platform: Platform) -> Litestar:
@@ -122,7 +123,7 @@ def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dic
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     # The exception's text may hold values out of a request; its type and place don't.
-    frames = []
+    frames: list[str] = []
     trace = error.__traceback__
     while trace is not None:
         frames.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")

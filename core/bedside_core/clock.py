@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -42,7 +42,7 @@ class Clock:
             self._offset = timedelta(seconds=float(await DB.fetchval("SELECT clock_offset_seconds()")))
 
     @contextmanager
-    def follow(self, live: Live) -> Iterator[None]:
+    def follow(self, live: Live) -> Generator[None]:
         """Take over what another process has moved, for the time of the block."""
         tasks: set[asyncio.Task[None]] = set()
 

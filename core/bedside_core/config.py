@@ -30,7 +30,7 @@ class Config(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str | None = Field(
         default=None,
-        description="How browsers reach this deployment, e.g. https://clinic.example; else the Host header is compared.",
+        description="How browsers reach this deployment, e.g. https://clinic.example; else the Host header counts.",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Further browser origins that may call the API, comma separated (G1)."
@@ -40,7 +40,7 @@ class Config(BaseSettings):
     )
     entitlements: str = Field(
         default="plans",
-        description="The plugin that decides about plans. Where it is enabled and fails, all features are refused (L8).",
+        description="The plugin that decides about plans. If it is enabled and fails, all features are refused (L8).",
     )
     strict: bool = Field(default=False, description="Refuse to start when any enabled plugin fails (tests and CI).")
     demo: bool = Field(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pluggy
 import structlog
@@ -304,7 +304,10 @@ class Plugins:
         caller = self._manager.subset_hook_caller(hook, others)
         with bounded(self._seconds):
             result = caller(**arguments)
-        return (result[0] if result else None) if isinstance(result, list) else result
+        if not isinstance(result, list):
+            return result  # the hook takes the first result
+        results = cast("list[Any]", result)
+        return results[0] if results else None
 
 
 def _raise(reason: str) -> None:

@@ -49,17 +49,17 @@ public_route = Public()
 
 def actor_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor | None:
     """Return who sends a request, None where nobody is signed in."""
-    return connection.scope.get("user")
+    scope: Any = connection.scope
+    return scope.get("user")
 
 
 def ungated(routes: Iterable[Route]) -> list[str]:
     """Return the paths among a plugin's routes that have neither a gate nor `public_route`."""
-    return [
-        path
-        for route in routes
-        for path in sorted(route.paths)
-        if not any(isinstance(guard, Gate | Public) for guard in route.guards or ())
-    ]
+
+    def guarded(route: Any) -> bool:
+        return any(isinstance(guard, Gate | Public) for guard in route.guards or ())
+
+    return [path for route in routes if not guarded(route) for path in sorted(route.paths)]
 
 
 def mounted(plugin: str, routes: Iterable[Route]) -> Router:

@@ -63,7 +63,7 @@ def setting(
 def faults_of(settings: type) -> list[str]:
     """Return what is wrong with a settings class, in words for the plugin's author."""
     if not dataclasses.is_dataclass(settings) or not settings.__dataclass_params__.frozen:  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-        return [f"{settings.__name__} is not a frozen dataclass"]
+        return ["the settings are not a frozen dataclass"]
     faults = [] if settings.__doc__ else [f"{settings.__name__} has no docstring"]
     return faults + [
         f"{settings.__name__}.{field.name} was not made by setting()"
@@ -136,7 +136,8 @@ class Settings:
         async with unit() as work:
             await DB.execute(
                 """INSERT INTO setting (id, practice_id, plugin, member_id, stored) VALUES ($1, $2, $3, $4, $5)
-                ON CONFLICT (practice_id, plugin, member_id) DO UPDATE SET stored = setting.stored || EXCLUDED.stored""",
+                ON CONFLICT (practice_id, plugin, member_id)
+                DO UPDATE SET stored = setting.stored || EXCLUDED.stored""",
                 uuid7(),
                 practice_id,
                 plugin,

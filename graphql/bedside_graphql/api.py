@@ -4,7 +4,7 @@ from bedside_graphql.context import Context, Info
 from bedside_graphql.gate import gate, public
 from bedside_graphql.hookspecs import GraphQLHooks
 from bedside_graphql.part import GraphQLPart
-from bedside_graphql.platform import Member, Patient, PlanTier, Practice, member_of, patient_type
+from bedside_graphql.platform import Member, Patient, Practice, member_of, patient_type
 from bedside_graphql.types import (
     SCALARS,
     After,
@@ -35,7 +35,6 @@ __all__ = [
     "PageInfo",
     "Patient",
     "Phone",
-    "PlanTier",
     "Practice",
     "Zone",
     "client_id_of",

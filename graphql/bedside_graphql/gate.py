@@ -25,7 +25,7 @@ class Gated:
     """Shows a gate in the schema."""
 
     permission: str = strawberry.directive_field(name="permission", default=strawberry.UNSET)
-    feature: str | None = strawberry.directive_field(name="feature", default=None)
+    feature: str | None = strawberry.directive_field(name="feature", default=strawberry.UNSET)
 
 
 @strawberry.schema_directive(
@@ -39,8 +39,8 @@ class gate(FieldExtension):
     """Let a field be used only by actors who have the permission, in practices that have the feature.
 
     Args:
-        permission: the action's key; its own feature counts as well.
-        feature: a feature needed besides.
+        permission: the action's key.
+        feature: the feature the field belongs to; named here too, so that the schema shows it.
     """
 
     def __init__(self, permission: str, feature: str | None = None) -> None:
@@ -50,7 +50,8 @@ class gate(FieldExtension):
     def apply(self, field: StrawberryField) -> None:
         """Show the gate in the schema; once, though the field may stand in several schemas."""
         if not any(isinstance(directive, Gated) for directive in field.directives):
-            field.directives = [*field.directives, Gated(permission=self.permission, feature=self.feature)]
+            feature = strawberry.UNSET if self.feature is None else self.feature
+            field.directives = [*field.directives, Gated(permission=self.permission, feature=feature)]
 
     async def check(self, context: Context) -> None:
         """Raise the refusal, if there is one.

@@ -26,5 +26,9 @@ class GraphQLPart:
 
     def contributions(self) -> list[tuple[str | None, type]]:
         """Return (target type's GraphQL name, class) of each class; None where the class names its target itself."""
-        roots = (("Query", self.query), ("Mutation", self.mutation), ("Subscription", self.subscription))
+        roots: list[tuple[str | None, type | None]] = [
+            ("Query", self.query),
+            ("Mutation", self.mutation),
+            ("Subscription", self.subscription),
+        ]
         return [(name, source) for name, source in roots if source is not None] + [(None, item) for item in self.extend]

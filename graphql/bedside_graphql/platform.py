@@ -8,16 +8,17 @@ import strawberry
 from bedside_core import access, auth, errors, people
 from bedside_core import plugins as core_plugins
 from bedside_core.database import acting
+from bedside_core.paging import USUAL_PAGE
 from bedside_graphql.context import Info
 from bedside_graphql.gate import gate, public
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.types import After, Connection, First, Phone, Zone, connection, uuid_of
 
-Role = strawberry.enum(auth.Role, description="What a person is in a practice, or the deployment's operator.")
-FeatureReason = strawberry.enum(access.Reason, name="FeatureReason", description="Why a feature is on or off.")
-PlanTier = strawberry.enum(access.Tier, name="PlanTier", description="The tiers of a plan, from low to high.")
-BlockingRule = strawberry.enum(access.Rule, name="BlockingRule", description="Which kind of rule stands in the way.")
-PluginStatus = strawberry.enum(core_plugins.Status, name="PluginStatus", description="How a plugin fares.")
+strawberry.enum(auth.Role, description="What a person is in a practice, or the deployment's operator.")
+strawberry.enum(access.Reason, name="FeatureReason", description="Why a feature is on or off.")
+strawberry.enum(access.Tier, name="PlanTier", description="The tiers of a plan, from low to high.")
+strawberry.enum(access.Rule, name="BlockingRule", description="Which kind of rule stands in the way.")
+strawberry.enum(core_plugins.Status, name="PluginStatus", description="How a plugin fares.")
 
 
 @strawberry.type(description="A person who signs in for a practice.")
@@ -28,7 +29,7 @@ class Member:
     first_name: str = strawberry.field(description="First name.")
     last_name: str = strawberry.field(description="Last name.")
     name: str = strawberry.field(description="The name as it is shown.")
-    role: Role = strawberry.field(description="What the person is in the practice.")
+    role: auth.Role = strawberry.field(description="What the person is in the practice.")
 
 
 @strawberry.type(description="A person in the practice's care, with or without a portal account.")
@@ -53,8 +54,8 @@ class Feature:
     title: str = strawberry.field(description="What people read.")
     description: str = strawberry.field(description="What one has with it.")
     enabled: bool = strawberry.field(description="Whether the practice has it now.")
-    reason: FeatureReason = strawberry.field(description="Why it has it or not.")
-    tier: PlanTier | None = strawberry.field(description="The lowest tier that includes it; null is every tier.")
+    reason: access.Reason = strawberry.field(description="Why it has it or not.")
+    tier: access.Tier | None = strawberry.field(description="The lowest tier that includes it; null is every tier.")
 
 
 @strawberry.type(description="A practice: the tenant that everything belongs to.")
@@ -76,8 +77,8 @@ class Practice:
                 title=core.features[key].title,
                 description=core.features[key].doc,
                 enabled=state.enabled,
-                reason=FeatureReason(state.reason),
-                tier=PlanTier(state.tier) if state.tier else None,
+                reason=state.reason,
+                tier=access.Tier(state.tier) if state.tier else None,
             )
             for key, state in sorted(states.items())
             if key in core.features
@@ -89,7 +90,7 @@ class Viewer:
     """The actor."""
 
     id: strawberry.ID = strawberry.field(description="Opaque id of the account.")
-    role: Role = strawberry.field(description="What the viewer is in the practice acted for.")
+    role: auth.Role = strawberry.field(description="What the viewer is in the practice acted for.")
     member: Member | None = strawberry.field(description="The person in the practice; null for the operator.")
 
 
@@ -100,7 +101,7 @@ class Plugin:
     name: str = strawberry.field(description="The plugin's name.")
     title: str = strawberry.field(description="What people read.")
     version: str = strawberry.field(description="Version of its distribution.")
-    status: PluginStatus = strawberry.field(description="Whether it works.")
+    status: core_plugins.Status = strawberry.field(description="Whether it works.")
     reason: str | None = strawberry.field(description="Why it does not, if so.")
 
 
@@ -109,12 +110,12 @@ class Permit:
     """The answer of `can`."""
 
     allowed: bool = strawberry.field(description="Whether it may be done.")
-    rule: BlockingRule | None = strawberry.field(description="The kind of rule that stands in the way.")
+    rule: access.Rule | None = strawberry.field(description="The kind of rule that stands in the way.")
     code: str | None = strawberry.field(description="The error code that doing it would give.")
     message: str | None = strawberry.field(description="Why not, for a person.")
     way_on: str | None = strawberry.field(description="What can be done about it.")
     feature: str | None = strawberry.field(description="The missing feature, where the plan is in the way.")
-    tier: PlanTier | None = strawberry.field(description="The lowest tier with that feature.")
+    tier: access.Tier | None = strawberry.field(description="The lowest tier with that feature.")
 
 
 @strawberry.type(description="A sign-in.")
@@ -161,9 +162,7 @@ async def _viewer(info: Info, actor: auth.Actor) -> Viewer:
     member = None
     if actor.member_id is not None:
         member = (await info.context.platform.people.members_by_id([actor.member_id])).get(actor.member_id)
-    return Viewer(
-        id=strawberry.ID(str(actor.account_id)), role=actor.role, member=_member(member) if member else None
-    )
+    return Viewer(id=strawberry.ID(str(actor.account_id)), role=actor.role, member=_member(member) if member else None)
 
 
 @strawberry.type
@@ -188,13 +187,13 @@ class PlatformQuery:
         return Practice(id=strawberry.ID(str(found.id)), name=found.name, zone=Zone(found.zone))
 
     @strawberry.field(description="The members of the practice, by name.", extensions=[gate("practice.read")])
-    async def members(self, info: Info, first: First = None, after: After = None) -> Connection[Member] | None:
+    async def members(self, info: Info, first: First = USUAL_PAGE, after: After = None) -> Connection[Member] | None:
         """Return a page of members."""
         page = await info.context.platform.people.members(info.context.signed_in(), first=first, after=after)
         return connection(page, _member)
 
     @strawberry.field(description="The patients of the practice, by name.", extensions=[gate("patients.read")])
-    async def patients(self, info: Info, first: First = None, after: After = None) -> Connection[Patient] | None:
+    async def patients(self, info: Info, first: First = USUAL_PAGE, after: After = None) -> Connection[Patient] | None:
         """Return a page of patients."""
         page = await info.context.platform.people.patients(info.context.signed_in(), first=first, after=after)
         return connection(page, patient_type)
@@ -249,7 +248,7 @@ class PlatformQuery:
             message=refusal.message if refusal else None,
             way_on=refusal.way_on if refusal else None,
             feature=refusal.feature if refusal else None,
-            tier=PlanTier(refusal.tier) if refusal and refusal.tier else None,
+            tier=access.Tier(refusal.tier) if refusal and refusal.tier else None,
         )
 
 
@@ -257,7 +256,10 @@ class PlatformQuery:
 class PlatformMutation:
     """Core's mutations."""
 
-    @strawberry.mutation(description="Sign in with e-mail address and password. The token counts from the next request on.", extensions=[public])
+    @strawberry.mutation(
+        description="Sign in with e-mail address and password. The token counts from the next request on.",
+        extensions=[public],
+    )
     async def sign_in(
         self,
         info: Info,
@@ -286,4 +288,3 @@ class PlatformMutation:
 
 
 PART = GraphQLPart(query=PlatformQuery, mutation=PlatformMutation)
-

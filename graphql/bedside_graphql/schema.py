@@ -64,7 +64,7 @@ class Schema(strawberry.Schema):
             for root, source in part.contributions():
                 self._add(plugin, root, source)
         roots = {name: _empty(name) for name in ROOTS if name in self._added}
-        super().__init__(
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
             query=roots.get("Query") or _empty("Query"),
             mutation=roots.get("Mutation"),
             subscription=roots.get("Subscription"),
@@ -74,7 +74,9 @@ class Schema(strawberry.Schema):
         self.absent = sorted(set(self._added) - set(self._schema.type_map) - set(ROOTS))
         """Names of types that plugins would have extended, but that no active plugin defines."""
         for name in self.absent:
-            log.info("extended type is absent", type=name, plugins=sorted({a.plugin for a in self._added[name].values()}))
+            log.info(
+                "extended type is absent", type=name, plugins=sorted({a.plugin for a in self._added[name].values()})
+            )
         self._check_nullable()
 
     def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
@@ -91,7 +93,7 @@ class Schema(strawberry.Schema):
         return [*own, *(item.field for item in added.values())]
 
     def _add(self, plugin: str, root: str | None, source: type) -> None:
-        definition = get_object_definition(source)
+        definition: StrawberryObjectDefinition | None = get_object_definition(source)
         if definition is None:
             raise CompositionError(plugin, f"{source.__name__} is not a Strawberry type")
         target = root or definition.name
@@ -111,7 +113,7 @@ class Schema(strawberry.Schema):
             built: Any = self._schema.type_map.get(target)
             for item in added.values() if built is not None else ():
                 name = self.config.name_converter.get_graphql_name(item.field)
-                may_be_refused = target not in ROOTS or gates_of(item.field)
+                may_be_refused = target not in ROOTS or bool(gates_of(item.field))
                 # A refused subscription never has an event to be null in.
                 if may_be_refused and target != "Subscription" and isinstance(built.fields[name].type, GraphQLNonNull):
                     raise CompositionError(item.plugin, f"{target}.{name} can be refused, so it has to be nullable")
@@ -148,7 +150,7 @@ def _culprit(parts: Mapping[str, GraphQLPart], error: Exception) -> tuple[str, s
                 owners = {_package(item): other for other, p in tried.items() for item in _classes(p)}
                 modules = [cls for cls in (found.first_cls, found.second_cls) if cls is not None]
                 both = dict.fromkeys(owners.get(_package(cls), _package(cls)) for cls in modules)
-                return name, f"{' and '.join(both)} both define the type {found.duplicated_type_name}"
+                return name, f"{' and '.join(both)}: {found.message}"
             return name, f"its part of the schema can't be built: {type(found).__name__}: {found}"
     raise error
 

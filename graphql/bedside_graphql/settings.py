@@ -1,7 +1,7 @@
 """Makes GraphQL out of a plugin's settings dataclass: the type, the patch input, the query and the mutation."""
 
 import dataclasses
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import strawberry
 from strawberry import UNSET, Maybe
@@ -40,8 +40,11 @@ def settings_part(plugin: str, settings: type) -> GraphQLPart:
 
 
 def _output(settings: type) -> Any:
-    fields = dataclasses.fields(settings)
-    body: dict[str, Any] = {"__annotations__": {field.name: field.type for field in fields}, "__module__": settings.__module__}
+    fields, hints = dataclasses.fields(settings), get_type_hints(settings)
+    body: dict[str, Any] = {
+        "__annotations__": {field.name: hints[field.name] for field in fields},
+        "__module__": settings.__module__,
+    }
     for field in fields:
         body[field.name] = strawberry.field(description=field.metadata["doc"])
     return strawberry.type(type(settings.__name__, (), body), description=settings.__doc__)
@@ -49,8 +52,9 @@ def _output(settings: type) -> Any:
 
 def _patch(settings: type, name: str, names: list[str]) -> Any:
     chosen = [field for field in dataclasses.fields(settings) if field.name in names]
+    hints: dict[str, Any] = get_type_hints(settings)
     body: dict[str, Any] = {
-        "__annotations__": {field.name: Maybe[field.type] for field in chosen},  # pyright: ignore[reportInvalidTypeArguments]
+        "__annotations__": {field.name: Maybe[hints[field.name]] for field in chosen},
         "__module__": settings.__module__,
     }
     for field in chosen:
@@ -64,14 +68,15 @@ def _query(name: str, settings: type, output: Any, scope: Scope) -> Any:
         owner = member_id if scope is Scope.MEMBER else None
         return await info.context.platform.settings.read(settings, member_id=owner)
 
+    resolve.__name__ = name
     resolve.__annotations__["return"] = output | None
-    whose = "one's own" if scope is Scope.MEMBER else "the practice"
-    return strawberry.field(
+    made: Any = strawberry.field(
         resolver=resolve,
         name=_camel(name),
-        description=f"The settings in force for {whose}." if scope is Scope.PRACTICE else "The settings in force for oneself.",
+        description=f"The settings in force for {'oneself' if scope is Scope.MEMBER else 'the practice'}.",
         extensions=[gate("practice.read")],
     )
+    return made
 
 
 def _mutation(name: str, settings: type, output: Any, patch_type: Any, scope: Scope) -> Any:
@@ -92,15 +97,17 @@ def _mutation(name: str, settings: type, output: Any, patch_type: Any, scope: Sc
             changes[key] = value.value
         return await info.context.platform.settings.change(actor, settings, changes, scope=scope)
 
+    resolve.__name__ = name
     resolve.__annotations__["patch"] = Annotated[patch_type, strawberry.argument(description="What to change.")]
     resolve.__annotations__["return"] = output | None
     whose = "the practice's" if scope is Scope.PRACTICE else "one's own"
-    return strawberry.mutation(
+    made: Any = strawberry.mutation(
         resolver=resolve,
         name=_camel(name),
         description=f"Change {whose} settings; what is not given stays.",
         extensions=[gate("settings.practice" if scope is Scope.PRACTICE else "settings.own")],
     )
+    return made
 
 
 def _camel(name: str) -> str:

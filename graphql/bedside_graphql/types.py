@@ -174,5 +174,3 @@ def client_id_of(value: str) -> str:
     if not 1 <= len(value) <= 100:
         raise errors.InvalidInput("A clientId has 1 to 100 characters.", field=("clientId",))
     return value
-
-

@@ -6,7 +6,7 @@ from bedside_core.database import definer_function, deployment_table, practice_t
 
 ID = "core_2026_11_22t00_00"
 VERSION = "1.38.0"
-DESCRIPTION = __doc__
+DESCRIPTION = "Practices, accounts, sessions, members, patients, settings and the movable clock."
 
 TABLES = """
 CREATE TABLE practice (
@@ -127,7 +127,7 @@ ACCOUNTS = [
     # Of the sessions whose sockets a process holds: 1 where the session is over, whatever ended it.
     *definer_function(
         "session_positions(wanted uuid[], at timestamptz)",
-        "TABLE (id uuid, \"position\" bigint)",
+        'TABLE (id uuid, "position" bigint)',
         """SELECT s.id, CASE WHEN s.ended_at IS NULL AND s.expires_at > at AND (a.operator OR m.active) THEN 0 ELSE 1 END
         FROM session s JOIN account a ON a.id = s.account_id LEFT JOIN member m ON m.id = s.member_id
         WHERE s.id = ANY(wanted)""",
@@ -156,7 +156,7 @@ PRACTICES = [
     ),
     *definer_function(
         "practice_positions(wanted uuid[])",
-        "TABLE (id uuid, \"position\" bigint)",
+        'TABLE (id uuid, "position" bigint)',
         'SELECT p.id, p."position" FROM practice p WHERE p.id = ANY(wanted)',
     ),
 ]
@@ -181,7 +181,11 @@ async def forwards():
         DESCRIPTION,
         [
             TABLES,
-            *(sql for name in ("practice", "account", "credential", "session", "clock") for sql in deployment_table(name)),
+            *(
+                sql
+                for name in ("practice", "account", "credential", "session", "clock")
+                for sql in deployment_table(name)
+            ),
             *(sql for name in ("member", "patient", "setting") for sql in practice_table(name)),
             *ACCOUNTS,
             *PRACTICES,

@@ -9,7 +9,7 @@ import strawberry
 
 from bedside_chat import api
 from bedside_chat.service import ChatService
-from bedside_core.api import cursor_of
+from bedside_core.api import USUAL_PAGE, cursor_of
 from bedside_graphql.api import (
     After,
     ClientId,
@@ -112,16 +112,16 @@ class ChatQuery:
     """Chat's queries."""
 
     @strawberry.field(
-        description="One's conversations, the most recently active first.", extensions=[gate("chat.read")]
+        description="One's conversations, the most recently active first.", extensions=[gate("chat.read", "team_chat")]
     )
     async def conversations(
-        self, info: Info, first: First = None, after: After = None
+        self, info: Info, first: First = USUAL_PAGE, after: After = None
     ) -> Connection[Conversation] | None:
         """Return a page of conversations."""
         page = await _service(info).conversations(info.context.signed_in(), first=first, after=after)
         return connection(page, _conversation)
 
-    @strawberry.field(description="One of one's conversations.", extensions=[gate("chat.read")])
+    @strawberry.field(description="One of one's conversations.", extensions=[gate("chat.read", "team_chat")])
     async def conversation(self, info: Info, id: ConversationId) -> Conversation | None:
         """Return one conversation."""
         return _conversation(await _service(info).conversation(info.context.signed_in(), uuid_of(id)))
@@ -131,7 +131,7 @@ class ChatQuery:
         extensions=[gate("chat.history")],
     )
     async def conversation_history(
-        self, info: Info, first: First = None, after: After = None
+        self, info: Info, first: First = USUAL_PAGE, after: After = None
     ) -> Connection[Conversation] | None:
         """Return a page of conversations."""
         page = await _service(info).history(info.context.signed_in(), first=first, after=after)
@@ -144,7 +144,7 @@ class ChatMutation:
 
     @strawberry.mutation(
         description="Start the direct conversation with a member of the practice, or return it if there is one.",
-        extensions=[gate("chat.start")],
+        extensions=[gate("chat.start", "team_chat")],
     )
     async def start_conversation(
         self,
@@ -158,7 +158,7 @@ class ChatMutation:
 
     @strawberry.mutation(
         description="Send a message. A retry with the same clientId returns the first one.",
-        extensions=[gate("chat.send")],
+        extensions=[gate("chat.send", "team_chat")],
     )
     async def send_message(
         self,
@@ -178,7 +178,7 @@ class ChatSubscription:
 
     @strawberry.subscription(
         description="Each new message of a conversation, once, in order, after a replay of what came after the cursor.",
-        extensions=[gate("chat.read")],
+        extensions=[gate("chat.read", "team_chat")],
     )
     async def message_added(
         self, info: Info, conversation_id: ConversationId, after: After = None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, ConversationStarted, Message, MessageSent
 from bedside_core.api import (

@@ -6,7 +6,7 @@ from bedside_core.api import definer_function, shared_table, sql_migration
 
 ID = "chat_2026_11_22t00_00"
 VERSION = "1.38.0"
-DESCRIPTION = __doc__
+DESCRIPTION = "Conversations, who takes part, and messages."
 
 # The position is raised by the UPDATE that sends a message: its row lock makes the order of commits that of positions.
 TABLES = """
