@@ -60,10 +60,9 @@ FAULTS: dict[Rule, list[str]] = {
         "tests/graphql: tests of GraphQL belong in tests/schema",
     ],
     layout_rules.plugins_have_one_shape: [
-        *(
-            f"plugins/billing/{name} is missing"
-            for name in ("README.md", *(f"bedside_billing/{name}" for name in layout_rules.PLUGIN_FILES))
-        ),
+        "plugins/billing/README.md is missing",
+        "plugins/billing/bedside_billing/plugin.py is missing",
+        "plugins/billing/bedside_billing/py.typed is missing",
         "plugins/chat/bedside_chat/service.py is missing",
         "plugins/chat/bedside_chat/piccolo_app.py is missing",
         "plugins/chat/bedside_chat/migrations/__init__.py is missing",

@@ -12,8 +12,10 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# The same for every plugin, so that who knows one knows all; `README.md` stands beside the package.
-PLUGIN_FILES = ("plugin.py", "api.py", "settings.py", "schema.py", "service.py", "py.typed")
+# What every plugin has, and what it has besides as soon as it does more than declare itself: the same for all, so that
+# who knows one knows the others.
+DECLARING = ("plugin.py", "py.typed")
+DOING = ("api.py", "settings.py", "schema.py", "service.py")
 # A plugin with one of these has all of them.
 TABLE_FILES = ("tables.py", "piccolo_app.py", "migrations")
 MOST_LINES = 400
@@ -98,11 +100,13 @@ def no_tests_below_graphql(root: Path) -> list[str]:
 
 
 def plugins_have_one_shape(root: Path) -> list[str]:
-    """Every plugin has the same files, and one with tables has what tables need."""
+    """Every plugin has the same files beyond its manifest, and one with tables has what tables need."""
     faults: list[str] = []
     for folder in sorted(path for path in (root / "plugins").glob("*") if path.is_dir()):
         package = folder / f"bedside_{folder.name}"
-        wanted = [folder / "README.md", *(package / name for name in PLUGIN_FILES)]
+        wanted = [folder / "README.md", *(package / name for name in DECLARING)]
+        if {path.name for path in package.glob("*.py")} - {"__init__.py", "plugin.py"}:
+            wanted += [package / name for name in DOING]
         tables = [package / name for name in TABLE_FILES]
         if any(path.exists() for path in tables):
             wanted += [*tables[:2], tables[2] / "__init__.py"]
