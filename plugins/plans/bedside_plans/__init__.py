@@ -1,0 +1,1 @@
+"""Plans: which features and limits a practice has, and why."""

@@ -1,0 +1,1 @@
+"""The migrations of plans, in the order of their names."""
