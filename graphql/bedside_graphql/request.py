@@ -1,0 +1,161 @@
+"""What a client asks for, read out of JSON, and what the transports need to know of who asks."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import msgspec
+
+from bedside_core.auth import Actor
+from bedside_graphql import problems
+from bedside_graphql.config import GraphQLConfig
+
+Authenticate = Callable[[str], Awaitable[Actor | None]]
+"""Finds out who a token stands for; None where it is unknown, ended or expired."""
+
+JSON_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for text that is no JSON, not UTF-8, or nested beyond reason."""
+
+
+class RequestContext(Protocol):
+    """What resolvers get as `info.context`, as far as the transports use it."""
+
+    @property
+    def actor(self) -> Actor | None:
+        """Who asks; None is somebody who is not signed in."""
+        ...
+
+    @property
+    def request_id(self) -> str:
+        """Names the request in answers and logs (G3)."""
+        ...
+
+    @property
+    def client_address(self) -> str:
+        """The caller's network address."""
+        ...
+
+    @property
+    def set_cookies(self) -> list[str]:
+        """Values of `Set-Cookie` that resolvers want in the HTTP answer."""
+        ...
+
+
+class MakeContext(Protocol):
+    """Makes the context of one operation."""
+
+    def __call__(self, actor: Actor | None, *, request_id: str, client_address: str, live: bool) -> RequestContext:
+        """Return it; `live` says that it serves all the events of a subscription."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphQLRequest:
+    """A well-formed request: a document or the id of a persisted one, and what goes with it.
+
+    Args:
+        query: the document's text.
+        document_id: the id of a persisted document, in place of the text.
+        variables: values of the operation's variables, as they came.
+        operation_name: which operation of the document to run.
+        extensions: reserved for implementers; nothing of it is used.
+    """
+
+    query: str | None = None
+    document_id: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict[str, Any])
+    operation_name: str | None = None
+    extensions: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class _Members(msgspec.Struct):
+    query: msgspec.Raw = msgspec.Raw(b"null")
+    documentId: msgspec.Raw = msgspec.Raw(b"null")
+    operationName: msgspec.Raw = msgspec.Raw(b"null")
+    variables: msgspec.Raw = msgspec.Raw(b"null")
+    extensions: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_members = msgspec.json.Decoder(_Members)
+
+
+def read_request(body: bytes | msgspec.Raw, config: GraphQLConfig) -> GraphQLRequest:
+    """Return the request in a JSON object; members that nobody knows are ignored, null is like absent.
+
+    Args:
+        body: the JSON, of an HTTP body or of a subscribe message's payload.
+        config: for the limits.
+
+    Raises:
+        problems.BatchingNotSupported: it is an array.
+        problems.BadRequest: it is no JSON object, or a member is missing or of the wrong type.
+        problems.DocumentTooLarge: the document is too long.
+        problems.VariablesTooLarge: the variables are too long.
+    """
+    if bytes(body[:64]).lstrip()[:1] == b"[":
+        raise problems.BatchingNotSupported("Send one operation per request.")
+    try:
+        members = _members.decode(body)
+        query = _string("query", members.query)
+        document_id = _string("documentId", members.documentId)
+        operation_name = _string("operationName", members.operationName)
+        extensions = _object("extensions", members.extensions)
+        if len(members.variables) > config.max_variables_bytes:
+            raise problems.VariablesTooLarge(
+                "The variables are too long.", field=("variables",), detail={"limit": config.max_variables_bytes}
+            )
+        variables = _object("variables", members.variables)
+    except msgspec.ValidationError:
+        raise problems.BadRequest("The request must be a JSON object.") from None
+    except JSON_FAULTS:
+        raise problems.BadRequest("The request is not JSON in UTF-8.") from None
+    if query is not None and len(query.encode()) > config.max_document_bytes:
+        raise problems.DocumentTooLarge(
+            "The document is too long.", field=("query",), detail={"limit": config.max_document_bytes}
+        )
+    if query is None and document_id is None:
+        raise problems.BadRequest("The request has no document.", way_on="Send it as `query`.", field=("query",))
+    if query is not None and document_id is not None:
+        raise problems.BadRequest("Send either `query` or `documentId`.", field=("documentId",))
+    return GraphQLRequest(
+        query=query,
+        document_id=document_id,
+        variables=variables,
+        operation_name=operation_name or None,
+        extensions=extensions,
+    )
+
+
+def _string(name: str, raw: msgspec.Raw) -> str | None:
+    value: object = msgspec.json.decode(raw)
+    if value is None or isinstance(value, str):
+        return value
+    raise problems.BadRequest(f"`{name}` must be a string.", field=(name,))
+
+
+def _object(name: str, raw: msgspec.Raw) -> dict[str, Any]:
+    value: object = msgspec.json.decode(raw)
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return cast(dict[str, Any], value)
+    raise problems.BadRequest(f"`{name}` must be an object.", field=(name,))
+
+
+def budget_key(actor: Actor | None, client_address: str) -> tuple[str, str]:
+    """Return on whose account an operation goes: ("session", its id), or ("address", the network's) without one.
+
+    An IPv6 address counts by its /64, since one line has that many to choose from.
+    """
+    if actor is not None:
+        return "session", str(actor.session_id)
+    try:
+        address = ipaddress.ip_address(client_address)
+    except ValueError:
+        return "address", client_address
+    if address.version == 6:
+        return "address", str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    return "address", str(address)
