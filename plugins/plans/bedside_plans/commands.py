@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
-import rich_click as click
+import click
+from rich_click import RichGroup
 
 from bedside_core.api import Config, Platform, Practice, Problem, Tier, assembled
 from bedside_plans.api import ItemKind, Plan, PlanItem
@@ -17,25 +18,20 @@ from bedside_plans.service import PlanService
 TIER = click.Choice([tier.value for tier in Tier])
 
 
-class When(click.ParamType[datetime]):
-    """An instant with its offset, or a day, which means its beginning in UTC."""
-
-    name = "WHEN"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the instant."""
-        try:
-            when = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is neither a day (2026-01-31) nor an instant (2026-01-31T09:30:00Z).", param, ctx)
-        if when.tzinfo is None:
-            if "T" in str(value):
-                self.fail(f"{value!r} lacks its offset, e.g. Z.", param, ctx)
-            return when.replace(tzinfo=UTC)
-        return when
+def when(text: str) -> datetime:
+    """Return an instant written with its offset, or the beginning of a day in UTC."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter("neither a day (2026-01-31) nor an instant (2026-01-31T09:30:00Z)") from None
+    if instant.tzinfo is None:
+        if len(text) > len("2026-01-31"):
+            raise click.BadParameter("an instant needs its offset, e.g. Z")
+        return instant.replace(tzinfo=UTC)
+    return instant
 
 
-UNTIL = click.option("--until", type=When(), help="From when on it no longer counts.")
+UNTIL = click.option("--until", type=when, metavar="WHEN", help="From when on it no longer counts.")
 
 Act = Callable[[PlanService, Platform, UUID], Awaitable[str]]
 
@@ -110,7 +106,7 @@ def _change(practice: str, kind: ItemKind, key: str, item: PlanItem | None) -> N
     _run(practice, act)
 
 
-@click.group()
+@click.group(cls=RichGroup)
 def plan() -> None:
     """Show and change a practice's plan. PRACTICE is its id or its whole name."""
 
@@ -125,7 +121,9 @@ def show(practice: str) -> None:
 @plan.command("set")
 @click.argument("practice")
 @click.argument("tier", type=TIER)
-@click.option("--trial-until", type=When(), help="Only try the tier, until then; the practice's own tier stays.")
+@click.option(
+    "--trial-until", type=when, metavar="WHEN", help="Only try the tier, until then; the practice's own tier stays."
+)
 def set_tier(practice: str, tier: str, trial_until: datetime | None) -> None:
     """Put a practice on a tier, at once; nothing of what it has made is deleted."""
 
