@@ -18,7 +18,7 @@ from bedside_core.config import Config
 from bedside_core.database import DB, EmbeddedServer, check_role, migrate, pending, prepare_roles, set_outlet
 from bedside_core.events import Events, Listener
 from bedside_core.jobs import Job, Jobs
-from bedside_core.live import Live, LiveBus, PostgresBus, StreamKind
+from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
 from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.platform import Platform, PlatformOutlet
 from bedside_core.plugins import PluginError, Plugins, Source, listing
@@ -71,6 +71,22 @@ async def assembled(
         if worker:
             await stack.enter_async_context(platform.jobs.running(dsn))
         yield platform
+
+
+async def outlined(config: Config, *, sources: Mapping[str, Source] | None = None) -> Platform:
+    """Return a platform whose plugins were asked for what they contribute, without a database and without life.
+
+    For commands that list, print or check: its services must not be called.
+
+    Args:
+        config: the deployment's configuration.
+        sources: where plugins come from; by default what is installed.
+
+    Raises:
+        PluginError: a plugin failed, where strict.
+    """
+    plugins = Plugins(config.plugins, hook_seconds=config.hook_seconds, strict=config.strict, sources=sources)
+    return await _collected(config, plugins, LocalBus())
 
 
 @asynccontextmanager

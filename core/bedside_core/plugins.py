@@ -221,10 +221,10 @@ class Plugins:
             raise PluginError("enabled, but not installed")
         with bounded(self._seconds * 4):  # an import may compile
             module = self._sources[name].load()
-        for hook, function in _implementations(self._manager, module):
+        for hook, function in implementations(self._manager, module):
             spec = getattr(CoreHooks, hook, None)
             if spec is not None:
-                _check_signature(hook, spec, function)
+                check_signature(hook, spec, function)
         self._modules[name] = module
         self._manager.register(module, name)
         manifest = self._call(name, "manifest") if self._implements(name, "manifest") else None
@@ -285,19 +285,19 @@ class Plugins:
             return
         for hook, function in inspect.getmembers(spec, inspect.isfunction):
             for other in list(self.manifests):
-                implemented = dict(_implementations(self._manager, self._modules[other])).get(hook)
+                implemented = dict(implementations(self._manager, self._modules[other])).get(hook)
                 if implemented is not None:
-                    self._attempt(other, lambda h=hook, f=function, i=implemented: _check_signature(h, f, i))
+                    self._attempt(other, lambda h=hook, f=function, i=implemented: check_signature(h, f, i))
         self._manager.add_hookspecs(spec)
 
     def _check_hooks(self, name: str) -> None:
         known = {hook for hook in vars(self._manager.hook) if getattr(self._manager.hook, hook).has_spec()}
-        unknown = [hook for hook, _ in _implementations(self._manager, self._modules[name]) if hook not in known]
+        unknown = [hook for hook, _ in implementations(self._manager, self._modules[name]) if hook not in known]
         if unknown:
             raise PluginError(f"implements unknown hooks: {', '.join(sorted(unknown))}")
 
     def _implements(self, name: str, hook: str) -> bool:
-        return any(hook == implemented for implemented, _ in _implementations(self._manager, self._modules[name]))
+        return any(hook == implemented for implemented, _ in implementations(self._manager, self._modules[name]))
 
     def _call(self, name: str, hook: str, **arguments: Any) -> Any:
         others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name]
@@ -314,14 +314,19 @@ def _raise(reason: str) -> None:
     raise PluginError(reason)
 
 
-def _implementations(manager: pluggy.PluginManager, module: object) -> Iterator[tuple[str, Callable[..., Any]]]:
+def implementations(manager: pluggy.PluginManager, module: object) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield the hooks that a plugin implements; pluggy's own marker tells which."""
     for name in dir(module):
         if manager.parse_hookimpl_opts(module, name) is not None:
             yield name, getattr(module, name)
 
 
-def _check_signature(hook: str, spec: Callable[..., Any], function: Callable[..., Any]) -> None:
+def check_signature(hook: str, spec: Callable[..., Any], function: Callable[..., Any]) -> None:
+    """See that a hook can be called as its specification says.
+
+    Raises:
+        PluginError: it is a coroutine, or asks for something that it is not given.
+    """
     allowed = set(inspect.signature(spec).parameters) - {"self"}
     if inspect.iscoroutinefunction(function):
         raise PluginError(f"hook {hook} is a coroutine; hooks are synchronous")
