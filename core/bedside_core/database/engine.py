@@ -155,7 +155,7 @@ class Engine(PostgresEngine):
             connection: run it on this dedicated connection, which stays open, instead of a pooled one.
 
         Raises:
-            TransactionOver: when entered in a task that was started inside a transaction which has ended.
+            TransactionOver: the present task was started inside a transaction that has ended.
         """
         return Transaction(self, allow_nested=allow_nested, connection=connection)
 
@@ -312,5 +312,9 @@ def acting(practice_id: UUID | None, person_id: UUID | None = None) -> AbstractC
 
     Raises:
         ScopeError: the scope would change inside an open transaction.
+        TypeError: an id is no UUID.
     """
+    for id in (practice_id, person_id):
+        if id is not None and not isinstance(id, UUID):  # pyright: ignore[reportUnnecessaryIsInstance] - it becomes SQL
+            raise TypeError(f"a scope takes UUIDs, not {type(id).__name__}")
     return entered(Scope(practice_id, person_id), DB.transaction_exists)

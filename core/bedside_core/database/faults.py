@@ -11,7 +11,7 @@ _RULE = "(practice_id = ( SELECT app_practice() AS app_practice))"
 
 _TABLES = """
 SELECT c.oid, c.relname AS name, c.relrowsecurity AS secured, c.relowner::regrole::text AS owner,
-  pg_has_role($1, c.relowner, 'USAGE') AS owned,
+  pg_has_role(c.relowner, $1, 'USAGE') AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = c.relowner) AS owned,
   EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'practice_id' AND NOT a.attisdropped
           AND a.attnotnull AND a.atttypid = 'uuid'::regtype) AS has_practice,
   ARRAY(SELECT p FROM unnest(ARRAY['SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER']) p

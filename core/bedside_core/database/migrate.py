@@ -41,16 +41,18 @@ class Migrated:
     """Why a plugin's app was left as it was, by app."""
 
 
-def sql_migration(app_name: str, migration_id: str, description: str, statements: Sequence[str]) -> MigrationManager:
+def sql_migration(
+    app_name: str, migration_id: str, description: str | None, statements: Sequence[str]
+) -> MigrationManager:
     """Return a Piccolo migration that runs SQL statements as the owner of the tables.
 
     Args:
         app_name: the app's name, as in its `AppConfig`.
         migration_id: beginning with the app's name and an underscore; the file's name begins with it.
-        description: what it does, in a sentence.
+        description: what it does, in a sentence: the file's docstring.
         statements: SQL, run in this order.
     """
-    manager = MigrationManager(migration_id=migration_id, app_name=app_name, description=description)
+    manager = MigrationManager(migration_id=migration_id, app_name=app_name, description=description or "")
 
     async def run() -> None:
         for statement in statements:
@@ -149,7 +151,6 @@ async def _prepare(owner: DedicatedConnection) -> None:
 
 
 async def _run(owner: DedicatedConnection, app: _App, before: Sequence[_App]) -> tuple[str, ...]:
-    new: tuple[str, ...] = ()
     async with DB.transaction(allow_nested=False, connection=owner):
         await DB.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
         # Behind a lock that is long in coming, every statement on the table would queue up.

@@ -93,9 +93,13 @@ class EmbeddedServer:
             raise
         return server
 
-    async def stop(self) -> None:
-        """Leave the server, and stop it unless another process uses it. Does nothing the second time."""
-        await asyncio.to_thread(self._leave)
+    async def stop(self) -> bool:
+        """Leave the server, and stop it unless another process uses it. Does nothing the second time.
+
+        Returns:
+            Whether the server has been stopped.
+        """
+        return await asyncio.to_thread(self._leave)
 
     async def restart(self, mode: str = "fast") -> None:
         """Restart the server under whoever uses it.
@@ -127,7 +131,8 @@ class EmbeddedServer:
             if await owner.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
                 return
             with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):  # another process was quicker
-                await owner.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+                copied = f' TEMPLATE "{template}" STRATEGY file_copy' if template else ""
+                await owner.execute(f'CREATE DATABASE "{name}"' + copied)
         finally:
             await owner.close()
 
@@ -168,18 +173,19 @@ class EmbeddedServer:
                 raise
             self._in_use = in_use
 
-    def _leave(self) -> None:
+    def _leave(self) -> bool:
         if self._in_use is None:
-            return
+            return False
         with self._alone():
             in_use, self._in_use = self._in_use, None
             with in_use:
                 try:
                     fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    return
+                    return False
                 if self.pid is not None:
                     self._halt("fast")
+                return True
 
     def _restart(self, mode: str) -> None:
         with self._alone():

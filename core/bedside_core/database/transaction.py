@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from piccolo.engine.postgres import PostgresTransaction
 
@@ -22,6 +22,7 @@ LOST: tuple[type[BaseException], ...] = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # the server's farewell arrived between two statements
 )
 """What asyncpg raises when the server is away, restarting or full."""
 
@@ -62,12 +63,22 @@ class _Reported:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
         # InterfaceError is asyncpg's word for wrong use too; only on a closed connection does it mean a lost one.
-        if isinstance(error, LOST) or (isinstance(error, asyncpg.InterfaceError) and self._raw.is_closed()):
+        gone = _is_gone(self._raw)
+        if isinstance(error, LOST) or (gone and isinstance(error, asyncpg.InterfaceError)):
+            if not gone and not isinstance(error, TimeoutError):
+                self._raw.terminate()
             raise unavailable() from error
+
+
+def _is_gone(raw: Any) -> bool:
+    try:
+        return raw.is_closed()
+    except asyncpg.InterfaceError:  # the pool has taken its handle back, as it does when the connection ends
+        return True
 
 
 class GuardedConnection:
@@ -145,11 +156,17 @@ class Transaction(PostgresTransaction):
         engine: whose pool gives the connection.
         allow_nested: whether a transaction may already be open; Piccolo raises TransactionError if not.
         connection: a dedicated connection to run on instead of a pooled one; it is not closed.
+
+    Raises:
+        TransactionOver: the present task was started inside a transaction that has ended.
     """
 
     connection: GuardedConnection
 
     def __init__(self, engine: Engine, *, allow_nested: bool = True, connection: Connection | None = None) -> None:
+        around = cast("Transaction | None", engine.current_transaction.get())
+        if around is not None:
+            around.connection.check()
         super().__init__(engine=engine, allow_nested=allow_nested)
         self._engine = engine
         self._own: Connection | None = connection
@@ -161,10 +178,8 @@ class Transaction(PostgresTransaction):
         return self._committed
 
     async def __aenter__(self) -> Transaction:
-        parent = cast("Transaction | None", self._parent)
-        if parent is not None:
-            parent.connection.check()
-            return parent
+        if self._parent is not None:
+            return cast("Transaction", self._parent)
         self._raw = self._own or await self._engine.acquire()
         try:
             self.connection = GuardedConnection(self._raw)
@@ -180,7 +195,7 @@ class Transaction(PostgresTransaction):
         exception_type: type[BaseException] | None,
         exception: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
+    ) -> Literal[False]:  # a plain bool would mean to type checkers that it may swallow exceptions
         if self._parent is not None:
             return False
         # A task of its own: a COMMIT that is cancelled half-way would leave unknown whether it happened.
@@ -223,7 +238,8 @@ class Transaction(PostgresTransaction):
             try:
                 await self.rollback()
             except Exception:  # what ended the block is being told; a connection that can't roll back is dropped
-                self._raw.terminate()
+                if not _is_gone(self._raw):
+                    self._raw.terminate()
         finally:
             await self._give_back()
 

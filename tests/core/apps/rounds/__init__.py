@@ -1,0 +1,1 @@
+"""A plugin in small: rounds that a practice makes."""
