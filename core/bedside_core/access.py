@@ -8,7 +8,7 @@ made of a `Refusal`, so that GraphQL, REST, jobs and sockets refuse alike (L3).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -203,7 +203,7 @@ _memo: ContextVar[dict[UUID, asyncio.Future[Mapping[str, FeatureState]]] | None]
 
 
 @contextmanager
-def operation() -> Iterator[None]:
+def operation() -> Generator[None]:
     """Within it a practice's features are read from the database once; wrap each operation and each event in one."""
     token = _memo.set({})
     try:

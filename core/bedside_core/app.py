@@ -54,7 +54,7 @@ class Bedside:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
-        if scope["type"] == "lifespan":
+        if cast("str", scope["type"]) == "lifespan":
             await self._live(receive, send)
         elif self._inner is None:
             raise RuntimeError("the server does not speak the ASGI lifespan protocol, which Bedside needs")

@@ -16,7 +16,9 @@ from bedside_graphql.types import After, Connection, First, Phone, Zone, connect
 
 strawberry.enum(auth.Role, description="What a person is in a practice, or the deployment's operator.")
 strawberry.enum(access.Reason, name="FeatureReason", description="Why a feature is on or off.")
-strawberry.enum(access.Tier, name="PlanTier", description="The tiers of a plan, from low to high.")
+strawberry.enum(
+    access.Tier, name="PlanTier", description="The tiers of a plan, from low to high.", graphql_name_from="value"
+)
 strawberry.enum(access.Rule, name="BlockingRule", description="Which kind of rule stands in the way.")
 strawberry.enum(core_plugins.Status, name="PluginStatus", description="How a plugin fares.")
 

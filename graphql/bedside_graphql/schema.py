@@ -111,7 +111,9 @@ class Schema(strawberry.Schema):
     def _check_nullable(self) -> None:
         for target, added in self._added.items():
             built: Any = self._schema.type_map.get(target)
-            for item in added.values() if built is not None else ():
+            for item in added.values():
+                if built is None:
+                    continue  # nobody defines the type that would be extended
                 name = self.config.name_converter.get_graphql_name(item.field)
                 may_be_refused = target not in ROOTS or bool(gates_of(item.field))
                 # A refused subscription never has an event to be null in.

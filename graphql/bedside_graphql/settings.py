@@ -1,7 +1,7 @@
 """Makes GraphQL out of a plugin's settings dataclass: the type, the patch input, the query and the mutation."""
 
 import dataclasses
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, cast, get_type_hints
 
 import strawberry
 from strawberry import UNSET, Maybe
@@ -62,7 +62,7 @@ def _patch(settings: type, name: str, names: list[str]) -> Any:
     return strawberry.input(type(name, (), body), description="Only what is given changes.")
 
 
-def _query(name: str, settings: type, output: Any, scope: Scope) -> Any:
+def _query(name: str, settings: type[Any], output: Any, scope: Scope) -> Any:
     async def resolve(info: Info) -> Any:
         _, member_id = info.context.signed_in().in_practice()
         owner = member_id if scope is Scope.MEMBER else None
@@ -76,10 +76,10 @@ def _query(name: str, settings: type, output: Any, scope: Scope) -> Any:
         description=f"The settings in force for {'oneself' if scope is Scope.MEMBER else 'the practice'}.",
         extensions=[gate("practice.read")],
     )
-    return made
+    return cast("object", made)
 
 
-def _mutation(name: str, settings: type, output: Any, patch_type: Any, scope: Scope) -> Any:
+def _mutation(name: str, settings: type[Any], output: Any, patch_type: Any, scope: Scope) -> Any:
     feature_of = {field.name: field.metadata["feature"] for field in dataclasses.fields(settings)}
 
     async def resolve(info: Info, patch: Any) -> Any:
@@ -107,7 +107,7 @@ def _mutation(name: str, settings: type, output: Any, patch_type: Any, scope: Sc
         description=f"Change {whose} settings; what is not given stays.",
         extensions=[gate("settings.practice" if scope is Scope.PRACTICE else "settings.own")],
     )
-    return made
+    return cast("object", made)
 
 
 def _camel(name: str) -> str:

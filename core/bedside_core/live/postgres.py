@@ -152,9 +152,9 @@ class PostgresBus:
             await self._rest(connection, ended)
         finally:
             self.listening = False
-        raise ConnectionResetError("the server has ended the connection")
 
     async def _notify(self, connection: DedicatedConnection) -> None:
+        connection.add_termination_listener(lambda _: self._news.set())
         while True:
             await self._rest(connection, self._news)
             self._news.clear()
@@ -182,13 +182,15 @@ class PostgresBus:
         self._second_attempt = not self._second_attempt
 
     async def _rest(self, connection: DedicatedConnection, event: asyncio.Event) -> None:
-        """Wait for an event; a connection that has died without a word is found out by asking."""
+        """Wait for an event, which the connection's end sets too; a death without a word is found out by asking."""
         while not event.is_set():
             try:
                 async with asyncio.timeout(self._heartbeat):
                     await event.wait()
             except TimeoutError:
                 await connection.execute("SELECT 1")
+        if connection.is_closed():
+            raise ConnectionResetError("the server has ended the connection")
 
     def _heard(self, payload: str, receive: Receive) -> None:
         origin, *items = payload.split(" ")

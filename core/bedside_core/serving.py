@@ -1,0 +1,236 @@
+"""Runs the application behind uvicorn: listens, serves, and takes everything down in order when told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+import uvicorn
+import uvloop
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from bedside_core.app import BODY_BYTES, Bedside
+from bedside_core.boot import NotReady
+from bedside_core.config import Config
+from bedside_core.platform import Platform
+
+T = TypeVar("T")
+
+GRACEFUL_SECONDS = 10
+"""How long requests may go on after the process was told to stop (promise D6)."""
+
+RESTARTING = 1012
+"""Close code of sockets whose server stops (IANA registry of RFC 6455): connect again, here or elsewhere."""
+RESTARTING_REASON = "The server is being restarted"
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class MessageLimit(Protocol):
+    """How long a message on a socket may be; provided by the plugin that serves sockets."""
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The longest message, in bytes."""
+        ...
+
+
+class Stopped(Exception):
+    """The process was told to stop before it was ready.
+
+    Args:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Stop:
+    """The wish to stop, told by Ctrl-C, SIGTERM or a terminal that goes away.
+
+    The first one ends what runs in good order where `graceful` says how; before that, and the second time, the task
+    is cancelled. Either way everything that was started is taken down.
+    """
+
+    def __init__(self) -> None:
+        self.graceful: Callable[[], None] | None = None
+        self.number = 0
+        """The signal that came first; 0 while there was none."""
+
+    async def wait(self) -> None:
+        """Wait for the wish; it is heard from now on."""
+        event = asyncio.Event()
+        self.graceful = event.set
+        await event.wait()
+
+    @contextmanager
+    def watched(self) -> Generator[None]:
+        """Listen to the signals during the block, for the task that enters it."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        # Under nohup a terminal's end is to be ignored.
+        wanted = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+
+        def told(number: int) -> None:
+            first, self.number = self.number == 0, self.number or number
+            if first and self.graceful is not None:
+                self.graceful()
+            elif task is not None:
+                task.cancel()
+
+        for each in wanted:
+            loop.add_signal_handler(each, told, each)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self.number:
+                raise
+            raise Stopped(self.number) from None
+        finally:
+            for each in wanted:
+                loop.remove_signal_handler(each)
+
+
+def run(work: Callable[[Stop], Coroutine[Any, Any, T]]) -> T:
+    """Run a command's work on uvloop until it ends or the process is told to stop.
+
+    Args:
+        work: given the wish to stop.
+
+    Raises:
+        Stopped: the wish came before `work` was ready for it, or twice.
+    """
+
+    async def watched() -> T:
+        stop = Stop()
+        with stop.watched():
+            return await work(stop)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(watched())
+
+
+class _Socket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, which tells clients why it closes when the server stops."""
+
+    def shutdown(self) -> None:
+        """Close with a reason, and tell the application."""
+        if not self.handshake_complete or self.close_sent:
+            super().shutdown()
+            return
+        self.stop_keepalive()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": RESTARTING, "reason": RESTARTING_REASON})
+        self.conn.send_close(RESTARTING, RESTARTING_REASON)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, without its signal handlers: it would raise the signal anew before all is taken down."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave the signals to `Stop`."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.listening.set()
+
+
+async def serve(
+    app: Bedside, config: Config, stop: Stop, *, ready: Callable[[Platform, str], Awaitable[None]]
+) -> None:
+    """Serve until told to stop; then drain, and take everything down.
+
+    Args:
+        app: the application.
+        config: its configuration, for the address.
+        stop: the wish to stop.
+        ready: called with the platform and the address once requests are answered.
+
+    Raises:
+        NotReady: the address can't be listened on, or the deployment can't start.
+    """
+    with bound(config.host, config.port) as listener:
+        async with app.running() as platform:
+            limit = platform.service(MessageLimit).max_message_bytes if platform.provides(MessageLimit) else BODY_BYTES
+            server = _Server(_uvicorn(app, limit, config))
+
+            def graceful() -> None:
+                platform.closing = True
+                server.should_exit = True
+
+            serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
+            listening = asyncio.create_task(server.listening.wait())
+            try:
+                await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+                if serving.done():
+                    serving.result()
+                stop.graceful = graceful
+                await ready(platform, address_of(listener))
+                await asyncio.shield(serving)
+            finally:
+                listening.cancel()
+                graceful()
+                server.force_exit = not serving.done()  # something failed, or somebody is in a hurry
+                await serving
+
+
+def _uvicorn(app: Bedside, limit: int, config: Config) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # pyright: ignore[reportArgumentType] - Litestar's ASGI types and uvicorn's say the same differently
+        http="httptools",
+        ws=_Socket,
+        ws_max_size=limit,
+        ws_per_message_deflate=False,  # secrets beside what others write must not be compressed together
+        lifespan="off",  # the platform is assembled around the server, so that its faults reach the operator in words
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=not config.demo,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        reset_contextvars=True,
+    )
+
+
+@contextmanager
+def bound(host: str, port: int) -> Generator[socket.socket]:
+    """Give a socket bound to an address; connections are refused until somebody listens on it.
+
+    Raises:
+        NotReady: there is no such address, or it is taken.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise NotReady(f"{host} is no address to listen on: {error.strerror}") from error
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise NotReady(f"can't listen on {host}, port {port}: {error.strerror}; --port takes another") from error
+        listener.setblocking(False)
+        yield listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return the URL of a bound socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

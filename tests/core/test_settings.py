@@ -1,0 +1,103 @@
+"""Settings are read and changed in layers: default, practice, member."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from core_stage import as_, assembled_with, joined, plugin, practice_with
+
+from bedside_core import errors
+from bedside_core.auth import Role
+from bedside_core.events import Event, on
+from bedside_core.manifest import Manifest
+from bedside_core.platform import Platform
+from bedside_core.plugins import PluginError
+from bedside_core.settings import Scope, SettingsChanged, faults_of, setting
+from bedside_core.testing import Database
+
+
+@dataclass(frozen=True)
+class DoorSettings:
+    """How doors behave."""
+
+    open: bool = setting(True, "Whether doors stand open.", scopes=(Scope.PRACTICE, Scope.MEMBER))
+    greeting: str = setting("Come in.", "What it says.")
+    seconds: int = setting(5, "How long it stays open.")
+
+
+HEARD: list[Event] = []
+
+
+def door(**hooks: object):
+    async def hear(event: SettingsChanged) -> None:
+        HEARD.append(event)
+
+    def listeners(platform: Platform):
+        return [on(SettingsChanged, hear)]
+
+    manifest = Manifest(name="door", title="Door", api=">=1.0,<2", settings=DoorSettings)
+    return plugin("door", manifest, listeners=listeners)
+
+
+async def test_the_most_specific_layer_wins_and_what_is_not_given_stays(fresh_database: Database) -> None:
+    async with assembled_with(fresh_database, door()) as platform:
+        _practice, (owner, staff) = await practice_with(platform, Role.OWNER, Role.STAFF)
+        with as_(owner):
+            assert await platform.settings.read(DoorSettings) == DoorSettings()
+            await platform.settings.change(owner, DoorSettings, {"greeting": "Hello.", "open": False})
+            changed = await platform.settings.change(owner, DoorSettings, {"seconds": 9})
+            assert changed == DoorSettings(open=False, greeting="Hello.", seconds=9)
+        with as_(staff):
+            own = await platform.settings.change(staff, DoorSettings, {"open": True}, scope=Scope.MEMBER)
+            assert own == DoorSettings(open=True, greeting="Hello.", seconds=9)
+            assert (await platform.settings.read(DoorSettings)).open is False
+        _other, (stranger,) = await practice_with(platform, Role.OWNER)
+        with as_(stranger):
+            assert await platform.settings.read(DoorSettings) == DoorSettings()
+
+
+async def test_a_change_is_told_with_names_not_values(fresh_database: Database) -> None:
+    HEARD.clear()
+    async with assembled_with(fresh_database, door()) as platform:
+        practice, (owner,) = await practice_with(platform, Role.OWNER)
+        with as_(owner):
+            await platform.settings.change(owner, DoorSettings, {"seconds": 9, "greeting": "secret"})
+        await platform.events.settled()
+    assert [
+        SettingsChanged(practice_id=practice.id, plugin="door", changed=("greeting", "seconds"), member_id=None)
+    ] == HEARD
+
+
+@pytest.mark.parametrize(
+    ("changes", "scope", "field"),
+    [
+        ({"seconds": "many"}, Scope.PRACTICE, "seconds"),
+        ({"seconds": 9, "open": "maybe"}, Scope.PRACTICE, "open"),
+        ({"greeting": "Mine."}, Scope.MEMBER, "greeting"),
+        ({"colour": "red"}, Scope.PRACTICE, "colour"),
+    ],
+)
+async def test_what_can_t_be_set_is_refused_whole(
+    fresh_database: Database, changes: dict[str, object], scope: Scope, field: str
+) -> None:
+    async with assembled_with(fresh_database, door()) as platform:
+        practice, _ = await practice_with(platform)
+        owner = await joined(platform, practice, Role.OWNER)
+        with as_(owner):
+            with pytest.raises(errors.InvalidInput) as refused:
+                await platform.settings.change(owner, DoorSettings, changes, scope=scope)
+            assert refused.value.field == ("patch", field)
+            assert await platform.settings.read(DoorSettings, member_id=owner.member_id) == DoorSettings()
+
+
+async def test_settings_that_are_no_settings_disable_the_plugin(fresh_database: Database) -> None:
+    @dataclass
+    class Loose:
+        colour: str = "red"
+
+    assert faults_of(Loose) == ["the settings are not a frozen dataclass"]
+    source = plugin("door", Manifest(name="door", title="Door", api=">=1.0,<2", settings=Loose))
+    with pytest.raises(PluginError, match="frozen dataclass"):
+        async with assembled_with(fresh_database, source, strict=True):
+            pass
