@@ -137,11 +137,13 @@ def origin_allowed(origin: str, host: str, config: Config) -> bool:
 def host_allowed(host: str, config: Config) -> bool:
     """Tell whether the Host header is one of ours: the demo answers to loopback names only (DNS rebinding)."""
     if not config.demo:
-        return config.public_url is None or host == urlsplit(config.public_url).netloc or _is_loopback(host)
-    return _is_loopback(host)
+        return config.public_url is None or host == urlsplit(config.public_url).netloc or is_loopback(host)
+    return is_loopback(host)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a Host header, with or without port, names this machine itself."""
+    """Tell whether a Host header names this machine."""
     return urlsplit(f"//{host}").hostname in {"127.0.0.1", "localhost", "::1"}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from bedside_chat import schema
 from bedside_chat.api import CONVERSATION_STREAM, Chats
 from bedside_chat.service import ChatService, may_take_part
+from bedside_chat.settings import ChatSettings
 from bedside_core.api import Feature, Manifest, Permission, Platform, StreamKind, Tier, hookimpl
 from bedside_graphql.api import GraphQLPart
 
@@ -36,6 +37,7 @@ def manifest() -> Manifest:
                 key="chat.send", doc="Send messages in one's conversations.", feature="team_chat", check=may_take_part
             ),
         ),
+        settings=ChatSettings,
         piccolo_app="bedside_chat.piccolo_app",
     )
 

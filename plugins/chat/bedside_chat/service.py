@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, ConversationStarted, Message, MessageSent
+from bedside_chat.settings import ChatSettings
 from bedside_core.api import (
     DB,
     Actor,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from bedside_core.api import Platform
 
 LONGEST_MESSAGE = 10_000
-"""Most characters of one message."""
+"""Most characters of one message, whatever a practice has set."""
 
 REPLAY = 100
 """Messages read at once while a subscription replays."""
@@ -178,7 +179,7 @@ class ChatService:
         Args:
             actor: the sender.
             conversation_id: one of theirs.
-            body: the text, 1 to 10,000 characters.
+            body: the text, as long as the practice allows, 10,000 characters at most.
             client_id: the client's own id of the message.
 
         Raises:
@@ -190,8 +191,9 @@ class ChatService:
         await self._platform.access.require(actor, "chat.send", conversation_id)
         if not body.strip():
             raise InvalidInput("A message needs a text.", field=("body",))
-        if len(body) > LONGEST_MESSAGE:
-            raise InvalidInput(f"A message has at most {LONGEST_MESSAGE} characters.", field=("body",))
+        longest = min((await self._platform.settings.read(ChatSettings)).longest_message, LONGEST_MESSAGE)
+        if len(body) > longest:
+            raise InvalidInput(f"A message has at most {longest} characters.", field=("body",))
         if "\0" in body:
             raise InvalidInput("A message can't contain the NUL character.", field=("body",))
         try:
