@@ -63,7 +63,7 @@ def sql_migration(
 
 
 @dataclass(frozen=True)
-class _App:
+class App:
     """One app, read from its module."""
 
     module: str
@@ -95,10 +95,10 @@ async def migrate(owner_dsn: str, apps: Sequence[str], *, core: str = CORE) -> M
         await _prepare(owner)
         applied: dict[str, tuple[str, ...]] = {}
         failed: dict[str, str] = {}
-        good: list[_App] = []
+        good: list[App] = []
         for module in (core, *apps):
             try:
-                app = _read(module, good)
+                app = read_app(module, good)
                 applied[module] = await _run(owner, app, good)
                 good.append(app)
             except Exception as error:
@@ -128,9 +128,9 @@ async def pending(dsn: str, apps: Sequence[str], *, core: str = CORE) -> list[st
         }
     finally:
         await connection.close()
-    read: list[_App] = []
+    read: list[App] = []
     for module in (core, *apps):
-        read.append(_read(module, read))
+        read.append(read_app(module, read))
     return [name for app in read for name in app.migrations if (app.name, name) not in done]
 
 
@@ -150,7 +150,7 @@ async def _prepare(owner: DedicatedConnection) -> None:
         await DB.execute(f"CREATE POLICY readable ON migration FOR SELECT TO {APPLICATION} USING (true)")
 
 
-async def _run(owner: DedicatedConnection, app: _App, before: Sequence[_App]) -> tuple[str, ...]:
+async def _run(owner: DedicatedConnection, app: App, before: Sequence[App]) -> tuple[str, ...]:
     async with DB.transaction(allow_nested=False, connection=owner):
         await DB.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
         # Behind a lock that is long in coming, every statement on the table would queue up.
@@ -171,7 +171,7 @@ async def _run(owner: DedicatedConnection, app: _App, before: Sequence[_App]) ->
     return new
 
 
-async def _check(app: _App, before: Sequence[_App], made: set[str]) -> None:
+async def _check(app: App, before: Sequence[App], made: set[str]) -> None:
     """Refuse an app whose tables would let one practice's rows reach another."""
     kinds = {name: kind for other in (*before, app) for name, kind in other.kinds.items()}
     async with DB.connection() as connection:
@@ -186,8 +186,16 @@ async def _tables() -> set[str]:
     return {row["relname"] for row in rows}
 
 
-def _read(module: str, before: Sequence[_App]) -> _App:
-    """Import an app with its migrations, and check their names against those of the apps before it."""
+def read_app(module: str, before: Sequence[App]) -> App:
+    """Import an app with its migrations, and check their names against those of the apps before it.
+
+    Args:
+        module: import path of the app's module.
+        before: the apps whose migrations run before.
+
+    Raises:
+        MigrationRefused: the app or a file has a name that it must not have.
+    """
     config = cast("AppConfig", importlib.import_module(module).APP_CONFIG)
     folder = Path(config.migrations_folder_path)
     files = {path.stem: path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"}
@@ -198,7 +206,7 @@ def _read(module: str, before: Sequence[_App]) -> _App:
         for same in files.keys() & other.files.keys():
             raise MigrationRefused(f"{other.files[same]} and {files[same]} have the same file name")
     migrations = dict(_load(config.app_name, path) for path in files.values())
-    return _App(module, config.app_name, files, migrations, _kinds(module))
+    return App(module, config.app_name, files, migrations, _kinds(module))
 
 
 def _kinds(module: str) -> Mapping[str, Kind]:

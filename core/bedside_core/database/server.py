@@ -8,7 +8,6 @@ import hashlib
 import importlib.util
 import os
 import pwd
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -68,6 +67,7 @@ class EmbeddedServer:
         self._binaries = binaries()
         self._user: str | None = None
         self._in_use: IO[str] | None = None
+        self._started: subprocess.Popen[bytes] | None = None
         self._sockets = data
 
     @classmethod
@@ -145,6 +145,11 @@ class EmbeddedServer:
             await owner.close()
 
     @property
+    def folder(self) -> Path:
+        """The folder of the server."""
+        return self._data
+
+    @property
     def pid(self) -> int | None:
         """Process id of the running server, None when it does not run."""
         try:
@@ -196,6 +201,8 @@ class EmbeddedServer:
         stopped = self._call("pg_ctl", "stop", "-w", "-t", "60", "-m", mode, "-D", str(self._cluster))
         if stopped.returncode and self.pid is not None:
             self._call("pg_ctl", "stop", "-w", "-t", "60", "-m", "immediate", "-D", str(self._cluster))
+        if self._started is not None:
+            self._started.wait(60)
 
     @contextmanager
     def _alone(self) -> Generator[None]:
@@ -257,13 +264,17 @@ class EmbeddedServer:
     def _run(self) -> None:
         """Start the server unless it runs, and wait until it takes connections."""
         deadline = time.monotonic() + READY_SECONDS
-        starts = 0
+        self._started = None
+        # Several tries: what a killed server left behind may hold its shared memory a moment longer.
+        pauses = [0.1, 0.2, 0.4, 0.8]
         while time.monotonic() < deadline:
-            if self.pid is None:
-                if starts == 3:
+            if self._started is not None and self._started.poll() is not None:
+                if not pauses:
                     raise ServerFailed(f"PostgreSQL does not start; its log ends with:\n{self._tail()}")
-                starts += 1
-                self._launch()
+                time.sleep(pauses.pop(0))
+                self._started = None
+            if self._started is None and self.pid is None:
+                self._started = self._launch()
             if self._answers():
                 return
             time.sleep(0.02)
@@ -271,16 +282,27 @@ class EmbeddedServer:
             f"PostgreSQL took no connections within {READY_SECONDS:.0f} s; its log ends with:\n{self._tail()}"
         )
 
-    def _launch(self) -> None:
+    def _launch(self) -> subprocess.Popen[bytes]:
         # A killed server's postmaster.pid may hold the number of a process of today; in containers it often does.
         for stale in (self._cluster / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
             self._forget(stale)
         settings = {"unix_socket_directories": str(self._sockets), **_SETTINGS, **self._settings}
-        options = " ".join(shlex.quote(f"--{name}={value}") for name, value in settings.items())
-        self._call("pg_ctl", "start", "-W", "-D", str(self._cluster), "-l", str(self._log), "-o", options)
-        until = time.monotonic() + 5.0
-        while self.pid is None and time.monotonic() < until:
-            time.sleep(0.01)
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        with self._log.open("ab") as log:
+            self._log.chmod(0o600)
+            # Not by `pg_ctl start`, which gives crash recovery a time and does not tell that the server has died.
+            return subprocess.Popen(  # noqa: S603 - our own program and options
+                (str(self._binaries / "postgres"), "-D", str(self._cluster), *options),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                umask=0o077,
+                start_new_session=True,
+                user=self._user,
+                group=self._user,
+                extra_groups=[] if self._user else None,
+            )
 
     def _forget(self, stale: Path) -> None:
         try:
