@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from typing import Any
 
 import asyncpg
@@ -157,6 +159,17 @@ async def test_pgqueuer_finds_its_tables_up_to_date(database: Database) -> None:
     finally:
         await owner.close()
     assert plan.statements == ()
+
+
+async def test_the_environment_does_not_rename_the_queue() -> None:
+    """pgqueuer reads variables that deployments set for other things."""
+    code = "from bedside_core.jobs.library import NAMES; print(NAMES.channel, NAMES.queue_table, NAMES.function)"
+    renaming = {"CHANNEL": "stable", "QUEUE_TABLE": "q", "FUNCTION": "f", "PGQUEUER_PREFIX": "my_"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, env={**os.environ, **renaming}
+    )
+    told, _ = await process.communicate()
+    assert told.decode().split() == [CHANNEL, "pgqueuer", "fn_pgqueuer_changed"]
 
 
 # Rights

@@ -14,15 +14,15 @@ from uuid import UUID
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import msgspec
 import structlog
-from pgqueuer import AsyncpgPoolDriver, Queries, QueueManager, RetryRequested
+from pgqueuer import QueueManager, RetryRequested
 from pgqueuer.models import Job as Row
-from pgqueuer.models import TracebackRecord
 
 from bedside_core import access
 from bedside_core.database import DB, QUEUE, acting
 from bedside_core.guard import GRACE_SECONDS, guarded
 from bedside_core.jobs.attempts import Attempts
 from bedside_core.jobs.declared import JobRun
+from bedside_core.jobs.library import manager_on
 from bedside_core.jobs.queue import Entry, Pace, WorkerState
 from bedside_core.jobs.schedules import Schedules
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("bedside.jobs")
 
+COMMAND_SECONDS = 60.0
 RESTART_SECONDS = 1.0
 TIDY_SECONDS = 3600.0
 KEPT_DAYS = 7
@@ -40,19 +41,6 @@ BATCH = 5
 
 class Spent(Exception):
     """A job is held. pgqueuer writes down its text, so that is kind and place of the failure only."""
-
-
-class _Queries(Queries):
-    """pgqueuer's queries, except that a job whose retry can't be written is not given up.
-
-    pgqueuer would hold it. Left as it is, its heartbeat ends and a worker takes it over, as from one that was killed.
-    """
-
-    async def retry_job(self, job: Row, delay: timedelta, traceback_record: TracebackRecord | None) -> None:
-        try:
-            await super().retry_job(job, delay, traceback_record)
-        except Exception as error:
-            log.warning("retry not written", job=job.entrypoint, failure=type(error).__name__)
 
 
 class Worker:
@@ -81,7 +69,12 @@ class Worker:
     async def running(self, dsn: str) -> AsyncGenerator[None]:
         """Serve the queue during the block."""
         pool = await asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
-            dsn, min_size=1, max_size=4, init=_as_queue, server_settings={"application_name": "bedside worker"}
+            dsn,
+            min_size=1,
+            max_size=4,
+            init=_as_queue,
+            command_timeout=COMMAND_SECONDS,
+            server_settings={"application_name": "bedside worker"},
         )
         self._attempts = Attempts(pool)
         with DB.outside():
@@ -108,7 +101,7 @@ class Worker:
     async def _serve(self, pool: Any) -> None:
         pace = self._pace
         while not self._stopping.is_set():
-            manager = self._manager = QueueManager(_Queries(AsyncpgPoolDriver(pool)))
+            manager = self._manager = manager_on(pool)
             for entry in self._entries.values():
                 manager.entrypoint(entry.name, concurrency_limit=pace.at_once_per_job, on_failure="hold")(
                     partial(self._run, entry)

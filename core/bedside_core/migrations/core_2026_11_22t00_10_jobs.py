@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
-
 from bedside_core.database import QUEUE, definer_function, deployment_table, sql_migration
 
 ID = "core_2026_11_22t00_10"
@@ -88,9 +86,11 @@ FOR_THE_WORKER = f"GRANT EXECUTE ON FUNCTION job_enqueue(text, bytea, uuid, text
 
 async def forwards():
     """Run the migration."""
+    from bedside_core.jobs.library import install_sql  # slow to import, and rarely needed
+
     return sql_migration(
         "core",
         ID,
         DESCRIPTION,
-        [QueryBuilderEnvironment().build_install_query(), TABLES, *RIGHTS, *FUNCTIONS, FOR_THE_WORKER],
+        [install_sql(), TABLES, *RIGHTS, *FUNCTIONS, FOR_THE_WORKER],
     )
