@@ -163,6 +163,23 @@ def must_pass(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt | GeneratorExit)
 
 
+class Stopped(RuntimeError):
+    """Code that was called raised what is meant for the process; the cause tells what."""
+
+
+class _Contained:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None and not isinstance(error, Exception) and not must_pass(error):
+            raise Stopped from error
+
+
+contained = _Contained()
+"""Around a plugin's code: turns what would end the process or the task into an exception like any other."""
+
+
 def quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what asyncio could not hand to anybody, without its message; for `loop.set_exception_handler`.
 

@@ -148,17 +148,29 @@ class RateLimits:
         Args:
             policy: "session" or "address".
             key: which session or address.
-            cost: what to take; 0 only asks whether anything is left.
+            cost: what to take.
 
         Raises:
             errors.RateLimited: it does not cover the cost; `retryAfter` tells in how many seconds it will.
         """
         item = self._items[policy]
-        if await (self._limiter.hit(item, key, cost=cost) if cost else self._limiter.test(item, key)):
-            return
+        if not await self._limiter.hit(item, key, cost=cost):
+            raise await self._refused(item, key, cost)
+
+    async def check(self, policy: str, key: str, cost: int) -> None:
+        """Take nothing, but refuse as `spend` would.
+
+        Raises:
+            errors.RateLimited: the budget does not cover the cost.
+        """
+        item = self._items[policy]
+        if not await self._limiter.test(item, key, cost=cost):
+            raise await self._refused(item, key, cost)
+
+    async def _refused(self, item: RateLimitItemPerMinute, key: str, cost: int) -> errors.RateLimited:
         previous, left, current, _ = await self._storage.get_sliding_window(item.key_for(key), MINUTE)
-        wait = wait_seconds(previous, left, current, item.amount - max(cost, 1))
-        raise errors.RateLimited(
+        wait = wait_seconds(previous, left, current, item.amount - cost)
+        return errors.RateLimited(
             "Too much was asked within a minute.", way_on=f"Wait {wait} seconds.", detail={"retryAfter": wait}
         )
 
