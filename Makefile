@@ -11,6 +11,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 BUNDLE := core/bedside_core/web
+PARTNER := examples/bedside-vitals        # a plugin as partners ship them; the tests need it installed
 RECORD := build/rulebook.json
 
 # Locked and hash-checked: the installer, what runs, what developers run besides, and what builds.
@@ -59,9 +60,9 @@ $(HAS_RUNTIME): $(HAS_UV) requirements.lock requirements-dev.lock pyproject.toml
 	$(PROJECT)
 	@touch $@
 
-$(HAS_DEV): $(HAS_UV) requirements-dev.lock pyproject.toml
+$(HAS_DEV): $(HAS_UV) requirements-dev.lock pyproject.toml $(PARTNER)/pyproject.toml
 	$(SYNC) requirements-dev.lock
-	$(PROJECT)
+	$(PROJECT) -e $(PARTNER)
 	@touch $@
 
 $(HAS_BUNDLE): $(WEB_SOURCES)

@@ -1,0 +1,1 @@
+"""Vitals: blood pressure and pulse of a practice's patients, live."""

@@ -1,0 +1,1 @@
+"""The migrations of vitals, in the order of their names."""

@@ -1,0 +1,13 @@
+"""Tells Piccolo where the migrations and tables of vitals are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from piccolo.conf.apps import AppConfig, table_finder
+
+APP_CONFIG = AppConfig(
+    app_name="vitals",
+    migrations_folder_path=str(Path(__file__).parent / "migrations"),
+    table_classes=table_finder(modules=["bedside_vitals.tables"]),
+)
