@@ -11,8 +11,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 BUNDLE := core/bedside_core/web
-PARTNER := examples/bedside-vitals        # a plugin as partners ship them; the tests need it installed
 RECORD := build/rulebook.json
+# A plugin as a partner ships one; the tests have it installed.
+PARTNER := examples/bedside-vitals
 
 # Locked and hash-checked: the installer, what runs, what developers run besides, and what builds.
 PIP_LOCK := requirements-uv.lock
