@@ -55,7 +55,7 @@ async def assembled(
     async with AsyncExitStack() as stack:
         plugins = Plugins(config.plugins, hook_seconds=config.hook_seconds, strict=config.strict, sources=sources)
         dsn = await stack.enter_async_context(_database(config, plugins))
-        platform = await _collected(config, plugins, bus or PostgresBus(dsn))
+        platform = _collected(config, plugins, bus or PostgresBus(dsn))
         set_outlet(PlatformOutlet(platform))
         stack.callback(set_outlet, None)
         await platform.clock.load()
@@ -73,7 +73,7 @@ async def assembled(
         yield platform
 
 
-async def outlined(config: Config, *, sources: Mapping[str, Source] | None = None) -> Platform:
+def outlined(config: Config, *, sources: Mapping[str, Source] | None = None) -> Platform:
     """Return a platform whose plugins were asked for what they contribute, without a database and without life.
 
     For commands that list, print or check: its services must not be called.
@@ -86,7 +86,7 @@ async def outlined(config: Config, *, sources: Mapping[str, Source] | None = Non
         PluginError: a plugin failed, where strict.
     """
     plugins = Plugins(config.plugins, hook_seconds=config.hook_seconds, strict=config.strict, sources=sources)
-    return await _collected(config, plugins, LocalBus())
+    return _collected(config, plugins, LocalBus())
 
 
 @asynccontextmanager
@@ -132,7 +132,7 @@ async def migrate_all(owner_dsn: str, plugins: Plugins) -> Mapping[str, tuple[st
     return migrated.applied
 
 
-async def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
+def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
     """Make the platform and call the hooks that need nothing but it."""
     clock = Clock(movable=config.clock_moves)
     platform = Platform(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import MediaType, Request, Response, get
+from litestar.params import FromPath
 
 from bedside_core import errors
 from bedside_core.routes import Route, public_route
@@ -15,11 +16,11 @@ WEB = Path(__file__).parent / "web"
 """The built client, packed into the wheel; absent in a checkout that was not built."""
 
 PAGES = ("graphiql",)
+FOREVER = "public, max-age=31536000, immutable"
 
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; "
-    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -30,21 +31,24 @@ def _page(name: str) -> Route:
         if not file.is_file():
             raise errors.NotFound("The client is not built.", way_on="Run `make install`.")
         return Response(
-            file.read_bytes(), media_type="text/html; charset=utf-8", headers={"content-security-policy": PAGE_POLICY}
+            file.read_bytes(),
+            media_type="text/html; charset=utf-8",
+            headers={"content-security-policy": PAGE_POLICY, "cache-control": "no-cache"},
         )
 
     return page
 
 
 @get("/web/{path:path}", guards=[public_route], sync_to_thread=False)
-def web_file(request: Request[Any, Any, Any], path: str) -> Response[bytes]:
+def web_file(request: Request[Any, Any, Any], path: FromPath[Path]) -> Response[bytes]:
     """Return a file of the client, compressed where the browser takes that."""
     root = WEB.resolve()
-    file = (root / path.lstrip("/")).resolve()
+    file = (root / str(path).lstrip("/")).resolve()
     if not file.is_relative_to(root) or not file.is_file() or file.suffix in {".html", ".gz"}:
         raise errors.NotFound("There is nothing here.")
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+    lasting = file.is_relative_to(root / "assets")  # their names carry a hash of their content
+    headers = {"cache-control": FOREVER if lasting else "no-cache", "vary": "accept-encoding"}
     compressed = file.with_name(file.name + ".gz")
     if "gzip" in request.headers.get("accept-encoding", "") and compressed.is_file():
         file = compressed

@@ -342,7 +342,7 @@ def listing(kind: type[T], hook: str) -> Callable[[str, Any], Sequence[T]]:
 
     def accept(plugin: str, value: Any) -> Sequence[T]:
         if not isinstance(value, Iterable):
-            raise PluginError(f"{hook}() returned {type(value).__name__}, not several {kind.__name__}")
+            raise PluginError(f"{hook}() returned {type(value).__name__}, not several of {kind.__name__}")
         items: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
         for item in items:
             if not isinstance(item, kind):

@@ -8,15 +8,14 @@ from uuid import UUID
 
 from litestar import Router
 from litestar.connection import ASGIConnection
-from litestar.handlers import HTTPRouteHandler
 from litestar.handlers.base import BaseRouteHandler
 
 if TYPE_CHECKING:
     from bedside_core.auth import Actor
     from bedside_core.platform import Platform
 
-Route = HTTPRouteHandler
-"""What the hook `routes` returns: Litestar's HTTP route handlers."""
+Route = BaseRouteHandler
+"""What the hook `routes` returns: Litestar's route handlers."""
 
 
 class Gate:

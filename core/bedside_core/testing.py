@@ -41,6 +41,9 @@ _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SELECT pg_ad
 
 _PREFIX = "bedside-test-"
 
+_DRIVER = ("typeinfo_tree", "current_setting('jit')")
+"""What asyncpg asks of its own accord about types it has not met."""
+
 _recorders: list[list[str]] = []
 
 
@@ -197,7 +200,6 @@ def _sweep(base: Path) -> None:
 
 def _note(statement: Any) -> None:
     query: str = statement.query
-    # asyncpg itself asks about types it has not met; that is no cost of the operation.
-    if _recorders and not query.startswith(_CONTROL) and "typeinfo_tree" not in query:
+    if _recorders and not query.startswith(_CONTROL) and not any(mark in query for mark in _DRIVER):
         for ran in _recorders:
             ran.append(query)

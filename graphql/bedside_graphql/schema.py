@@ -5,7 +5,7 @@ converter asks for each type and the roots. It acts for one schema and mutates n
 documented by Strawberry: its minor version is pinned and tests/schema/test_compose.py holds it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,24 +51,25 @@ class Schema(strawberry.Schema):
     """A schema whose types have the fields that plugins contribute.
 
     Args:
-        parts: plugin name -> its part, in plugin order.
+        parts: plugin name -> its parts, in plugin order.
 
     Raises:
         CompositionError: two plugins define the same, or a field has no gate or can't be null though it has to.
     """
 
-    def __init__(self, parts: Mapping[str, GraphQLPart]) -> None:
+    def __init__(self, parts: Mapping[str, Sequence[GraphQLPart]]) -> None:
         self._added: dict[str, dict[str, _Added]] = {}
-        self._plugin_of_package = {_package(source): name for name, part in parts.items() for source in _classes(part)}
-        for plugin, part in parts.items():
-            for root, source in part.contributions():
-                self._add(plugin, root, source)
+        self._plugin_of_package = _owners(parts)
+        for plugin, several in parts.items():
+            for part in several:
+                for root, source in part.contributions():
+                    self._add(plugin, root, source)
         roots = {name: _empty(name) for name in ROOTS if name in self._added}
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             query=roots.get("Query") or _empty("Query"),
             mutation=roots.get("Mutation"),
             subscription=roots.get("Subscription"),
-            types=[item for part in parts.values() for item in part.types],
+            types=[item for several in parts.values() for part in several for item in part.types],
             config=StrawberryConfig(scalar_map=SCALARS),
         )
         self.absent = sorted(set(self._added) - set(self._schema.type_map) - set(ROOTS))
@@ -121,14 +122,19 @@ class Schema(strawberry.Schema):
                     raise CompositionError(item.plugin, f"{target}.{name} can be refused, so it has to be nullable")
 
 
-def compose(parts: Mapping[str, GraphQLPart], disable: Callable[[str, str], None]) -> Schema:
+def compose(
+    parts: Mapping[str, Sequence[GraphQLPart]],
+    disable: Callable[[str, str], None],
+    active: Callable[[str], bool] = lambda name: True,
+) -> Schema:
     """Return the schema of the parts that fit together.
 
     Args:
-        parts: plugin name -> its part, in plugin order.
+        parts: plugin name -> its parts, in plugin order.
         disable: called with the name of a plugin whose part does not fit, and why; it may raise.
+        active: tells whether a plugin is still active: one may fall with another that it requires.
     """
-    fitting = dict(parts)
+    fitting = {name: several for name, several in parts.items() if active(name)}
     while True:
         try:
             return Schema(fitting)
@@ -136,20 +142,20 @@ def compose(parts: Mapping[str, GraphQLPart], disable: Callable[[str, str], None
             culprit, reason = error.plugin, error.reason
         except Exception as error:
             culprit, reason = _culprit(fitting, error)
-        del fitting[culprit]
         disable(culprit, reason)
+        fitting = {name: several for name, several in fitting.items() if name != culprit and active(name)}
 
 
-def _culprit(parts: Mapping[str, GraphQLPart], error: Exception) -> tuple[str, str]:
+def _culprit(parts: Mapping[str, Sequence[GraphQLPart]], error: Exception) -> tuple[str, str]:
     """Return the first plugin, in order, whose part makes the schema fail, and why."""
-    tried: dict[str, GraphQLPart] = {}
-    for name, part in parts.items():
-        tried[name] = part
+    tried: dict[str, Sequence[GraphQLPart]] = {}
+    for name, several in parts.items():
+        tried[name] = several
         try:
             Schema(tried)
         except Exception as found:
             if isinstance(found, DuplicatedTypeName):
-                owners = {_package(item): other for other, p in tried.items() for item in _classes(p)}
+                owners = _owners(tried)
                 modules = [cls for cls in (found.first_cls, found.second_cls) if cls is not None]
                 both = dict.fromkeys(owners.get(_package(cls), _package(cls)) for cls in modules)
                 return name, f"{' and '.join(both)}: {found.message}"
@@ -157,8 +163,14 @@ def _culprit(parts: Mapping[str, GraphQLPart], error: Exception) -> tuple[str, s
     raise error
 
 
-def _classes(part: GraphQLPart) -> list[type]:
-    return [*(source for _, source in part.contributions()), *part.types]
+def _owners(parts: Mapping[str, Sequence[GraphQLPart]]) -> dict[str, str]:
+    """Return package -> plugin, by which a type's owner is named."""
+    return {
+        _package(source): name
+        for name, several in parts.items()
+        for part in several
+        for source in (*(item for _, item in part.contributions()), *part.types)
+    }
 
 
 def _package(source: type) -> str:

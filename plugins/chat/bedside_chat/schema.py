@@ -1,5 +1,6 @@
 """Chat's part of the schema."""
 
+import asyncio
 import enum
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -67,7 +68,7 @@ class Conversation:
     async def participants(self, info: Info) -> list[Member]:
         """Return the participants, in the order in which they joined."""
         persons = await info.context.loader(_service(info).participants).load(uuid_of(self.id))
-        members = [await member_of(info, person) for person in persons or ()]
+        members = await asyncio.gather(*(member_of(info, person) for person in persons or ()))
         return [member for member in members if member is not None]
 
     @strawberry.field(description="Its messages, oldest first; page from the end with `last` and `before`.")

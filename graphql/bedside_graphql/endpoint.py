@@ -1,0 +1,112 @@
+"""Composes the schema when the platform starts, and serves `/graphql` from it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from uuid import UUID
+
+import strawberry
+from litestar import MediaType, Request, Response, asgi, get
+from litestar.types import Receive, Scope, Send
+
+from bedside_core.auth import Actor
+from bedside_core.errors import Unavailable
+from bedside_core.platform import Platform
+from bedside_core.plugins import PluginError
+from bedside_core.routes import Route, public_route
+from bedside_graphql.config import GraphQLConfig
+from bedside_graphql.context import Context
+from bedside_graphql.execute import Executor
+from bedside_graphql.http import GraphQLHTTP
+from bedside_graphql.part import GraphQLPart
+from bedside_graphql.persisted import PersistedDocuments
+from bedside_graphql.platform import PART
+from bedside_graphql.preferences import GraphQLSettings
+from bedside_graphql.problems import IntrospectionOff
+from bedside_graphql.schema import Schema, compose
+from bedside_graphql.settings import settings_part
+
+NAME = "graphql"
+
+
+def accepted(plugin: str, value: Any) -> GraphQLPart:
+    """Return what the hook `graphql` gave, if it is a part."""
+    if not isinstance(value, GraphQLPart):
+        raise PluginError(f"graphql() returned {type(value).__name__}, not a GraphQLPart")
+    return value
+
+
+def composed(platform: Platform) -> Schema:
+    """Return the schema of core's part, the active plugins' parts and their settings; what does not fit is disabled."""
+    plugins = platform.plugins
+    parts: dict[str, tuple[GraphQLPart, ...]] = {NAME: (PART,)}
+    for name, part in plugins.collect("graphql", accepted, platform=platform).items():
+        parts[name] = (*parts.get(name, ()), part)
+    for name, manifest in plugins.manifests.items():
+        if manifest.settings is not None:
+            parts[name] = (*parts.get(name, ()), settings_part(name, manifest.settings))
+    in_order = {name: parts[name] for name in (NAME, *plugins.manifests) if name in parts}
+    return compose(in_order, plugins.fail, plugins.active)
+
+
+class Endpoint:
+    """What answers at `/graphql`, once the schema is composed.
+
+    Args:
+        platform: the platform, still being assembled.
+        config: the endpoint's limits and policies; by default read from the environment.
+    """
+
+    def __init__(self, platform: Platform, config: GraphQLConfig | None = None) -> None:
+        self._platform = platform
+        self._config = config or GraphQLConfig()
+        self._http: GraphQLHTTP | None = None
+        self.schema: strawberry.Schema | None = None
+        """The composed schema, from the start on."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None, None]:
+        """Compose the schema and serve it."""
+        self.schema = composed(self._platform)
+        persisted = PersistedDocuments.load(
+            self._config.persisted_documents, only=self._config.persisted_only, practice_only=self._practice_only
+        )
+        executor = Executor(self.schema._schema, self._config, persisted)  # pyright: ignore[reportPrivateUsage]
+        self._http = GraphQLHTTP(executor, self._platform.config, self._context)
+        yield
+
+    def routes(self) -> list[Route]:
+        """Return the endpoint and the schema to download (G7)."""
+
+        @asgi("/", guards=[public_route], copy_scope=False)
+        async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._serve(scope, receive, send)
+
+        @get("/schema.graphql", guards=[public_route], sync_to_thread=False, media_type=MediaType.TEXT)
+        def sdl(request: Request[Any, Any, Any]) -> Response[str]:
+            return self._sdl(request)
+
+        return [graphql, sdl]
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._http is None:
+            raise Unavailable("The schema is not composed yet.")
+        await self._http(scope, receive, send)
+
+    def _sdl(self, request: Request[Any, Any, Any]) -> Response[str]:
+        actor: Actor | None = request.scope.get("user")
+        policy = self._config.introspection
+        if self.schema is None or policy == "nobody" or (policy == "signed_in" and actor is None):
+            raise IntrospectionOff("This deployment does not tell its schema.")
+        return Response(self.schema.as_str(), media_type="text/plain; charset=utf-8")
+
+    def _context(self, actor: Actor | None, *, request_id: str, client_address: str, live: bool) -> Context:
+        return Context(self._platform, actor, request_id=request_id, client_address=client_address, live=live)
+
+    async def _practice_only(self, practice_id: UUID) -> bool:
+        return (await self._platform.settings.read(GraphQLSettings)).persisted_only
+
+
+def schema_of(platform: Platform) -> strawberry.Schema:
+    """Return the composed schema of a running platform."""
+    return cast(strawberry.Schema, platform.service(Endpoint).schema)
