@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -148,9 +149,7 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
-async def serve(
-    app: Bedside, config: Config, stop: Stop, *, ready: Callable[[Platform, str], Awaitable[None]]
-) -> None:
+async def serve(app: Bedside, config: Config, stop: Stop, *, ready: Callable[[Platform, str], Awaitable[None]]) -> None:
     """Serve until told to stop; then drain, and take everything down.
 
     Args:
@@ -176,7 +175,7 @@ async def serve(
             try:
                 await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
                 if serving.done():
-                    serving.result()
+                    _began(serving, config)
                 stop.graceful = graceful
                 await ready(platform, address_of(listener))
                 await asyncio.shield(serving)
@@ -185,6 +184,18 @@ async def serve(
                 graceful()
                 server.force_exit = not serving.done()  # something failed, or somebody is in a hurry
                 await serving
+
+
+def _began(serving: asyncio.Task[None], config: Config) -> None:
+    """Raise what kept the server from listening."""
+    try:
+        serving.result()
+    except OSError as error:  # somebody else bound the same address and was quicker to listen
+        raise _taken(config.host, config.port, error) from error
+
+
+def _taken(host: str, port: int, error: OSError) -> NotReady:
+    return NotReady(f"can't listen on {host}, port {port}: {error.strerror}; --port takes another")
 
 
 def _uvicorn(app: Bedside, limit: int, config: Config) -> uvicorn.Config:
@@ -225,9 +236,17 @@ def bound(host: str, port: int) -> Generator[socket.socket]:
         try:
             listener.bind(address)
         except OSError as error:
-            raise NotReady(f"can't listen on {host}, port {port}: {error.strerror}; --port takes another") from error
+            raise _taken(host, port, error) from error
         listener.setblocking(False)
         yield listener
+
+
+def listens_locally(host: str) -> bool:
+    """Tell whether who listens on an address is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def address_of(listener: socket.socket) -> str:

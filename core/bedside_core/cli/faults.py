@@ -1,0 +1,50 @@
+"""What an operator can mend, in words: which exceptions are told without a traceback, and how."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from bedside_core.boot import NotReady
+from bedside_core.database import MigrationRefused, OldServer, RolesMissing, ServerFailed
+from bedside_core.database.driver import asyncpg
+from bedside_core.errors import Problem
+from bedside_core.plugins import PluginError
+
+_TOLD = (
+    NotReady,
+    PluginError,
+    MigrationRefused,
+    RolesMissing,
+    ServerFailed,
+    OldServer,
+    SettingsError,
+)
+_REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,  # also its wrong passwords
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+
+def explained(error: BaseException) -> str | None:
+    """Return what to tell an operator of an exception; None where it is a fault of ours, which deserves a traceback."""
+    if isinstance(error, _TOLD):
+        return str(error)
+    if isinstance(error, Problem):
+        return _problem(error)
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"BEDSIDE_{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
+    if isinstance(error, _REFUSED):
+        return f"the database refuses: {error}"
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return f"a database URL can't be used: {error}"
+    return None
+
+
+def _problem(problem: Problem) -> str:
+    told = " ".join(filter(None, [problem.message, problem.way_on]))
+    return f"{told} ({problem.__cause__})" if problem.__cause__ is not None else told
