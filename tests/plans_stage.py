@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from bedside_core.access import Access, Feature, Tier
-from bedside_core.api import Config, Event, Listener, Manifest, Platform, Practice, assembled, hookimpl, on
+from bedside_core.api import (
+    Actor,
+    Config,
+    Event,
+    Listener,
+    Manifest,
+    Platform,
+    Practice,
+    Role,
+    assembled,
+    hookimpl,
+    on,
+    uuid7,
+)
 from bedside_core.live import LocalBus
 from bedside_core.plugins import Source, from_module
 from bedside_core.testing import Database
@@ -50,6 +63,10 @@ class Cafe:
         """What was heard so far."""
         await self.platform.events.settled()
         return self.heard
+
+    async def member(self, practice: Practice, role: Role) -> Actor:
+        """Somebody of a practice, signed in."""
+        return Actor(account_id=uuid7(), session_id=uuid7(), role=role, practice_id=practice.id, member_id=uuid7())
 
     async def on(self, practice: Practice) -> set[str]:
         """The features that a practice has now, as everybody else is told."""
@@ -102,8 +119,10 @@ def sources(heard: list[Event], **others: ModuleType) -> dict[str, Source]:
     return {name: from_module(module, name=name) for name, module in modules.items()}
 
 
-def opened(database: Database, **settings: Any) -> AbstractAsyncContextManager[Cafe]:
-    """A platform on a database of its own."""
+def opened(
+    database: Database, *, others: Mapping[str, ModuleType] | None = None, **settings: Any
+) -> AbstractAsyncContextManager[Cafe]:
+    """A platform on a database of its own, with further plugins and other settings where given."""
 
     @asynccontextmanager
     async def run() -> AsyncGenerator[Cafe, None]:
@@ -113,7 +132,7 @@ def opened(database: Database, **settings: Any) -> AbstractAsyncContextManager[C
             testing=True,
             **{"strict": True, "plugins": ("graphql", "plans", "cafe"), **settings},
         )
-        async with assembled(config, sources=sources(heard), bus=LocalBus()) as platform:
+        async with assembled(config, sources=sources(heard, **(others or {})), bus=LocalBus()) as platform:
             yield Cafe(platform, heard)
 
     return run()

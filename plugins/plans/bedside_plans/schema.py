@@ -135,7 +135,7 @@ def _whose(info: Info, practice_id: strawberry.ID | None) -> UUID:
         return named
     own, _ = actor.in_practice()
     if named not in {None, own}:
-        raise NotFound("There is no practice with this id that you may see.")
+        raise NotFound("There is nothing with this id that you may see.")
     return own
 
 
@@ -146,7 +146,7 @@ async def _existing(info: Info, practice_id: UUID) -> UUID:
         NotFound: there is none.
     """
     if await info.context.platform.people.practice(practice_id) is None:
-        raise NotFound("There is no practice with this id that you may see.")
+        raise NotFound("There is nothing with this id that you may see.")
     return practice_id
 
 
