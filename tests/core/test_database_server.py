@@ -23,12 +23,36 @@ from bedside_core.testing import until
 QUICK = {"fsync": "off", "max_wal_size": "64MB", "shared_buffers": "16MB"}
 
 
+BASE = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder for a server; pytest's own may be too deep, and not passable for the server's user."""
-    base = Path(tempfile.mkdtemp(prefix="bedside-server-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+def new_folder() -> Iterator[Path]:
+    """A folder for a server to be made in; pytest's own may be too deep."""
+    base = Path(tempfile.mkdtemp(prefix="bedside-server-", dir=BASE))
     yield base / "data"
     shutil.rmtree(base)
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """A server that has been made and stopped, to copy: making one takes a second."""
+    base = Path(tempfile.mkdtemp(prefix="bedside-server-", dir=BASE))
+
+    async def make() -> None:
+        server = await EmbeddedServer.start(base / "data", settings=QUICK)
+        await server.stop()
+
+    asyncio.run(make())
+    yield base / "data"
+    shutil.rmtree(base)
+
+
+@pytest.fixture
+def folder(new_folder: Path, made: Path) -> Path:
+    """The folder of a server that does not run."""
+    subprocess.run(["cp", "-a", str(made), str(new_folder)], check=True)
+    return new_folder
 
 
 @pytest.fixture
@@ -50,15 +74,15 @@ async def ask(dsn: str, sql: str, *args: object) -> object:
         await connection.close()
 
 
-async def test_it_is_made_on_first_use_kept_and_started_again(folder: Path) -> None:
-    server = await EmbeddedServer.start(folder, database="clinic", settings=QUICK)
+async def test_it_is_made_on_first_use_kept_and_started_again(new_folder: Path) -> None:
+    server = await EmbeddedServer.start(new_folder, database="clinic", settings=QUICK)
     first = server.pid
     await ask(server.owner_dsn("clinic"), "CREATE TABLE kept AS SELECT 7 AS n")
     assert await server.stop()
     assert server.pid is None
     assert not await server.stop()
 
-    server = await EmbeddedServer.start(folder, database="clinic", settings=QUICK)
+    server = await EmbeddedServer.start(new_folder, database="clinic", settings=QUICK)
     assert server.pid not in (None, first)
     assert await ask(server.owner_dsn("clinic"), "SELECT n FROM kept") == 7
     assert await server.stop()
@@ -214,21 +238,21 @@ async def test_a_pid_file_that_names_another_process_of_today_is_no_hindrance(fo
     bystander.wait()
 
 
-async def test_a_server_half_made_is_made_anew(folder: Path) -> None:
-    half = folder / "cluster.new"
+async def test_a_server_half_made_is_made_anew(new_folder: Path) -> None:
+    half = new_folder / "cluster.new"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
-    server = await EmbeddedServer.start(folder, settings=QUICK)
+    server = await EmbeddedServer.start(new_folder, settings=QUICK)
     assert await ask(server.owner_dsn(), "SELECT 1") == 1
     assert not half.exists()
     await server.stop()
 
 
-async def test_a_folder_of_another_version_is_refused(folder: Path) -> None:
-    (folder / "cluster").mkdir(parents=True)
-    (folder / "cluster" / "PG_VERSION").write_text("16\n")
+async def test_a_folder_of_another_version_is_refused(new_folder: Path) -> None:
+    (new_folder / "cluster").mkdir(parents=True)
+    (new_folder / "cluster" / "PG_VERSION").write_text("16\n")
     with pytest.raises(ServerFailed, match="made by PostgreSQL 16, and this is 18: restore a backup into a new folder"):
-        await EmbeddedServer.start(folder, settings=QUICK)
+        await EmbeddedServer.start(new_folder, settings=QUICK)
 
 
 async def test_a_server_that_does_not_start_says_why_and_leaves_the_folder_free(folder: Path) -> None:
@@ -238,8 +262,8 @@ async def test_a_server_that_does_not_start_says_why_and_leaves_the_folder_free(
     assert await server.stop() is True
 
 
-async def test_a_path_too_long_for_a_socket_gets_one_in_a_private_folder(folder: Path) -> None:
-    deep = folder / ("a" * 60) / ("b" * 60)
+async def test_a_path_too_long_for_a_socket_gets_one_in_a_private_folder(new_folder: Path) -> None:
+    deep = new_folder / ("a" * 60) / ("b" * 60)
     server = await EmbeddedServer.start(deep, settings=QUICK)
     sockets = Path(server.owner_dsn().partition("host=")[2])
     assert mode(sockets) == 0o700

@@ -154,11 +154,9 @@ class EmbeddedServer:
         """Process id of the running server, None when it does not run."""
         try:
             pid = int((self._cluster / "postmaster.pid").read_text().splitlines()[0])
-            process = psutil.Process(pid)
-            ours = process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
-        except (OSError, ValueError, IndexError, psutil.Error):
+        except (OSError, ValueError, IndexError):
             return None
-        return pid if ours else None
+        return pid if _is_postgres(pid) else None
 
     def _dsn(self, user: str, database: str) -> str:
         return f"postgresql://{user}@/{database}?host={quote(str(self._sockets))}"
@@ -283,7 +281,8 @@ class EmbeddedServer:
         )
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        # A killed server's postmaster.pid may hold the number of a process of today; in containers it often does.
+        # A killed server's postmaster.pid may hold the number of a process of today; in containers it often does, and
+        # PostgreSQL would refuse. (That its backends may live on, it sees by the shared memory of the folder.)
         for stale in (self._cluster / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
             self._forget(stale)
         settings = {"unix_socket_directories": str(self._sockets), **_SETTINGS, **self._settings}
@@ -306,11 +305,10 @@ class EmbeddedServer:
 
     def _forget(self, stale: Path) -> None:
         try:
-            process = psutil.Process(abs(int(stale.read_text().splitlines()[0])))
-            if process.name() != "postgres":
+            if not _is_postgres(abs(int(stale.read_text().splitlines()[0]))):
                 stale.unlink()
-        except (OSError, ValueError, IndexError, psutil.Error):
-            return  # no such file, or no such process: PostgreSQL sorts that out itself
+        except (OSError, ValueError, IndexError):
+            return  # there is none
 
     def _answers(self) -> bool:
         """Whether the server takes connections; asked in a loop of its own, as we are in a thread."""
@@ -347,6 +345,15 @@ class EmbeddedServer:
             )
             output.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, output.read())
+
+
+def _is_postgres(pid: int) -> bool:
+    """Whether a process is a PostgreSQL that lives; one that was killed stays on as a zombie until its parent looks."""
+    try:
+        process = psutil.Process(pid)
+        return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def binaries() -> Path:
