@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +93,7 @@ def postgres_server() -> Generator[EmbeddedServer]:
 
     Engine.on_statement = _note
     base = _quickest_folder()
-    _sweep(base)
+    sweep(base)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     server = asyncio.run(EmbeddedServer.start(folder, settings=_QUICK))
     yield server
@@ -187,15 +187,20 @@ def _quickest_folder() -> Path:
     return memory if plenty else Path(tempfile.gettempdir())
 
 
-def _sweep(base: Path) -> None:
-    """Stop and remove the servers of test runs that were killed."""
-    from bedside_core.database import EmbeddedServer
+def sweep(base: Path) -> None:
+    """Stop and remove the servers of test runs that were killed an hour ago or more.
+
+    Args:
+        base: the folder that the servers' folders are in.
+    """
+    from bedside_core.database import EmbeddedServer, ServerFailed
 
     for folder in base.glob(f"{_PREFIX}*"):
-        if folder.stat().st_mtime < time.time() - 3600:
-            server = asyncio.run(EmbeddedServer.start(folder, settings=_QUICK))
-            if asyncio.run(server.stop()):
-                shutil.rmtree(folder)
+        with suppress(OSError, ServerFailed):  # somebody else's, or gone already
+            if folder.stat().st_mtime < time.time() - 3600:
+                server = asyncio.run(EmbeddedServer.start(folder, settings=_QUICK))
+                if asyncio.run(server.stop()):
+                    shutil.rmtree(folder)
 
 
 def _note(statement: Any) -> None:

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 import asyncpg
 import pytest
 
-from bedside_core.database import APPLICATION, DB, Connection, Kind, practice_table, table_faults
+from bedside_core.database import APPLICATION, DB, Connection, Kind, acting, practice_table, table_faults
+from bedside_core.ids import uuid7
 from bedside_core.testing import Database
 
 TABLE_KINDS: dict[str, Kind] = importlib.import_module("ward.tables").TABLE_KINDS
@@ -158,6 +159,19 @@ async def test_a_view_that_asks_as_its_caller_is_no_fault(owner: Connection) -> 
         f"GRANT SELECT ON own TO {APPLICATION}; CREATE VIEW hidden AS SELECT * FROM note"
     )
     assert await table_faults(owner, TABLE_KINDS) == []
+
+
+async def test_a_practices_rows_are_found_by_index_and_its_id_is_asked_for_once(
+    database: Database, owner: Connection
+) -> None:
+    await owner.execute(
+        "INSERT INTO note (id, practice_id, body) SELECT gen_random_uuid(), md5((n % 500)::text)::uuid, 'x' "
+        "FROM generate_series(1, 20000) n; ANALYZE note"
+    )
+    with acting(uuid7()):
+        plan = "\n".join(row["QUERY PLAN"] for row in await DB.fetch("EXPLAIN (VERBOSE) SELECT body FROM note"))
+    assert "Index Cond: (note.practice_id = (InitPlan" in plan
+    assert "Seq Scan" not in plan
 
 
 async def test_only_looks_at_the_tables_named(owner: Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ import psutil
 import pytest
 
 from bedside_core.database import EmbeddedServer, ServerFailed
-from bedside_core.testing import until
+from bedside_core.testing import sweep, until
 
 QUICK = {"fsync": "off", "max_wal_size": "64MB", "shared_buffers": "16MB"}
 
@@ -188,6 +189,27 @@ async def test_a_server_left_over_by_a_killed_process_is_taken_over(folder: Path
     server = await EmbeddedServer.start(folder, settings=QUICK)
     assert server.pid == pid
     assert await server.stop() is True
+
+
+def test_the_server_of_a_killed_test_run_is_swept_away_and_one_in_use_is_not(made: Path, new_folder: Path) -> None:
+    base = new_folder.parent
+    killed, used = base / "bedside-test-killed", base / "bedside-test-used"
+    servers: dict[Path, EmbeddedServer] = {}
+    for folder in (killed, used):
+        subprocess.run(["cp", "-a", str(made), str(folder)], check=True)
+
+    async def start() -> None:
+        for folder in (killed, used):
+            servers[folder] = await EmbeddedServer.start(folder, settings=QUICK)
+
+    asyncio.run(start())
+    del servers[killed]  # as when its process is killed: the kernel drops the lock, and nobody stops it
+    gc.collect()
+    for folder in (killed, used):
+        os.utime(folder, (0, 0))
+    sweep(base)
+    assert [folder.exists() for folder in (killed, used)] == [False, True]
+    assert asyncio.run(servers[used].stop()) is True
 
 
 async def test_a_crash_loses_nothing_committed(server: EmbeddedServer) -> None:

@@ -64,8 +64,7 @@ class Recorder:
 def outlet(database: Database) -> Iterator[Recorder]:
     recorder = Recorder()
     set_outlet(recorder)
-    with acting(EAST):
-        yield recorder
+    yield recorder
     set_outlet(None)
 
 
