@@ -41,8 +41,8 @@ _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SELECT pg_ad
 
 _PREFIX = "bedside-test-"
 
-_DRIVER = ("typeinfo_tree", "current_setting('jit')")
-"""What asyncpg asks of its own accord about types it has not met."""
+_BESIDE = ("typeinfo_tree", "current_setting('jit')", "_positions(", "clock_position()")
+"""What no operation asks for: asyncpg about types it has not met, and the look at live positions once a second."""
 
 _recorders: list[list[str]] = []
 
@@ -167,7 +167,7 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, seco
 
 @contextmanager
 def statements() -> Generator[list[str]]:
-    """Record the SQL that `DB` runs in the block, without that of transactions and scopes.
+    """Record the SQL that `DB` runs in the block, without that of transactions, scopes and the live poll.
 
     Yields:
         The statements, in order: `assert len(ran) == 3` is an assertion on an operation's cost.
@@ -205,6 +205,6 @@ def sweep(base: Path) -> None:
 
 def _note(statement: Any) -> None:
     query: str = statement.query
-    if _recorders and not query.startswith(_CONTROL) and not any(mark in query for mark in _DRIVER):
+    if _recorders and not query.startswith(_CONTROL) and not any(mark in query for mark in _BESIDE):
         for ran in _recorders:
             ran.append(query)

@@ -13,10 +13,11 @@ from bedside_core.auth import Actor
 from bedside_core.errors import Unavailable
 from bedside_core.platform import Platform
 from bedside_core.plugins import PluginError
-from bedside_core.routes import Route, public_route
+from bedside_core.routes import Route, actor_of, public_route
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.context import Context
 from bedside_graphql.execute import Executor
+from bedside_graphql.gate import gates_of
 from bedside_graphql.http import GraphQLHTTP
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.persisted import PersistedDocuments
@@ -25,6 +26,7 @@ from bedside_graphql.preferences import GraphQLSettings
 from bedside_graphql.problems import IntrospectionOff
 from bedside_graphql.schema import Schema, compose
 from bedside_graphql.settings import settings_part
+from bedside_graphql.sockets import GraphQLSockets
 
 NAME = "graphql"
 
@@ -61,6 +63,7 @@ class Endpoint:
         self._platform = platform
         self._config = config or GraphQLConfig()
         self._http: GraphQLHTTP | None = None
+        self._sockets: GraphQLSockets | None = None
         self.schema: strawberry.Schema | None = None
         """The composed schema, from the start on."""
 
@@ -72,8 +75,20 @@ class Endpoint:
             self._config.persisted_documents, only=self._config.persisted_only, practice_only=self._practice_only
         )
         executor = Executor(self.schema._schema, self._config, persisted)  # pyright: ignore[reportPrivateUsage]
-        self._http = GraphQLHTTP(executor, self._platform.config, self._context)
-        yield
+        platform = self._platform
+        self._http = GraphQLHTTP(executor, platform.config, self._context)
+        self._sockets = GraphQLSockets(
+            executor,
+            platform.config,
+            self._context,
+            platform.auth.authenticate,
+            attach=platform.live.attach,
+            gates_of=gates_of,
+        )
+        try:
+            yield
+        finally:
+            await self._sockets.shutdown()
 
     def routes(self) -> list[Route]:
         """Return the endpoint and the schema to download (G7)."""
@@ -89,12 +104,13 @@ class Endpoint:
         return [graphql, sdl]
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._http is None:
+        served = self._sockets if scope["type"] == "websocket" else self._http
+        if served is None:
             raise Unavailable("The schema is not composed yet.")
-        await self._http(scope, receive, send)
+        await served(scope, receive, send)
 
     def _sdl(self, request: Request[Any, Any, Any]) -> Response[str]:
-        actor: Actor | None = request.scope.get("user")
+        actor = actor_of(request)
         policy = self._config.introspection
         if self.schema is None or policy == "nobody" or (policy == "signed_in" and actor is None):
             raise IntrospectionOff("This deployment does not tell its schema.")

@@ -67,6 +67,10 @@ class Live:
         """How many attachments there are in this process."""
         return sum(len(stream.attachments) for streams in self._streams.values() for stream in streams.values())
 
+    def readers(self, kind: str) -> int:
+        """Return how many attachments there are to streams of a kind in this process."""
+        return sum(len(stream.attachments) for stream in self._streams.get(kind, {}).values())
+
     def attach(self, topic: tuple[str, UUID], *, after: int = UNKNOWN) -> Wake:
         """Attach a coroutine to a stream, from now on; use it as `with live.attach(topic) as wake:`.
 
