@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Generator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 
 from bedside_core.boot import NotReady
@@ -12,8 +13,15 @@ from bedside_core.boot import NotReady
 MARKER = ".bedside-demo"
 """The file by which the demo knows its own folder."""
 
-_NEW = "seeding\n"
-_SEEDED = "seeded\n"
+
+class Stage(StrEnum):
+    """How far a folder has got; what is written in its marker."""
+
+    NEW = "new"
+    PEOPLED = "peopled"
+    """Everybody is there who signs in, and every patient."""
+    COMPLETE = "complete"
+    """And has talked, and is on a plan."""
 
 
 def is_demo(data: Path) -> bool:
@@ -30,16 +38,18 @@ class DemoFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.postgres = path / "postgres"
+        """The folder of its private server."""
         self._marker = path / MARKER
 
     @property
-    def seeded(self) -> bool:
-        """Whether its people are all there."""
-        return self._marker.read_text(encoding="utf-8") == _SEEDED
+    def stage(self) -> Stage:
+        """How far the folder has got; what a demo that was killed has left half-made is made anew."""
+        return Stage(self._marker.read_text(encoding="utf-8"))
 
-    def mark_seeded(self) -> None:
-        """Note that its people are all there; what a demo that was killed has left half-made is made anew."""
-        self._marker.write_text(_SEEDED, encoding="utf-8")
+    @stage.setter
+    def stage(self, stage: Stage) -> None:
+        self._marker.write_text(stage, encoding="utf-8")
 
 
 @contextmanager
@@ -63,6 +73,6 @@ def opened(data: Path) -> Generator[DemoFolder]:
         except BlockingIOError as error:
             raise NotReady(f"a demo already runs on {data}; --data names another folder") from error
         if (path / MARKER).stat().st_size == 0:
-            marker.write(_NEW)
+            marker.write(Stage.NEW)
             marker.flush()
         yield DemoFolder(path)

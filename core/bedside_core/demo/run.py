@@ -1,0 +1,90 @@
+"""Runs the demo: prepares its folder, serves, seeds what is missing, and tells when it is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bedside_core.app import create_app
+from bedside_core.boot import NotReady
+from bedside_core.config import Config
+from bedside_core.demo.folder import DemoFolder, Stage, opened
+from bedside_core.demo.seed import discard_unfinished, seed
+from bedside_core.demo.story import StoryFailed, tell
+from bedside_core.platform import Platform
+from bedside_core.serving import Stop, listens_locally, serve
+
+DATABASE_VARIABLES = ("BEDSIDE_DATABASE_URL", "BEDSIDE_DATABASE_OWNER_URL")
+
+
+def configured(environment: Mapping[str, str], *, data: Path, host: str, port: int) -> Config:
+    """Return the demo's configuration: its own database, and loopback alone.
+
+    Args:
+        environment: the process's variables; what they say of plugins and limits counts, of addresses nothing.
+        data: the folder.
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+
+    Raises:
+        NotReady: a database is configured, or the address is reached from other machines.
+    """
+    for name in DATABASE_VARIABLES:
+        if environment.get(name):
+            raise NotReady(
+                f"{name} is set, and the demo uses a database of its own only: unset it, or use `bedside serve`"
+            )
+    if not listens_locally(host):
+        raise NotReady(f"the demo's passwords are known to everybody, so it does not listen on {host}; use 127.0.0.1")
+    return Config(
+        demo=True,
+        testing=False,
+        data=data,
+        host=host,
+        port=port,
+        database_url=None,
+        database_owner_url=None,
+        public_url=None,
+        allowed_origins=(),
+    )
+
+
+async def run_demo(
+    config: Config, stop: Stop, *, step: Callable[[str], None], ready: Callable[[Platform, str], None]
+) -> None:
+    """Serve the demo until told to stop.
+
+    Args:
+        config: out of `configured`.
+        stop: the wish to stop.
+        step: told what is done next, in a few words.
+        ready: told the platform and the address once everybody can sign in.
+
+    Raises:
+        NotReady: the folder is not the demo's, or the address is taken.
+    """
+    with opened(config.data) as folder:
+        config = config.model_copy(update={"data": folder.path})
+        step("Preparing the database")
+        await discard_unfinished(folder)
+
+        async def serving(platform: Platform, address: str) -> None:
+            await _complete(folder, platform, address, step)
+            ready(platform, address)
+
+        await serve(create_app(config), config, stop, ready=serving)
+
+
+async def _complete(folder: DemoFolder, platform: Platform, address: str, step: Callable[[str], None]) -> None:
+    if folder.stage is Stage.NEW:
+        step("Making three practices with their people and patients")
+        await seed(platform)
+        folder.stage = Stage.PEOPLED
+    if folder.stage is Stage.PEOPLED:
+        step("Putting them on their plans and letting them talk")
+        try:
+            await tell(address)
+        except StoryFailed as error:
+            step(f"They could not talk, so there are no conversations: {error}")
+        else:
+            folder.stage = Stage.COMPLETE

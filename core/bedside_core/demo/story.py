@@ -1,0 +1,102 @@
+"""Lets the demo's people talk and puts each practice on its plan, through the public API like any client.
+
+So core needs to know neither plans nor chat. Everything carries a fixed clientId: a second time changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from typing import Any
+
+from bedside_core.access import Tier
+from bedside_core.auth import Role
+from bedside_core.demo.cast import OPERATOR, PASSWORD, PRACTICES, TALK, DemoPractice
+
+_SECONDS = 30.0
+
+_SIGN_IN = "mutation ($email: String!, $password: String!) { signIn(email: $email, password: $password) { token } }"
+_SIGN_OUT = "mutation { signOut }"
+_WHERE = "query { practice { id } members(first: 100) { nodes { id role name } } }"
+_PLAN = "mutation ($practice: ID!, $tier: PlanTier!) { changePlan(practiceId: $practice, tier: $tier) { tier } }"
+_START = "mutation ($with: ID!, $id: String!) { startConversation(memberId: $with, clientId: $id) { id } }"
+_SEND = """mutation ($in: ID!, $body: String!, $id: String!) {
+  sendMessage(conversationId: $in, body: $body, clientId: $id) { id }
+}"""
+
+
+class StoryFailed(Exception):
+    """The API refused a step; the message is the API's."""
+
+
+class _Client:
+    """One signed-in person at the public API.
+
+    Args:
+        address: URL of the server.
+    """
+
+    # The demo's own server must never be asked through a proxy that the environment names.
+    _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def __init__(self, address: str) -> None:
+        self._url = f"{address}/graphql"
+        self._token: str | None = None
+
+    def ask(self, document: str, **variables: Any) -> dict[str, Any]:
+        """Return the data of an operation.
+
+        Raises:
+            StoryFailed: it was refused.
+        """
+        headers = {"content-type": "application/json", "accept": "application/json"}
+        if self._token is not None:
+            headers["authorization"] = f"Bearer {self._token}"
+        body = json.dumps({"query": document, "variables": variables}).encode()
+        request = urllib.request.Request(self._url, body, headers)  # noqa: S310 - our own address
+        try:
+            with self._opener.open(request, timeout=_SECONDS) as response:
+                answer = json.load(response)
+        except (OSError, ValueError) as error:
+            raise StoryFailed(f"{type(error).__name__}: {error}") from error
+        if errors := answer.get("errors"):
+            raise StoryFailed(errors[0]["message"])
+        return answer["data"]
+
+    def sign_in(self, email: str) -> None:
+        """Become somebody."""
+        self._token = self.ask(_SIGN_IN, email=email, password=PASSWORD)["signIn"]["token"]
+
+
+async def tell(address: str) -> None:
+    """Put each practice on its plan, with a conversation in it.
+
+    Args:
+        address: URL of the server, which answers already.
+
+    Raises:
+        StoryFailed: the API refused a step, as it does where plans or chat are not enabled.
+    """
+    operator = _Client(address)
+    await asyncio.to_thread(operator.sign_in, OPERATOR)
+    await asyncio.gather(*(asyncio.to_thread(_practice, address, operator, practice) for practice in PRACTICES))
+    await asyncio.to_thread(operator.ask, _SIGN_OUT)
+
+
+def _practice(address: str, operator: _Client, practice: DemoPractice) -> None:
+    people = {role: _Client(address) for role, _ in TALK}
+    for role, client in people.items():
+        client.sign_in(practice.member(role).email)
+    where = people[Role.OWNER].ask(_WHERE)
+    practice_id = where["practice"]["id"]
+    other = practice.member(Role.PRACTITIONER)
+    member_id = next(node["id"] for node in where["members"]["nodes"] if node["name"].endswith(other.last_name))
+    # Team chat comes with the highest tier; what was said there stays readable below it (L5).
+    operator.ask(_PLAN, practice=practice_id, tier=Tier.PREMIUM)
+    started = people[Role.OWNER].ask(_START, **{"with": member_id, "id": "demo-start"})
+    for number, (role, body) in enumerate(TALK):
+        people[role].ask(_SEND, **{"in": started["startConversation"]["id"], "body": body, "id": f"demo-{number}"})
+    operator.ask(_PLAN, practice=practice_id, tier=practice.tier)
+    for client in people.values():
+        client.ask(_SIGN_OUT)
