@@ -18,9 +18,10 @@ def refuse_demo(config: Config) -> None:
     Raises:
         NotReady: the demo's configuration or folder.
     """
-    if config.demo or config.testing:
-        name = "BEDSIDE_DEMO" if config.demo else "BEDSIDE_TESTING"
-        raise NotReady(f"{name} is set, with which anybody could move the clock: it is not for deployments")
+    if config.demo:
+        raise NotReady("BEDSIDE_DEMO is set, with which anybody could move the clock: it is for `bedside demo` alone")
+    if config.testing:
+        click.echo("BEDSIDE_TESTING is set, with which the database can move the clock: not for deployments", err=True)
     if config.database_url is None and is_demo(config.data):
         raise NotReady(f"{config.data} is the demo's folder, whose passwords everybody knows: set BEDSIDE_DATA")
 
