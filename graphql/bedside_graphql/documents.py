@@ -81,6 +81,8 @@ class Operation:
 
     def field_path(self, path: Sequence[str | int]) -> str:
         """Return a response's path by the names of the schema; aliases are the client's own words."""
+        if not path:
+            return "+".join(self.root)
         names: list[str] = []
         selections: SelectionSetNode | None = self.node.selection_set
         for key in path:

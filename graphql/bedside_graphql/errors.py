@@ -11,6 +11,7 @@ import asyncio
 import socket
 import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -109,6 +110,8 @@ def _masked(error: GraphQLError, request_id: str, operation: Names | None) -> Pr
     cause: BaseException = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
+    if isinstance(cause, Stopped) and cause.__cause__ is not None:
+        cause = cause.__cause__
     facts = described(cause)
     if operation is not None:
         facts |= {"document": operation.digest, "path": operation.field_path(error.path or ())}
@@ -125,16 +128,16 @@ def internal() -> Problem:
 
 def described(error: BaseException) -> dict[str, Any]:
     """Return an exception for the log: its type, where it came from, and what caused it; never its message."""
-    facts: dict[str, Any] = {"exception": _name(error), "frames": frames(error)}
+    facts: dict[str, Any] = {"error": _name(error), "frames": frames(error)}
     if causes := [_name(cause) for cause in _causes(error)]:
         facts["causes"] = causes
     return facts
 
 
 def frames(error: BaseException) -> list[str]:
-    """Return the places in the code an exception passed, innermost last, as `file:line function`."""
+    """Return the places in the code an exception passed, innermost last, as `folder/file:line function`."""
     return [
-        f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}"
+        f"{'/'.join(Path(frame.f_code.co_filename).parts[-2:])}:{line} {frame.f_code.co_name}"
         for frame, line in traceback.walk_tb(error.__traceback__)
     ]
 

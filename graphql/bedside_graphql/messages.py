@@ -151,7 +151,7 @@ def _id(raw: msgspec.Raw) -> str:
 
 
 def _request(raw: msgspec.Raw, config: GraphQLConfig) -> GraphQLRequest | Problem:
-    if bytes(raw[:64]).lstrip()[:1] != b"{":
+    if bytes(memoryview(raw)[:64]).lstrip()[:1] != b"{":
         raise Closed(invalid("The payload of subscribe must be an object"))
     try:
         return read_request(raw, config)

@@ -95,7 +95,7 @@ def read_request(body: bytes | msgspec.Raw, config: GraphQLConfig) -> GraphQLReq
         problems.DocumentTooLarge: the document is too long.
         problems.VariablesTooLarge: the variables are too long.
     """
-    if bytes(body[:64]).lstrip()[:1] == b"[":
+    if bytes(memoryview(body)[:64]).lstrip()[:1] == b"[":
         raise problems.BatchingNotSupported("Send one operation per request.")
     try:
         members = _members.decode(body)
@@ -103,7 +103,7 @@ def read_request(body: bytes | msgspec.Raw, config: GraphQLConfig) -> GraphQLReq
         document_id = _string("documentId", members.documentId)
         operation_name = _string("operationName", members.operationName)
         extensions = _object("extensions", members.extensions)
-        if len(members.variables) > config.max_variables_bytes:
+        if len(memoryview(members.variables)) > config.max_variables_bytes:
             raise problems.VariablesTooLarge(
                 "The variables are too long.", field=("variables",), detail={"limit": config.max_variables_bytes}
             )
