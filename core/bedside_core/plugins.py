@@ -138,9 +138,8 @@ class Plugins:
 
                 def call(name: str = name) -> None:
                     value = self._call(name, hook, **arguments)
-                    if value is not None:
-                        with bounded(self._seconds):  # a generator runs its body here
-                            kept[name] = accept(name, value)
+                    if value is not None:  # a generator runs its body in accept
+                        kept[name] = self._limited(hook, lambda: accept(name, value))
 
                 self._attempt(name, call)
         return self.collected(hook)
@@ -209,9 +208,11 @@ class Plugins:
         except PluginError as error:
             if self._strict and str(error).startswith("plugin "):
                 raise
+            if error.__cause__ is not None:
+                log.debug("plugin raised", plugin=name, exc_info=error.__cause__)
             self.fail(name, str(error))
-        except HookTimeout:
-            self.fail(name, f"took longer than {self._seconds:g} s")
+        except HookTimeout as error:  # it says what took too long
+            self.fail(name, str(error))
         except BaseException as error:
             log.debug("plugin raised", plugin=name, exc_info=True)
             self.fail(name, f"{type(error).__name__}: {error}")
@@ -219,7 +220,7 @@ class Plugins:
     def _admit(self, name: str) -> None:
         if name not in self._sources:
             raise PluginError("enabled, but not installed")
-        with bounded(self._seconds * 4):  # an import may compile
+        with bounded(self._seconds * 4, "its import"):  # which may compile
             module = self._sources[name].load()
         for hook, function in implementations(self._manager, module):
             spec = getattr(CoreHooks, hook, None)
@@ -302,12 +303,21 @@ class Plugins:
     def _call(self, name: str, hook: str, **arguments: Any) -> Any:
         others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name]
         caller = self._manager.subset_hook_caller(hook, others)
-        with bounded(self._seconds):
-            result = caller(**arguments)
+        result = self._limited(hook, lambda: caller(**arguments))
         if not isinstance(result, list):
             return result  # the hook takes the first result
         results = cast("list[Any]", result)
         return results[0] if results else None
+
+    def _limited(self, hook: str, step: Callable[[], T]) -> T:
+        """Run a plugin's code on behalf of a hook, under the timer; what it raises names the hook."""
+        try:
+            with bounded(self._seconds, f"{hook}()"):
+                return step()
+        except (KeyboardInterrupt, HookTimeout, PluginError):
+            raise
+        except BaseException as error:
+            raise PluginError(f"{hook}() raised {type(error).__name__}: {error}") from error
 
 
 def _raise(reason: str) -> None:
@@ -343,10 +353,11 @@ def listing(kind: type[T], hook: str) -> Callable[[str, Any], Sequence[T]]:
     def accept(plugin: str, value: Any) -> Sequence[T]:
         if not isinstance(value, Iterable):
             raise PluginError(f"{hook}() returned {type(value).__name__}, not several of {kind.__name__}")
-        items: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
-        for item in items:
+        items: list[T] = []
+        for item in cast("Iterable[object]", value):  # in Python, so that the timer can end what never ends
             if not isinstance(item, kind):
                 raise PluginError(f"{hook}() returned a {type(item).__name__} among its {kind.__name__}s")
+            items.append(item)
         return items
 
     return accept
