@@ -8,7 +8,7 @@ ID = "vitals_2026_11_24t00_00"
 VERSION = "1.38.0"
 DESCRIPTION = "Recordings, the position of each patient's stream, and daily summaries."
 
-# Every key begins with or holds the practice, so that no row can point at another practice's patient.
+# Every key holds the practice, so that no row points at another practice's patient or tells of its values.
 TABLES = """
 CREATE TABLE vitals_stream (
     practice_id uuid NOT NULL,
@@ -29,7 +29,7 @@ CREATE TABLE vitals (
     recorded_by uuid NOT NULL,
     recorded_at timestamptz NOT NULL,
     client_id text NOT NULL,
-    UNIQUE (patient_id, "position"),
+    UNIQUE (practice_id, patient_id, "position"),
     UNIQUE (practice_id, recorded_by, client_id),
     FOREIGN KEY (practice_id, patient_id) REFERENCES patient (practice_id, id) ON DELETE CASCADE,
     FOREIGN KEY (practice_id, recorded_by) REFERENCES member (practice_id, id)
