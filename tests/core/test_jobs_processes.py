@@ -14,6 +14,8 @@ from jobs_stage import PROCESS_JOBS, SHORT_HEARTBEAT, Stage, practices, put, unt
 from bedside_core.jobs import Held
 from bedside_core.testing import Database
 
+pytestmark = pytest.mark.timeout(240)
+
 
 def lines(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []

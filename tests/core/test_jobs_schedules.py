@@ -131,6 +131,15 @@ async def test_a_clock_moved_far_ahead_and_back_does_not_silence_a_job(pool: Any
     assert await schedules.scan(pool) == 1
 
 
+async def test_a_worker_whose_clock_is_behind_brings_no_tick_again(pool: Any) -> None:
+    await practices(1)
+    ahead, behind = FakeClock(at(1, 12)), FakeClock(at(1, 11, 50))
+    quick, slow = (Schedules({NAME: "* * * * *"}, clock) for clock in (ahead, behind))
+    await quick.register(pool)
+    ahead.at += timedelta(minutes=1)
+    assert [await quick.scan(pool), await slow.scan(pool), await quick.scan(pool)] == [1, 0, 0]
+
+
 async def test_a_worker_that_fails_in_the_middle_leaves_tick_and_jobs_to_the_next(
     pool: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 from jobs_stage import FEATURE, QUICK, Notes, Stage, practices, put, until
+from pgqueuer import Queries, QueueManager
+from pgqueuer.errors import FailingListenerError
 from structlog.testing import capture_logs
 
 from bedside_core.database import DB, current_scope
@@ -151,36 +153,44 @@ async def test_a_job_that_raises_anything_harms_no_other(database: Database, kin
 
 
 @pytest.mark.promise("P1")
-async def test_a_job_that_hangs_is_cut_and_others_run_meanwhile(database: Database) -> None:
-    hanging: set[int] = set()
-    ended: list[str] = []
+async def test_a_job_that_hangs_is_cut_and_held(database: Database) -> None:
+    cut, [practice] = list[int](), await practices(1)
 
     async def hang(run: JobRun) -> None:
-        hanging.add(run.payload["n"])
         try:
             await asyncio.Event().wait()
         finally:
-            ended.append("hang")
+            cut.append(run.attempt)
 
-    async def quick(run: JobRun) -> None:
-        ended.append("quick")
-
-    # More of them than one job may have places at once, so that they would fill the worker.
-    pace = replace(QUICK, run=1.0, at_once=10, at_once_per_job=5)
-    jobs, [practice] = Stage().jobs(job("hang", hang, retries=0), job("quick", quick), pace=pace), await practices(1)
+    jobs = Stage().jobs(job("hang", hang, retries=1), pace=replace(QUICK, run=0.2))
     async with jobs.running(database.dsn):
-        for n in range(7):
+        await put(jobs, "ward.hang", practice)
+        await settled(jobs, database)
+    [held] = await jobs.held()
+    assert (held.name, held.attempts) == ("ward.hang", 2)
+    assert held.reason.startswith(f"TimeoutError at {__name__}:hang:")
+    assert cut == [1, 2]
+
+
+@pytest.mark.promise("P1")
+async def test_however_many_of_a_job_hang_there_is_room_for_others(database: Database) -> None:
+    hanging, leave, good, [practice] = list[int](), asyncio.Event(), Notes(), await practices(1)
+
+    async def hang(run: JobRun) -> None:
+        hanging.append(run.payload["n"])
+        await leave.wait()
+
+    jobs = Stage().jobs(job("hang", hang), good.job(), pace=replace(QUICK, at_once=10, at_once_per_job=5))
+    async with jobs.running(database.dsn):
+        for n in range(12):  # more than the worker has places
             await put(jobs, "ward.hang", practice, {"n": n})
         await until(lambda: len(hanging) >= 5, "five that hang")
-        await put(jobs, "ward.quick", practice)
-        await until(lambda: "quick" in ended, "the quick one")
+        await put(jobs, "ward.note", practice)
+        await until(lambda: len(good.runs) == 1, "the good one runs")
+        assert len(hanging) == 5
+        leave.set()
         await settled(jobs, database)
-    assert hanging == set(range(7))
-    assert ended.index("quick") <= 5
-    assert {(held.name, held.attempts, held.reason.split(" at ")[0]) for held in await jobs.held()} == {
-        ("ward.hang", 1, "TimeoutError")
-    }
-    assert len(await jobs.held()) == 7
+    assert sorted(hanging) == list(range(12))
 
 
 @pytest.mark.promise("P1")
@@ -385,12 +395,35 @@ async def test_a_worker_whose_connections_were_cut_goes_on(database: Database) -
     assert len(notes.runs) == 2
 
 
+async def test_a_worker_that_hears_no_notifications_starts_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pgqueuer asks itself every ten seconds whether it would hear; here it finds at once that it does not."""
+    [practice], notes = await practices(1), Notes()
+    deaf = [FailingListenerError()]
+
+    async def listener_healthy(self: QueueManager, **options: Any) -> None:
+        if deaf:
+            raise deaf.pop()
+
+    monkeypatch.setattr(QueueManager, "listener_healthy", listener_healthy)
+    jobs = Stage().jobs(notes.job())
+    with capture_logs() as logs:
+        async with jobs.running(database.dsn):
+            await until(lambda: bool(logs), "the worker starts again")
+            await put(jobs, "ward.note", practice)
+            await settled(jobs, database)
+            assert jobs.state is WorkerState.RUNNING
+    assert [(line["event"], line["failure"]) for line in logs] == [
+        ("the job worker starts again", "FailingListenerError")
+    ]
+    assert len(notes.runs) == 1
+
+
 async def test_a_job_whose_retry_could_not_be_written_is_not_given_up(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database goes away between a failure and its retry: the job is taken over as from a dead worker."""
-    from pgqueuer import Queries
-
     [practice] = await practices(1)
     notes = Notes(ValueError())
     jobs = Stage().jobs(notes.job(), pace=replace(QUICK, heartbeat=1.0))

@@ -68,6 +68,12 @@ async def cleans_up():
     finally:
         cleaned.append(True)
 
+async def waits_between(first, second):
+    first()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    second()
+
 async def imports(name):
     importlib.import_module(name)
 """
@@ -79,6 +85,9 @@ def module(name: str, source: str = PLUGIN) -> Any:
     exec(compile(source, f"<{name}>", "exec"), made.__dict__)
     return made
 
+
+NOTHING = (None, None)
+"""How guarded code ends that returns nothing and does not fail."""
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 both = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -146,7 +155,7 @@ def test_blocking_code_is_named_and_interrupted_and_the_rest_goes_on(loop: Loop,
 @both
 def test_code_that_swallows_the_interruption_is_interrupted_again(loop: Loop) -> None:
     watchdog, plugin = watching(), module("bedside_vitals")
-    assert run(loop, watchdog, lambda: guarded(plugin.swallows(), LONG)) == (None, None)
+    assert run(loop, watchdog, lambda: guarded(plugin.swallows(), LONG)) == NOTHING
     assert plugin.swallowed == 3
     assert watchdog.counts["vitals"] == 1  # it was one time that the loop was blocked
 
@@ -192,7 +201,7 @@ def test_nothing_is_raised_into_core_or_a_driver_at_work_for_a_plugin(protected:
     def work() -> Awaitable[Any]:
         return guarded(plugin.calls(lambda: inside.spin_for(5 * SECONDS)), LONG)
 
-    assert run(asyncio.new_event_loop, watchdog, lambda: work()) == (None, None)  # type: ignore[arg-type, return-value]
+    assert run(asyncio.new_event_loop, watchdog, lambda: work()) == NOTHING  # type: ignore[arg-type, return-value]
     assert [fault.where.split(":")[1] for fault in of(watchdog, "vitals")] == ["calls"]
 
 
@@ -200,21 +209,16 @@ def test_a_slow_import_is_named_and_finishes(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "slow_to_import.py").write_text(f"import time\ntime.sleep({5 * SECONDS})\ndone = True\n")
     monkeypatch.syspath_prepend(tmp_path)
     watchdog, plugin = watching(), module("bedside_vitals")
-    assert run(asyncio.new_event_loop, watchdog, lambda: guarded(plugin.imports("slow_to_import"), LONG)) == (
-        None,
-        None,
-    )
+    assert run(asyncio.new_event_loop, watchdog, lambda: guarded(plugin.imports("slow_to_import"), LONG)) == NOTHING
     assert sys.modules.pop("slow_to_import").done
     assert [fault.where.split(":")[1] for fault in of(watchdog, "vitals")] == ["imports"]
 
 
 def test_code_of_no_plugin_is_named_as_core_and_finishes() -> None:
     watchdog, other = watching(), module("bedside_core.access")
-    assert run(
-        asyncio.new_event_loop, watchdog, lambda: guarded(other.calls(lambda: other.spin_for(5 * SECONDS)), LONG)
-    ) == (
-        None,
-        None,
+    assert (
+        run(asyncio.new_event_loop, watchdog, lambda: guarded(other.calls(lambda: other.spin_for(5 * SECONDS)), LONG))
+        == NOTHING
     )
     faults = of(watchdog, "core")
     assert faults
@@ -233,7 +237,7 @@ def test_on_another_thread_code_is_named_and_not_interrupted() -> None:
     thread = threading.Thread(target=elsewhere)
     thread.start()
     thread.join(LONG)
-    assert results == [(None, None)]
+    assert results == [NOTHING]
     [fault] = of(watchdog, "vitals")
     assert fault.where.startswith("bedside_vitals:spin_for:")
 
@@ -261,7 +265,7 @@ def test_a_signal_out_of_the_blue_interrupts_nothing(loop: Loop) -> None:
         os.kill(os.getpid(), signal.SIGUSR2)
         plugin.spin_for(SECONDS / 10)
 
-    assert run(loop, watchdog, lambda: guarded(plugin.calls(stray), LONG)) == (None, None)
+    assert run(loop, watchdog, lambda: guarded(plugin.calls(stray), LONG)) == NOTHING
     assert of(watchdog, "vitals") == []
 
 
@@ -278,17 +282,76 @@ def test_an_idle_loop_has_no_faults_and_the_signal_is_given_back(loop: Loop) -> 
 def test_a_suspended_process_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen by the watching thread itself having slept too long without the process having worked."""
     watchdog, plugin = watching(), module("bedside_vitals")
-    jump = 0.0
-    clocks = SimpleNamespace(monotonic=lambda: time.monotonic() + jump, process_time=lambda: 0.0)
-    monkeypatch.setattr("bedside_core.watchdog.time", clocks)
+    jump, looks = 0.0, 0
+
+    def monotonic() -> float:
+        nonlocal looks
+        looks += threading.current_thread().name == "watchdog"
+        return time.monotonic() + jump
+
+    monkeypatch.setattr("bedside_core.watchdog.time", SimpleNamespace(monotonic=monotonic, process_time=lambda: 0.0))
 
     def sleep_of_the_machine() -> None:
         nonlocal jump
         jump += 3600
-        plugin.spin_for(SECONDS / 2)
+        before = looks
+        while looks < before + 2:
+            plugin.spin_for(SECONDS / 100)
 
-    assert run(asyncio.new_event_loop, watchdog, lambda: guarded(plugin.calls(sleep_of_the_machine), LONG)) == (
-        None,
-        None,
-    )
+    assert run(asyncio.new_event_loop, watchdog, lambda: guarded(plugin.calls(sleep_of_the_machine), LONG)) == NOTHING
     assert watchdog.faults == ()
+
+
+def test_a_late_beat_of_a_loop_that_waits_is_nobodys_fault() -> None:
+    """As on a machine with too much to do."""
+
+    class LateLoop(asyncio.SelectorEventLoop):
+        def call_later(self, delay: float, callback: Callable[..., object], *args: Any, **options: Any) -> Any:
+            late = callback.__module__ == Watchdog.__module__
+            return super().call_later(delay + 3 * SECONDS if late else delay, callback, *args, **options)
+
+    watchdog = watching()
+    run(LateLoop, watchdog, lambda: asyncio.sleep(6 * SECONDS))
+    assert watchdog.faults == ()
+
+
+class Delayed:
+    """Keeps the watchdog's signals back, to be sent when what they were meant for is over."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kept = 0
+        monkeypatch.setattr(signal, "pthread_kill", self._keep)
+
+    def _keep(self, _thread: int, _signal: int) -> None:
+        self.kept += 1
+
+    def send(self) -> None:
+        assert self.kept
+        signal.raise_signal(signal.SIGUSR2)
+
+
+def test_an_interruption_that_comes_late_does_not_hit_the_same_code_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    watchdog, plugin, delayed = watching(), module("bedside_vitals"), Delayed(monkeypatch)
+
+    def work() -> None:
+        plugin.spin_for(3 * SECONDS)
+
+    assert (
+        run(asyncio.new_event_loop, watchdog, lambda: guarded(plugin.waits_between(work, delayed.send), LONG))
+        == NOTHING
+    )
+    assert delayed.kept
+
+
+def test_an_interruption_that_comes_late_does_not_hit_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same plugin, before the loop has beaten again."""
+    watchdog, plugin, delayed = watching(), module("bedside_vitals"), Delayed(monkeypatch)
+
+    async def main() -> Any:
+        # Both are ready in one turn of the loop, and the beat is not before the next.
+        first = asyncio.ensure_future(guarded(plugin.calls(lambda: plugin.spin_for(3 * SECONDS)), LONG))
+        second = asyncio.ensure_future(guarded(plugin.calls(delayed.send), LONG))
+        return await first, await second
+
+    assert run(asyncio.new_event_loop, watchdog, main) == (NOTHING, NOTHING)
+    assert delayed.kept
