@@ -74,17 +74,19 @@ async def external(request: pytest.FixtureRequest, postgres_server: EmbeddedServ
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    run("initdb", "-U", "root", "--auth=scram-sha-256", f"--pwfile={base / 'password'}", "--no-sync", "--encoding=UTF8")
+    run(
+        "initdb", "-U", "chief", "--auth=scram-sha-256", f"--pwfile={base / 'password'}", "--no-sync", "--encoding=UTF8"
+    )
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={base} -c fsync=off"
     run("pg_ctl", "start", "-w", "-l", str(base / "log"), "-o", options)
     try:
-        root = await asyncpg.connect(f"postgresql://root:super@127.0.0.1:{port}/postgres")
-        version = root.get_server_version().major
-        await root.execute(
+        chief = await asyncpg.connect(f"postgresql://chief:super@127.0.0.1:{port}/postgres")
+        version = chief.get_server_version().major
+        await chief.execute(
             "CREATE ROLE clinic LOGIN CREATEROLE PASSWORD 'own'; CREATE ROLE powerless LOGIN PASSWORD 'no'"
         )
-        await root.execute("CREATE DATABASE clinic OWNER clinic")
-        await root.close()
+        await chief.execute("CREATE DATABASE clinic OWNER clinic")
+        await chief.close()
         yield External(port, version)
     finally:
         run("pg_ctl", "stop", "-w", "-m", "immediate")
