@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -18,6 +17,7 @@ from bedside_core.config import Config
 from bedside_core.database import DB, EmbeddedServer, check_role, migrate, pending, prepare_roles, set_outlet
 from bedside_core.events import Events, Listener
 from bedside_core.jobs import Job, Jobs
+from bedside_core.lifespans import Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
 from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.platform import Platform, PlatformOutlet
@@ -27,9 +27,6 @@ from bedside_core.settings import Settings
 from bedside_core.watchdog import Watchdog
 
 log = structlog.get_logger("bedside.boot")
-
-LIFESPAN_SECONDS = 30.0
-"""Longest time one plugin's lifespan may take to enter or to leave."""
 
 
 class NotReady(RuntimeError):
@@ -61,7 +58,10 @@ async def assembled(
         await platform.clock.load()
         platform.watchdog = Watchdog(plugins.packages(), seconds=config.blocked_seconds, now=platform.clock.now)
         await stack.enter_async_context(platform.watchdog.running())
-        lifespans = await stack.enter_async_context(_lifespans(platform))
+        lifespans = Lifespans(plugins)
+        stack.push_async_callback(lifespans.leave)
+        await lifespans.enter()
+        _take_steps(platform)
         _assemble(platform)
         await lifespans.leave_failed()
         await stack.enter_async_context(platform.live.running())
@@ -198,6 +198,19 @@ def _manager(plugin: str, value: Any) -> AbstractAsyncContextManager[None]:
     return cast("AbstractAsyncContextManager[None]", value)
 
 
+def _take_steps(platform: Platform) -> None:
+    """Do what plugins asked to have done once every lifespan was entered; what raises disables who asked."""
+    for name, step in platform.steps:
+        if not platform.plugins.active(name):
+            continue
+        try:
+            step()
+        except (KeyboardInterrupt, PluginError):
+            raise
+        except BaseException as error:
+            platform.plugins.fail(name, f"{type(error).__name__}: {error}")
+
+
 def _assemble(platform: Platform) -> None:
     """Make access, events and jobs out of what the plugins that are active now have contributed."""
     plugins, config = platform.plugins, platform.config
@@ -226,57 +239,3 @@ def _assemble(platform: Platform) -> None:
         [(name, job) for name, items in plugins.collected("jobs").items() for job in items],
         platform.events.durable_jobs(),
     )
-
-
-class _Lifespans:
-    """The plugins' lifespans that were entered, in order."""
-
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-        self._entered: dict[str, AbstractAsyncContextManager[None]] = {}
-
-    async def enter(self) -> None:
-        plugins = self._platform.plugins
-        for name, manager in plugins.collected("lifespan").items():
-            if not plugins.active(name):
-                continue
-            if failure := await _guarded(manager.__aenter__()):
-                plugins.fail(name, f"lifespan: {failure}")
-            else:
-                self._entered[name] = manager
-
-    async def leave_failed(self) -> None:
-        """Leave those of plugins that have been disabled since."""
-        await self._leave([name for name in self._entered if not self._platform.plugins.active(name)])
-
-    async def leave(self) -> None:
-        await self._leave(list(self._entered))
-
-    async def _leave(self, names: list[str]) -> None:
-        for name in reversed(names):
-            if failure := await _guarded(self._entered.pop(name).__aexit__(None, None, None)):
-                log.error("lifespan failed to end", plugin=name, failure=failure)
-
-
-@asynccontextmanager
-async def _lifespans(platform: Platform) -> AsyncGenerator[_Lifespans, None]:
-    lifespans = _Lifespans(platform)
-    try:
-        await lifespans.enter()
-        yield lifespans
-    finally:
-        await lifespans.leave()
-
-
-async def _guarded(step: Any) -> str | None:
-    """Await a plugin's step under a deadline; return what failed, if anything."""
-    try:
-        async with asyncio.timeout(LIFESPAN_SECONDS):
-            await step
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise
-    except TimeoutError:
-        return f"took longer than {LIFESPAN_SECONDS:g} s"
-    except BaseException as error:
-        return f"{type(error).__name__}: {error}"
-    return None

@@ -134,21 +134,24 @@ async def guarded(awaitable: Awaitable[T], seconds: float) -> Outcome[T]:
         asyncio.CancelledError: the caller itself was cancelled; the guarded code was cancelled before.
         KeyboardInterrupt: the operator pressed Ctrl-C.
     """
-    task = asyncio.create_task(_contained(awaitable))
+    task = asyncio.create_task(contained(awaitable))
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError:
-        await _end(task)
+        await end(task)
         raise
     if done:
         return task.result()
     where = _place_of_task(task)
-    await _end(task)
+    await end(task)
     return Outcome(None, Failure(TimeoutError(f"took longer than {seconds:g} s"), where))
 
 
-async def _contained(awaitable: Awaitable[T]) -> Outcome[T]:
-    # Inside the task: asyncio lets SystemExit out of a task into the event loop, which would end the process.
+async def contained(awaitable: Awaitable[T]) -> Outcome[T]:
+    """Await something and return how it ended; what a task that runs foreign code runs.
+
+    asyncio lets SystemExit out of a task into the event loop, which would end the process.
+    """
     try:
         return Outcome(await awaitable, None)
     except KeyboardInterrupt:
@@ -161,7 +164,8 @@ _left: set[asyncio.Task[Any]] = set()
 """Tasks that ignored their cancellation; held here, for the event loop holds its tasks weakly."""
 
 
-async def _end(task: asyncio.Task[Outcome[T]]) -> None:
+async def end(task: asyncio.Task[Outcome[T]]) -> None:
+    """Cancel a task and wait for its end; one that goes on for two seconds more is left to itself and named."""
     task.cancel()
     done, _ = await asyncio.wait({task}, timeout=GRACE_SECONDS)
     if not done:

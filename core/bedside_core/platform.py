@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -50,8 +50,19 @@ class Platform:
     jobs: Jobs = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
+    steps: list[tuple[str, Callable[[], None]]] = field(default_factory=list["tuple[str, Callable[[], None]]"])
+    """Plugin name and what it asked for by `when_assembled`."""
     closing: bool = False
     """True from the moment the process was told to stop."""
+
+    def when_assembled(self, plugin: str, step: Callable[[], None]) -> None:
+        """Have something done at start once every lifespan was entered, for what is made out of all plugins' parts.
+
+        Args:
+            plugin: who asks, in its lifespan; it is disabled if the step raises.
+            step: called once, before anything is served. Plugins that failed until then are no longer active.
+        """
+        self.steps.append((plugin, step))
 
     def service(self, protocol: type[S]) -> S:
         """Return the one provider of a published Protocol.

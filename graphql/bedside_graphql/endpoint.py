@@ -69,7 +69,15 @@ class Endpoint:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Compose the schema and serve it."""
+        """Compose the schema once it is known which plugins are active, and serve it."""
+        self._platform.when_assembled(NAME, self._compose)
+        try:
+            yield
+        finally:
+            if self._sockets is not None:
+                await self._sockets.shutdown()
+
+    def _compose(self) -> None:
         self.schema = composed(self._platform)
         persisted = PersistedDocuments.load(
             self._config.persisted_documents, only=self._config.persisted_only, practice_only=self._practice_only
@@ -85,10 +93,6 @@ class Endpoint:
             attach=platform.live.attach,
             gates_of=gates_of,
         )
-        try:
-            yield
-        finally:
-            await self._sockets.shutdown()
 
     def routes(self) -> list[Route]:
         """Return the endpoint and the schema to download (G7)."""
