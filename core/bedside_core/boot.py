@@ -15,11 +15,13 @@ from bedside_core.auth import SESSION_STREAM, Auth
 from bedside_core.clock import Clock, clock_positions
 from bedside_core.config import Config
 from bedside_core.database import DB, EmbeddedServer, check_role, migrate, pending, prepare_roles, set_outlet
+from bedside_core.database.migrate import CORE
 from bedside_core.events import Events, Listener
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
 from bedside_core.people import PRACTICE_STREAM, People
+from bedside_core.piccolo_conf import register_apps
 from bedside_core.platform import Platform, PlatformOutlet
 from bedside_core.plugins import PluginError, Plugins, Source, listing
 from bedside_core.routes import Route, ungated
@@ -101,6 +103,7 @@ async def _database(config: Config, plugins: Plugins) -> AsyncGenerator[str, Non
             await migrate_all(server.owner_dsn(), plugins)
         else:
             dsn = config.database_url
+            register_apps([CORE, *apps_of(plugins)])
             missing = await pending(dsn, apps_of(plugins))
             if missing:
                 raise NotReady(

@@ -120,18 +120,21 @@ def own_page(headers: dict[str, str], config: Config) -> bool:
     """Tell whether a request was sent by a page of our own origin."""
     origin = headers.get("origin")
     if origin is not None:
-        return origin_allowed(origin, headers.get("host", ""), config)
+        return is_own_origin(origin, headers.get("host", ""), config)
     return CSRF_HEADER in headers
 
 
 def origin_allowed(origin: str, host: str, config: Config) -> bool:
     """Tell whether an origin is ours or on the allow-list (G1)."""
-    if origin in config.allowed_origins:
-        return True
+    return origin in config.allowed_origins or is_own_origin(origin, host, config)
+
+
+def is_own_origin(origin: str, host: str, config: Config) -> bool:
+    """Tell whether an origin is ours; others on the allow-list bring tokens, never our cookie (G1)."""
     if config.public_url is not None:
         parts = urlsplit(config.public_url)
         return origin == f"{parts.scheme}://{parts.netloc}"
-    return urlsplit(origin).netloc == host != ""
+    return host != "" and origin in {f"https://{host}", f"http://{host}"}
 
 
 def host_allowed(host: str, config: Config) -> bool:
@@ -143,8 +146,10 @@ def host_allowed(host: str, config: Config) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Tell whether a Host header, with or without port, names this machine itself."""
-    """Tell whether a Host header names this machine."""
-    return urlsplit(f"//{host}").hostname in {"127.0.0.1", "localhost", "::1"}
+    try:
+        return urlsplit(f"//{host}").hostname in {"127.0.0.1", "localhost", "::1"}
+    except ValueError:  # brackets that are not closed
+        return False
 
 
 def _cookie(header: str) -> str | None:
