@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-import structlog
+from cli_stage import logging_as_before
 from click.testing import CliRunner, Result
 
 from bedside_core import cli
 from bedside_core.cli import bedside
 
 
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """Commands set logging up for their process, which is not this one."""
-    root = logging.getLogger()
-    handlers, level, known = root.handlers[:], root.level, structlog.get_config()
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**known)
-
-
 def run(*arguments: str, **environment: str | None) -> Result:
-    return CliRunner().invoke(bedside, arguments, env=environment)
+    with logging_as_before():
+        return CliRunner().invoke(bedside, arguments, env=environment)
 
 
 def test_the_list_of_commands_needs_none_of_what_they_need() -> None:

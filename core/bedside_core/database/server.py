@@ -22,6 +22,7 @@ import psutil
 
 from bedside_core.database.driver import asyncpg
 from bedside_core.database.engine import connect
+from bedside_core.database.transaction import to_the_end
 from bedside_core.errors import Unavailable
 
 VERSION = 18
@@ -85,8 +86,9 @@ class EmbeddedServer:
             ServerFailed: it could not be made or started.
         """
         server = cls(data, dict(settings or {}))
-        await asyncio.to_thread(server._enter)
         try:
+            # To its end, also when cancelled meanwhile: nobody else would stop what the thread goes on to start.
+            await to_the_end(asyncio.ensure_future(asyncio.to_thread(server._enter)))
             await server.create_database(database)
         except BaseException:
             await server.stop()

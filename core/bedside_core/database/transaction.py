@@ -201,7 +201,7 @@ class Transaction(PostgresTransaction):
         # A task of its own: a COMMIT that is cancelled half-way would leave unknown whether it happened.
         finishing = asyncio.ensure_future(self._finish(commit=exception is None))
         try:
-            await _to_the_end(finishing)
+            await to_the_end(finishing)
         finally:
             self._engine.current_transaction.set(None)
         return False
@@ -248,7 +248,7 @@ class Transaction(PostgresTransaction):
             await self._engine.release(self._raw)
 
 
-async def _to_the_end(finishing: asyncio.Future[None]) -> None:
+async def to_the_end(finishing: asyncio.Future[None]) -> None:
     """Wait for a future even when cancelled meanwhile, and pass the cancellation on afterwards."""
     cancelled: asyncio.CancelledError | None = None
     while not finishing.done():

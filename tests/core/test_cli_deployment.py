@@ -1,0 +1,267 @@
+"""A deployment from its first day, by its operator's commands: migrate, doctor, serve, worker, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import create_server
+
+import httpx
+import psutil
+import pytest
+from cli_stage import logging_as_before
+from click.testing import CliRunner, Result
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect as connect_socket
+
+from bedside_core import cli
+from bedside_core.database import EmbeddedServer
+from bedside_core.database.engine import connect
+from bedside_core.testing import Templates
+
+DEADLINE = 60.0
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment has the variables that a test gives it."""
+    for name in [name for name in os.environ if name.startswith("BEDSIDE_")]:
+        monkeypatch.delenv(name)
+
+
+def bedside(*arguments: str, **given: str) -> Result:
+    """Run a command to its end, in this process: to begin a Python takes longer than most of them."""
+    with logging_as_before():
+        return CliRunner().invoke(cli.bedside, arguments, env=given)
+
+
+@dataclass
+class Running:
+    """A command that runs until told to stop."""
+
+    process: subprocess.Popen[str]
+    errors: Path
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE)
+
+
+@contextmanager
+def running(tmp_path: Path, *arguments: str, **given: str) -> Iterator[Running]:
+    errors = tmp_path / f"{arguments[0]}.log"
+    with errors.open("w") as log:
+        process = subprocess.Popen(
+            (sys.executable, "-m", "bedside_core.cli", *arguments),
+            env={**os.environ, **given},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        with process:
+            try:
+                yield Running(process, errors)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+
+@dataclass(frozen=True)
+class External:
+    """An empty database of somebody's own, as an operator is given one."""
+
+    owner: str
+    application: str
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"BEDSIDE_DATABASE_URL": self.application, "BEDSIDE_DATABASE_OWNER_URL": self.owner}
+
+
+@pytest.fixture
+def external(postgres_server: EmbeddedServer, database_templates: Templates) -> Iterator[External]:
+    """Give a database without tables, whose application role, named otherwise than ours, is not there yet."""
+    name = database_templates.fresh_name()
+    asyncio.run(postgres_server.create_database(name))
+    application = postgres_server.application_dsn(name).replace("bedside_app@", f"clinic_{name}@")
+    yield External(postgres_server.owner_dsn(name), application)
+    asyncio.run(postgres_server.drop_database(name))
+
+
+def as_owner(external: External, sql: str) -> None:
+    async def execute() -> None:
+        owner = await connect(external.owner)
+        try:
+            await owner.execute(sql)
+        finally:
+            await owner.close()
+
+    asyncio.run(execute())
+
+
+def findings(**given: str) -> tuple[int, dict[str, tuple[str, str]]]:
+    """The doctor's exit code, and by name the worst finding."""
+    done = bedside("doctor", "--json", **given)
+    told: dict[str, tuple[str, str]] = {}
+    for finding in json.loads(done.stdout):
+        told.setdefault(finding["name"], (finding["state"], finding["message"]))
+    return done.exit_code, told
+
+
+def test_migrate_makes_roles_and_tables_and_says_which_once(external: External) -> None:
+    first = bedside("migrate", **external.variables)
+    assert first.exit_code == 0, first.stderr
+    applied = [line.removeprefix("applied ") for line in first.stdout.splitlines() if line.startswith("applied ")]
+    assert applied[0].startswith("core_")
+    assert any(name.startswith("chat_") for name in applied)
+    again = bedside("migrate", **external.variables)
+    assert again.stdout == "Everything is up to date.\n"
+    code, told = findings(**external.variables)
+    assert code == 0
+    assert {name: state for name, (state, _) in told.items() if state != "ok"} == {"address": "warn"}
+    assert told["tables"][1].endswith("tables are secured as their kinds say")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "no external database is configured"),
+        ({"BEDSIDE_DATABASE_URL": "postgresql://clinic@db/clinic"}, "BEDSIDE_DATABASE_OWNER_URL is not set"),
+        ({"BEDSIDE_DATABASE_OWNER_URL": "postgresql://owner@db/clinic"}, "BEDSIDE_DATABASE_URL is not set"),
+    ],
+)
+def test_migrate_refuses_clearly_without_both_roles(given: dict[str, str], told: str) -> None:
+    done = bedside("migrate", **given)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"bedside: {told}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_serve_names_the_migrations_that_are_pending(external: External) -> None:
+    as_owner(external, f"CREATE ROLE {external.application.split('/')[2].rstrip('@')} LOGIN")
+    done = bedside("serve", "--port", "0", BEDSIDE_DATABASE_URL=external.application)
+    assert done.exit_code == 1
+    assert "migrations are to be run first, `bedside migrate`: core_" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_refuses_a_role_that_row_level_security_does_not_bind(external: External) -> None:
+    assert bedside("migrate", **external.variables).exit_code == 0
+    done = bedside("serve", "--port", "0", BEDSIDE_DATABASE_URL=external.owner)
+    assert done.exit_code == 1
+    assert "is a superuser" in done.stderr
+    code, told = findings(BEDSIDE_DATABASE_URL=external.owner)
+    assert code == 1
+    assert told["role"][0] == "fail"
+
+
+def test_the_doctor_names_what_is_wrong_with_a_database(external: External) -> None:
+    code, told = findings(BEDSIDE_DATABASE_URL=external.owner)
+    assert (code, told["migrations"][0]) == (1, "fail")
+    assert bedside("migrate", **external.variables).exit_code == 0
+    as_owner(
+        external,
+        "UPDATE clock SET offset_seconds = 60; ALTER TABLE patient DISABLE ROW LEVEL SECURITY",
+    )
+    code, told = findings(**external.variables, BEDSIDE_DATABSE_URL="x", BEDSIDE_PUBLIC_URL="http://clinic.example")
+    assert code == 1
+    assert told["clock"] == ("warn", "its row says 60 s, which counts in demo and tests only")
+    assert told["tables"] == ("fail", "table patient has row-level security off")
+    assert told["variables"] == ("warn", "BEDSIDE_DATABSE_URL is no variable of Bedside's")
+    assert told["address"] == ("fail", "http://clinic.example is not https")
+
+
+def test_the_doctor_and_serve_tell_of_a_database_that_is_away(tmp_path: Path) -> None:
+    away = f"postgresql://clinic@/clinic?host={tmp_path}"
+    code, told = findings(BEDSIDE_DATABASE_URL=away)
+    assert (code, told["database"][0]) == (1, "fail")
+    done = bedside("serve", "--port", "0", BEDSIDE_DATABASE_URL=away)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("bedside: The database is away for the moment.")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_serve_tells_that_an_address_is_taken(tmp_path: Path) -> None:
+    with create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = bedside("serve", "--port", port, BEDSIDE_DATA=str(tmp_path / "data"))
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"bedside: can't listen on 127.0.0.1, port {port}: Address already in use")
+    assert not (tmp_path / "data").exists()
+
+
+def processes_on(folder: Path) -> list[int]:
+    """Processes that have a folder on their command line: our server's postmaster."""
+    found: list[int] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.name() == "postgres" and any(str(folder) in part for part in process.cmdline()):
+                found.append(process.pid)
+    return found
+
+
+def test_serve_ends_with_sockets_told_why_and_its_database_stopped(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running(tmp_path, "serve", "--port", "0", BEDSIDE_DATA=str(data)) as server:
+        url = server.line().rpartition(" ")[2].strip()
+        assert url.startswith("http://127.0.0.1:"), server.errors.read_text()
+        secret = "never-to-be-logged"
+        answer = httpx.post(
+            f"{url}/graphql",
+            json={"query": f'{{ plugins {{ name }} can(action: "{secret}") {{ allowed }} }}'},
+            headers={"cookie": f"__Host-other={secret}", "x-secret": secret},
+        )
+        assert answer.status_code == 200
+        assert processes_on(data)
+        with connect_socket(f"{url.replace('http', 'ws')}/graphql", subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
+            socket.send('{"type": "connection_init"}')
+            assert json.loads(socket.recv(timeout=DEADLINE))["type"] == "connection_ack"
+            began = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv(timeout=DEADLINE)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1012, "The server is being restarted")
+        assert server.process.wait(DEADLINE) == 0
+        assert time.monotonic() - began < 10
+        assert processes_on(data) == []
+        lines = [json.loads(line) for line in server.errors.read_text().splitlines()]
+    assert [line["route"] for line in lines if line["event"] == "request"] != []
+    assert secret not in server.errors.read_text()
+
+
+def test_serve_told_to_stop_while_it_starts_leaves_nothing_running(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running(tmp_path, "serve", "--port", "0", BEDSIDE_DATA=str(data)) as server:
+        until(lambda: bool(processes_on(data)), "the database did not start")
+        assert server.stop() in {0, 128 + signal.SIGTERM}
+        assert processes_on(data) == []
+    assert "Traceback" not in server.errors.read_text()
+
+
+def test_a_worker_runs_apart_from_the_server(external: External, tmp_path: Path) -> None:
+    assert bedside("migrate", **external.variables).exit_code == 0
+    with running(tmp_path, "worker", BEDSIDE_DATABASE_URL=external.application) as worker:
+        assert worker.line() == "Bedside runs background jobs.\n", worker.errors.read_text()
+        assert worker.stop(signal.SIGINT) == 0
+    assert worker.errors.read_text() == ""
