@@ -1,6 +1,7 @@
 """A small schema behind the real transports on a real server, for tests of `/graphql` without a database."""
 
 import asyncio
+import inspect
 import json
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
@@ -70,7 +71,8 @@ class gate(FieldExtension):
     async def resolve_async(self, next_: Any, source: Any, info: Info, **kwargs: Any) -> Any:
         """Check, then resolve."""
         await self.check(info.context)
-        return await next_(source, info, **kwargs)
+        result = next_(source, info, **kwargs)
+        return await result if inspect.isawaitable(result) else result
 
 
 def gates_of(field: Any) -> list[gate]:
@@ -308,8 +310,9 @@ class World:
 class Stage:
     """A running server, and clients of it."""
 
-    def __init__(self, world: World, executor: Executor, sockets: GraphQLSockets, port: int) -> None:
-        self.world, self.executor, self.sockets, self.port = world, executor, sockets, port
+    def __init__(self, world: World, executor: Executor, sockets: GraphQLSockets, server: uvicorn.Server) -> None:
+        self.world, self.executor, self.sockets, self.server = world, executor, sockets, server
+        self.port = port = int(server.servers[0].sockets[0].getsockname()[1])
         self.url = f"http://127.0.0.1:{port}/graphql"
         self.origin = f"http://127.0.0.1:{port}"
         self.http = httpx.AsyncClient(timeout=PATIENCE, verify=False)
@@ -324,7 +327,7 @@ class Stage:
     async def connect(self, *, subprotocols: Iterable[str] = (PROTOCOL,), **options: Any) -> "Client":
         """Open a socket without saying anything."""
         address = self.url.replace("http", "ws", 1)
-        return Client(await connect(address, subprotocols=[*subprotocols], proxy=None, **options))  # pyright: ignore[reportArgumentType]
+        return Client(await connect(address, subprotocols=[*subprotocols] or None, proxy=None, **options))  # pyright: ignore[reportArgumentType]
 
     async def ready(self, token: str | None = None, **options: Any) -> "Client":
         """Open a socket that is acknowledged."""
@@ -404,7 +407,7 @@ async def stage(
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup()
-    here = Stage(world, executor, sockets, server.servers[0].sockets[0].getsockname()[1])
+    here = Stage(world, executor, sockets, server)
     try:
         yield here
     finally:
