@@ -14,7 +14,16 @@ from bedside_core.access import Access, Entitlements
 from bedside_core.auth import SESSION_STREAM, Auth
 from bedside_core.clock import Clock, clock_positions
 from bedside_core.config import Config
-from bedside_core.database import DB, EmbeddedServer, check_role, migrate, pending, prepare_roles, set_outlet
+from bedside_core.database import (
+    DB,
+    EmbeddedServer,
+    Pending,
+    check_role,
+    migrate,
+    pending_by_app,
+    prepare_roles,
+    set_outlet,
+)
 from bedside_core.database.migrate import CORE
 from bedside_core.events import Events, Listener
 from bedside_core.jobs import Job, Jobs
@@ -103,17 +112,33 @@ async def _database(config: Config, plugins: Plugins) -> AsyncGenerator[str, Non
             await migrate_all(server.owner_dsn(), plugins)
         else:
             dsn = config.database_url
+            _without_pending(plugins, await pending_by_app(dsn, apps_of(plugins)))
             register_apps([CORE, *apps_of(plugins)])
-            missing = await pending(dsn, apps_of(plugins))
-            if missing:
-                raise NotReady(
-                    f"{len(missing)} migrations are to be run first, `bedside migrate`: {', '.join(missing)}"
-                )
         await DB.open(dsn, max_size=config.pool_size)
         stack.push_async_callback(DB.close)
         if unfit := await check_role():
             raise NotReady("BEDSIDE_DATABASE_URL must name the application role: " + "; ".join(unfit))
         yield dsn
+
+
+def _without_pending(plugins: Plugins, found: Pending) -> None:
+    """Disable the plugins whose tables are not there.
+
+    Raises:
+        NotReady: core's are not.
+    """
+    if CORE in found.missing:
+        names = [name for names in found.missing.values() for name in names]
+        raise NotReady(f"{len(names)} migrations are to be run first, `bedside migrate`: {', '.join(names)}")
+    for app, reason in found.unreadable.items():
+        _fail_app(plugins, app, f"its migrations can't be read: {reason}")
+    for app, names in found.missing.items():
+        _fail_app(plugins, app, f"its migrations are to be run first, `bedside migrate`: {', '.join(names)}")
+
+
+def _fail_app(plugins: Plugins, app: str, reason: str) -> None:
+    for name in [name for name, manifest in plugins.manifests.items() if manifest.piccolo_app == app]:
+        plugins.fail(name, reason)
 
 
 def apps_of(plugins: Plugins) -> list[str]:
@@ -128,10 +153,8 @@ async def migrate_all(owner_dsn: str, plugins: Plugins) -> Mapping[str, tuple[st
         App -> the migrations that were applied now.
     """
     migrated = await migrate(owner_dsn, apps_of(plugins))
-    by_app = {manifest.piccolo_app: name for name, manifest in plugins.manifests.items()}
     for app, reason in migrated.failed.items():
-        if (name := by_app.get(app)) is not None and plugins.active(name):
-            plugins.fail(name, f"its migrations failed: {reason}")
+        _fail_app(plugins, app, f"its migrations failed: {reason}")
     return migrated.applied
 
 

@@ -18,7 +18,15 @@ from bedside_core.database.kinds import (
     practice_table,
     shared_table,
 )
-from bedside_core.database.migrate import Migrated, MigrationRefused, migrate, pending, sql_migration
+from bedside_core.database.migrate import (
+    Migrated,
+    MigrationRefused,
+    Pending,
+    migrate,
+    pending,
+    pending_by_app,
+    sql_migration,
+)
 from bedside_core.database.roles import RolesMissing, check_role, prepare_roles
 from bedside_core.database.scope import Scope, ScopeError, current_scope
 from bedside_core.database.server import EmbeddedServer, ServerFailed
@@ -39,6 +47,7 @@ __all__ = [
     "MigrationRefused",
     "OldServer",
     "Outlet",
+    "Pending",
     "RolesMissing",
     "Row",
     "Scope",
@@ -54,6 +63,7 @@ __all__ = [
     "deployment_table",
     "migrate",
     "pending",
+    "pending_by_app",
     "practice_table",
     "prepare_roles",
     "set_outlet",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import io
@@ -101,7 +102,9 @@ async def migrate(owner_dsn: str, apps: Sequence[str], *, core: str = CORE) -> M
                 app = read_app(module, good)
                 applied[module] = await _run(owner, app, good)
                 good.append(app)
-            except Exception as error:
+            except BaseException as error:  # a plugin's module may raise SystemExit too
+                if _is_ours(error):
+                    raise
                 if module == core:
                     raise MigrationRefused(f"core's migrations failed: {error}") from error
                 failed[module] = f"{type(error).__name__}: {error}"
@@ -111,8 +114,18 @@ async def migrate(owner_dsn: str, apps: Sequence[str], *, core: str = CORE) -> M
     return Migrated(applied, failed)
 
 
-async def pending(dsn: str, apps: Sequence[str], *, core: str = CORE) -> list[str]:
-    """Return the ids of migrations that the database does not have yet; any role that is a member of the group may ask.
+@dataclass(frozen=True)
+class Pending:
+    """What a database lacks of the migrations of some apps."""
+
+    missing: Mapping[str, tuple[str, ...]]
+    """Ids of the migrations that have not been run, by app; only apps that lack any."""
+    unreadable: Mapping[str, str]
+    """Why a plugin's app can't be read, by app."""
+
+
+async def pending_by_app(dsn: str, apps: Sequence[str], *, core: str = CORE) -> Pending:
+    """Return the migrations that the database does not have yet; any role that is a member of the group may ask.
 
     Args:
         dsn: URL of the database.
@@ -129,9 +142,29 @@ async def pending(dsn: str, apps: Sequence[str], *, core: str = CORE) -> list[st
     finally:
         await connection.close()
     read: list[App] = []
+    unreadable: dict[str, str] = {}
     for module in (core, *apps):
-        read.append(read_app(module, read))
-    return [name for app in read for name in app.migrations if (app.name, name) not in done]
+        try:
+            read.append(read_app(module, read))
+        except BaseException as error:
+            if _is_ours(error) or module == core:
+                raise
+            unreadable[module] = f"{type(error).__name__}: {error}"
+    missing = {app.module: tuple(name for name in app.migrations if (app.name, name) not in done) for app in read}
+    return Pending({module: names for module, names in missing.items() if names}, unreadable)
+
+
+async def pending(dsn: str, apps: Sequence[str], *, core: str = CORE) -> list[str]:
+    """Return the ids of migrations that the database does not have yet; see `pending_by_app`."""
+    found = await pending_by_app(dsn, apps, core=core)
+    return [name for names in found.missing.values() for name in names]
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Tell whether an exception is meant for the process or the running task, and no fault of a plugin's module."""
+    task = asyncio.current_task()
+    cancelled = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    return cancelled or isinstance(error, KeyboardInterrupt)
 
 
 async def _prepare(owner: DedicatedConnection) -> None:
