@@ -125,6 +125,8 @@ class Subscriber:
 
     def resume(self) -> None:
         if not self.connected:
+            if self._task is not None and not self._task.cancelled():
+                self._task.result()  # it failed: say so
             self._task = asyncio.create_task(self._follow())
 
     async def cut(self) -> None:
