@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bedside_chat import plugin as chat
@@ -70,7 +70,8 @@ catalogues = st.fixed_dictionaries({key: st.none() | tiers for key in KEYS}).map
 
 def holds_for(*strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A property of everything that the strategies make, however slow the machine."""
-    return lambda test: settings(deadline=None)(given(*strategies)(test))
+    slow = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    return lambda test: slow(given(*strategies)(test))
 
 
 def on(catalogue: Catalogue, plan: Plan, now: datetime = NOW) -> set[str]:

@@ -55,12 +55,14 @@ async def test_a_mapping_of_what_nobody_declares_stops_plans_with_the_reason_and
     fresh_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BEDSIDE_PLANS_FEATURES", '{"choir": "enhanced"}')
-    with pytest.raises(PluginError, match="plugin plans: BadPlans: no plugin"):
+    with pytest.raises(PluginError, match="^plugin plans: .*BadPlans: no plugin"):
         async with opened(fresh_database):
             pass
     async with opened(fresh_database, strict=False) as cafe:
         [report] = [report for report in cafe.platform.plugins.report() if report.name == "plans"]
-        assert (report.status, report.reason) == (Status.FAILED, REASON)
+        assert report.status is Status.FAILED
+        assert report.reason is not None
+        assert report.reason.endswith(REASON)
         practice = await cafe.practice()
         assert await cafe.on(practice) == set()
         assert await refused(cafe, "parking") == "FEATURE_NOT_IN_PLAN"
