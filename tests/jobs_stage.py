@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+import asyncpg
+
 from bedside_core.access import Access, Feature, FeatureState, Reason, Tier
 from bedside_core.clock import Clock
 from bedside_core.config import Config
@@ -22,6 +24,7 @@ from bedside_core.database import DB
 from bedside_core.ids import uuid7
 from bedside_core.jobs import Job, JobRun, Jobs, Pace
 from bedside_core.platform import Platform
+from bedside_core.testing import Database
 
 DEADLINE_SECONDS = 30.0
 FEATURE = Feature(key="rounds", title="Rounds", doc="Rounds of the ward.", tier=Tier.PREMIUM)
@@ -92,6 +95,28 @@ async def put(jobs: Jobs, name: str, practice: UUID, payload: Mapping[str, Any] 
     """Enqueue a job in a transaction of its own."""
     async with DB.transaction(), DB.connection() as connection:
         await jobs.enqueue(connection, name, payload or {}, practice)
+
+
+def job(name: str, function: Callable[[JobRun], Any], **facts: Any) -> Job:
+    return Job(name=name, function=function, doc="A job of a test.", public=True, **facts)
+
+
+async def waiting(database: Database) -> int:
+    """How many jobs are queued or running."""
+    owner = await asyncpg.connect(database.owner_dsn)
+    try:
+        return await owner.fetchval("SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked')")
+    finally:
+        await owner.close()
+
+
+async def settled(database: Database) -> None:
+    """Wait until every job has ended or is held."""
+
+    async def empty() -> bool:
+        return await waiting(database) == 0
+
+    await until(empty, "an empty queue")
 
 
 class Notes:

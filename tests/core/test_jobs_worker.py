@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-from jobs_stage import FEATURE, QUICK, Notes, Stage, practices, put, until
-from pgqueuer import Queries, QueueManager
-from pgqueuer.errors import FailingListenerError
+from jobs_stage import FEATURE, QUICK, Notes, Stage, job, practices, put, settled, until, waiting
 from structlog.testing import capture_logs
 
 from bedside_core.database import DB, current_scope
 from bedside_core.errors import Unavailable
-from bedside_core.jobs import Held, Job, JobRun, Jobs, WorkerState
+from bedside_core.jobs import Held, JobRun, WorkerState
 from bedside_core.testing import Database
 from bedside_core.watchdog import Watchdog
 
@@ -27,28 +24,6 @@ CANARY = "canary-4711"
 
 class Odd(BaseException):
     """Not an Exception."""
-
-
-def job(name: str, function: Callable[[JobRun], Any], **facts: Any) -> Job:
-    return Job(name=name, function=function, doc="A job of a test.", public=True, **facts)
-
-
-async def waiting(jobs: Jobs, database: Database) -> int:
-    """How many jobs are queued or running."""
-    owner = await asyncpg.connect(database.owner_dsn)
-    try:
-        return await owner.fetchval("SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked')")
-    finally:
-        await owner.close()
-
-
-async def settled(jobs: Jobs, database: Database) -> None:
-    """Wait until every job has ended or is held."""
-
-    async def empty() -> bool:
-        return await waiting(jobs, database) == 0
-
-    await until(empty, "an empty queue")
 
 
 async def test_a_job_acts_for_its_practice(database: Database) -> None:
@@ -62,7 +37,7 @@ async def test_a_job_acts_for_its_practice(database: Database) -> None:
     async with jobs.running(database.dsn):
         for practice in both:
             await put(jobs, "ward.look", practice)
-        await settled(jobs, database)
+        await settled(database)
     assert sorted(seen) == [(practice, practice, practice) for practice in sorted(both)]
     assert current_scope().practice_id is None
 
@@ -72,7 +47,7 @@ async def test_what_was_enqueued_before_the_worker_came_is_run_with_its_payload(
     jobs = stage.jobs(notes.job())
     await put(jobs, "ward.note", practice, {"appointment": practice, "n": 1})
     async with jobs.running(database.dsn):
-        await settled(jobs, database)
+        await settled(database)
     assert notes.runs == [
         JobRun(platform=stage.platform, practice_id=practice, payload={"appointment": str(practice), "n": 1}, attempt=1)
     ]
@@ -84,7 +59,7 @@ async def test_a_job_that_fails_is_run_again_until_it_succeeds(database: Databas
     jobs = Stage().jobs(notes.job())
     async with jobs.running(database.dsn):
         await put(jobs, "ward.note", practice)
-        await settled(jobs, database)
+        await settled(database)
     assert [run.attempt for run in notes.runs] == [1, 2, 3]
     assert jobs.faults == {"ward": 2}
     assert await jobs.held() == []
@@ -95,7 +70,7 @@ async def test_a_job_whose_retries_are_spent_is_held_with_the_reason_until_it_is
     jobs = Stage().jobs(notes.job(retries=2))
     async with jobs.running(database.dsn):
         await put(jobs, "ward.note", practice, {"word": CANARY})
-        await settled(jobs, database)
+        await settled(database)
         [held] = await jobs.held()
         reason = held.reason
         assert held == Held(id=held.id, name="ward.note", practice_id=practice, attempts=3, reason=reason)
@@ -103,7 +78,7 @@ async def test_a_job_whose_retries_are_spent_is_held_with_the_reason_until_it_is
         assert [run.attempt for run in notes.runs] == [1, 2, 3]
 
         assert await jobs.requeue(held.id)
-        await settled(jobs, database)
+        await settled(database)
     assert [run.attempt for run in notes.runs] == [1, 2, 3, 1]
     assert await jobs.held() == []
     assert not await jobs.requeue(held.id)
@@ -118,7 +93,7 @@ async def test_neither_payload_nor_message_gets_into_a_log(
     with capture_logs() as logs:
         async with jobs.running(database.dsn):
             await put(jobs, "ward.note", practice, {"word": CANARY})
-            await settled(jobs, database)
+            await settled(database)
     failures = [line for line in logs if line["log_level"] == "error"]
     assert [(line["event"], line["attempt"]) for line in failures] == [("job failed", 1), ("job held", 2)]
     for line in failures:
@@ -141,11 +116,11 @@ async def test_a_job_that_raises_anything_harms_no_other(database: Database, kin
     async with jobs.running(database.dsn):
         await put(jobs, "ward.bad", practice)
         await put(jobs, "ward.good", practice)
-        await settled(jobs, database)
+        await settled(database)
         [held] = await jobs.held()
         assert jobs.state is WorkerState.RUNNING
         await put(jobs, "ward.good", practice)
-        await settled(jobs, database)
+        await settled(database)
     assert (held.name, held.attempts) == ("ward.bad", 2)
     assert held.reason.startswith(f"{kind.__name__} at ")
     assert len(bad.runs) == 2
@@ -165,7 +140,7 @@ async def test_a_job_that_hangs_is_cut_and_held(database: Database) -> None:
     jobs = Stage().jobs(job("hang", hang, retries=1), pace=replace(QUICK, run=0.2))
     async with jobs.running(database.dsn):
         await put(jobs, "ward.hang", practice)
-        await settled(jobs, database)
+        await settled(database)
     [held] = await jobs.held()
     assert (held.name, held.attempts) == ("ward.hang", 2)
     assert held.reason.startswith(f"TimeoutError at {__name__}:hang:")
@@ -189,7 +164,7 @@ async def test_however_many_of_a_job_hang_there_is_room_for_others(database: Dat
         await until(lambda: len(good.runs) == 1, "the good one runs")
         assert len(hanging) == 5
         leave.set()
-        await settled(jobs, database)
+        await settled(database)
     assert sorted(hanging) == list(range(12))
 
 
@@ -207,7 +182,7 @@ async def test_a_job_that_blocks_the_loop_is_interrupted_named_and_held(database
     async with watchdog.running(), jobs.running(database.dsn):
         await put(jobs, "ward.spin", practice)
         await put(jobs, "ward.note", practice)
-        await settled(jobs, database)
+        await settled(database)
     [held] = await jobs.held()
     assert (held.name, held.attempts) == ("ward.spin", 2)
     assert held.reason.startswith(f"Blocked at {__name__}:spin:")
@@ -229,7 +204,7 @@ async def test_a_job_that_fails_for_one_practice_runs_for_another(database: Data
     async with jobs.running(database.dsn):
         for practice in (unlucky, lucky):
             await put(jobs, "ward.work", practice)
-        await settled(jobs, database)
+        await settled(database)
     assert done == [lucky]
     assert [held.practice_id for held in await jobs.held()] == [unlucky]
 
@@ -244,7 +219,7 @@ async def test_a_job_whose_feature_is_not_in_the_plan_ends_quietly_and_runs_for_
         async with jobs.running(database.dsn):
             for practice in (without, with_it):
                 await put(jobs, "ward.note", practice)
-            await settled(jobs, database)
+            await settled(database)
             assert notes.practices == [with_it]
             assert await jobs.held() == []
             assert jobs.faults == {}
@@ -253,7 +228,7 @@ async def test_a_job_whose_feature_is_not_in_the_plan_ends_quietly_and_runs_for_
             ]
             stage.plans.with_feature.add(without)  # asked at each run, not when it was enqueued
             await put(jobs, "ward.note", without)
-            await settled(jobs, database)
+            await settled(database)
     assert notes.practices == [with_it, without]
 
 
@@ -275,7 +250,7 @@ async def test_a_plan_that_can_not_be_read_makes_the_job_wait(
     jobs = stage.jobs(notes.job(feature=FEATURE.key))
     async with jobs.running(database.dsn):
         await put(jobs, "ward.note", practice)
-        await settled(jobs, database)
+        await settled(database)
     assert [run.attempt for run in notes.runs] == [2]
 
 
@@ -289,7 +264,7 @@ async def test_a_durable_listeners_event_is_run_like_a_job(database: Database) -
     jobs = Stage().jobs(listeners=[("ward", "listener.ward.PlanChanged", hear)])
     async with jobs.running(database.dsn):
         await put(jobs, "listener.ward.PlanChanged", practice, {"tier": "premium"})
-        await settled(jobs, database)
+        await settled(database)
     assert [(run.practice_id, run.payload) for run in heard] == [(practice, {"tier": "premium"})]
 
 
@@ -301,144 +276,7 @@ async def test_a_job_of_a_plugin_that_is_not_here_waits_for_a_process_that_has_i
     async with here.running(database.dsn):
         await put(here, "ward.other", practice)
         await until(lambda: len(other.runs) == 1, "the job that is known here")
-    assert await waiting(here, database) == 1
+    assert await waiting(database) == 1
     async with elsewhere.running(database.dsn):
-        await settled(elsewhere, database)
+        await settled(database)
     assert len(notes.runs) == 1
-
-
-async def test_a_worker_that_stops_lets_jobs_finish(database: Database) -> None:
-    [practice] = await practices(1)
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def work(run: JobRun) -> None:
-        begun.set()
-        await asyncio.sleep(0.3)
-        ended.set()
-
-    jobs = Stage().jobs(job("work", work))
-    async with jobs.running(database.dsn):
-        await put(jobs, "ward.work", practice)
-        await begun.wait()
-    assert ended.is_set()
-    assert await waiting(jobs, database) == 0
-
-
-async def test_a_job_that_outlasts_its_worker_runs_again_and_is_not_charged_with_it(database: Database) -> None:
-    [practice] = await practices(1)
-    begun, runs, leave = asyncio.Event(), list[int](), asyncio.Event()
-
-    async def work(run: JobRun) -> None:
-        runs.append(run.attempt)
-        begun.set()
-        await leave.wait()
-
-    stage = Stage()
-    jobs = stage.jobs(job("work", work, retries=0), pace=replace(QUICK, drain=0.1))
-    async with jobs.running(database.dsn):
-        await put(jobs, "ward.work", practice)
-        await begun.wait()
-    assert await waiting(jobs, database) == 1
-    leave.set()
-    async with jobs.running(database.dsn):
-        await settled(jobs, database)
-    assert runs == [1, 1]
-    assert await jobs.held() == []
-
-
-async def test_a_worker_that_is_cancelled_loses_no_job(database: Database) -> None:
-    [practice] = await practices(1)
-    begun, leave, notes = asyncio.Event(), asyncio.Event(), Notes()
-
-    async def work(run: JobRun) -> None:
-        await notes(run)
-        begun.set()
-        await leave.wait()
-
-    jobs = Stage().jobs(job("work", work), pace=replace(QUICK, drain=0.1))
-
-    async def serve() -> None:
-        async with jobs.running(database.dsn):
-            await asyncio.Event().wait()
-
-    serving = asyncio.create_task(serve())
-    await put(jobs, "ward.work", practice)
-    await begun.wait()
-    serving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await serving
-    assert await waiting(jobs, database) == 1
-    leave.set()
-    async with jobs.running(database.dsn):
-        await settled(jobs, database)
-    assert [run.attempt for run in notes.runs] == [1, 1]
-
-
-async def test_a_worker_whose_connections_were_cut_goes_on(database: Database) -> None:
-    [practice] = await practices(1)
-    notes = Notes()
-    jobs = Stage().jobs(notes.job())
-    async with jobs.running(database.dsn):
-        await put(jobs, "ward.note", practice)
-        await settled(jobs, database)
-        owner = await asyncpg.connect(database.owner_dsn)
-        try:
-            assert await owner.fetchval(
-                """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                   WHERE datname = current_database() AND application_name = 'bedside worker'"""
-            )
-        finally:
-            await owner.close()
-        await put(jobs, "ward.note", practice)
-        await settled(jobs, database)
-        assert jobs.state is WorkerState.RUNNING
-    assert len(notes.runs) == 2
-
-
-async def test_a_worker_that_hears_no_notifications_starts_again(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """pgqueuer asks itself every ten seconds whether it would hear; here it finds at once that it does not."""
-    [practice], notes = await practices(1), Notes()
-    deaf = [FailingListenerError()]
-
-    async def listener_healthy(self: QueueManager, **options: Any) -> None:
-        if deaf:
-            raise deaf.pop()
-
-    monkeypatch.setattr(QueueManager, "listener_healthy", listener_healthy)
-    jobs = Stage().jobs(notes.job())
-    with capture_logs() as logs:
-        async with jobs.running(database.dsn):
-            await until(lambda: bool(logs), "the worker starts again")
-            await put(jobs, "ward.note", practice)
-            await settled(jobs, database)
-            assert jobs.state is WorkerState.RUNNING
-    assert [(line["event"], line["failure"]) for line in logs] == [
-        ("the job worker starts again", "FailingListenerError")
-    ]
-    assert len(notes.runs) == 1
-
-
-async def test_a_job_whose_retry_could_not_be_written_is_not_given_up(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The database goes away between a failure and its retry: the job is taken over as from a dead worker."""
-    [practice] = await practices(1)
-    notes = Notes(ValueError())
-    jobs = Stage().jobs(notes.job(), pace=replace(QUICK, heartbeat=1.0))
-    lost = [OSError("connection lost")]
-    write = Queries.retry_job
-
-    async def retry_job(self: Queries, *args: Any) -> None:
-        if lost:
-            raise lost.pop()
-        await write(self, *args)
-
-    monkeypatch.setattr(Queries, "retry_job", retry_job)
-    async with jobs.running(database.dsn):
-        await put(jobs, "ward.note", practice)
-        await settled(jobs, database)
-    assert lost == []
-    assert [run.attempt for run in notes.runs] == [1, 2]
-    assert await jobs.held() == []
