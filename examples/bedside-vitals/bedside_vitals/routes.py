@@ -31,7 +31,7 @@ def vitals_routes(platform: Platform) -> list[Route]:
         exported = await platform.service(VitalsService).export(actor)
         return Stream(
             _lines(exported),
-            media_type="text/csv; charset=utf-8; header=present",
+            media_type="text/csv",
             headers={"content-disposition": 'attachment; filename="vitals.csv"'},
         )
 
