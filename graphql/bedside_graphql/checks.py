@@ -40,19 +40,15 @@ def faults(platform: Platform, plugin: str) -> Sequence[str]:
         plugin: whose part is looked at.
     """
     schema = composed(platform)
-    part: GraphQLPart | None = platform.plugins.collected("graphql").get(plugin)
-    if part is None:
-        return []
     built = schema._schema  # pyright: ignore[reportPrivateUsage] - Strawberry shows it nowhere else
-    packages = {
-        source.__module__.split(".")[0] for source in (*(item for _, item in part.contributions()), *part.types)
-    }
+    part: GraphQLPart = platform.plugins.collected("graphql").get(plugin) or GraphQLPart()
+    sources = [*(item for _, item in part.contributions()), *part.types]
     told: list[str] = []
     for target, name, field in _contributed(schema, part):
         if target in built.type_map:
             told += _undescribed(f"{target}.{name}", built.type_map[target].fields[name])  # pyright: ignore
         told += _impassable(platform, f"{target}.{name}", field)
-    for kind in _owned(built, packages):
+    for kind in _owned(built, {source.__module__.split(".")[0] for source in sources}):
         told += _undescribed_type(kind)
     return list(dict.fromkeys(told))
 
@@ -84,20 +80,20 @@ def _owned(schema: GraphQLSchema, packages: set[str]) -> Iterator[GraphQLNamedTy
 
 
 def _undescribed_type(kind: GraphQLNamedType) -> Iterator[str]:
-    if not kind.description:
+    if not (kind.description or "").strip():
         yield f"type {kind.name} has no description"
     if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
         for name, field in kind.fields.items():
             yield from _undescribed(f"{kind.name}.{name}", field)
     elif isinstance(kind, GraphQLEnumType):
         for name, value in kind.values.items():
-            if not value.description:
+            if not (value.description or "").strip():
                 yield f"{kind.name}.{name} has no description"
 
 
 def _undescribed(where: str, field: Any) -> Iterator[str]:
-    if not field.description:
+    if not (field.description or "").strip():
         yield f"{where} has no description"
     for name, argument in getattr(field, "args", {}).items():
-        if not argument.description:
+        if not (argument.description or "").strip():
             yield f"{where}({name}:) has no description"
