@@ -89,7 +89,7 @@ def problem_of(error: GraphQLError) -> Problem | None:
     """Return what a client may read of an error, or None if nothing of it."""
     cause: object = error
     while isinstance(cause, GraphQLError):
-        if _of_the_client(cause):
+        if not isinstance(cause.original_error, Problem) and _of_the_client(cause):
             return errors.InvalidInput(cause.message, way_on="Compare the value with the schema.")
         cause = cause.original_error
     if isinstance(cause, Problem):

@@ -59,6 +59,7 @@ def measure(document: DocumentNode, config: GraphQLConfig) -> None:
         problems.TooDeep: nested too deeply, by fields or by fragments that spread each other.
         problems.TooManyAliases: too many renamed fields in an operation.
         problems.TooManyFields: too many fields in an operation.
+        problems.ValidationFailed: fragments spread each other in a circle.
     """
     ruler = _Ruler(document, 4 * (config.max_depth + INTROSPECTION_DEPTH))
     for definition in document.definitions:
@@ -68,6 +69,8 @@ def measure(document: DocumentNode, config: GraphQLConfig) -> None:
             _refuse(problems.TooDeep, "is nested too deeply", extent.introspection, INTROSPECTION_DEPTH)
             _refuse(problems.TooManyAliases, "has too many aliases", extent.aliases, config.max_aliases)
             _refuse(problems.TooManyFields, "selects too many fields", extent.fields, config.max_fields)
+    for name in ruler.fragments:
+        ruler.fragment(name)
 
 
 def _refuse(kind: type[Problem], words: str, found: int, limit: int) -> None:
@@ -79,12 +82,12 @@ class _Ruler:
     """Measures selections; `steps` bounds how many fields and spreads may lie within one another."""
 
     def __init__(self, document: DocumentNode, steps: int) -> None:
-        self._fragments = {
+        self.fragments = {
             definition.name.value: definition.selection_set
             for definition in document.definitions
             if isinstance(definition, FragmentDefinitionNode)
         }
-        self._measured: dict[str, Extent] = {}
+        self._measured: dict[str, Extent | None] = {}
         self._steps = steps
 
     def extent(self, selections: SelectionSetNode, steps: int = 0) -> Extent:
@@ -103,20 +106,26 @@ class _Ruler:
                     depth = max(depth, 1 + below.depth)
                     introspection = max(introspection, below.introspection)
             else:
-                below = self._fragment(selection, steps + 1)
+                below = self._inner(selection, steps + 1)
                 fields += below.fields
                 aliases += below.aliases
                 depth = max(depth, below.depth)
                 introspection = max(introspection, below.introspection)
         return Extent(depth, introspection, fields, aliases)
 
-    def _fragment(self, selection: object, steps: int) -> Extent:
+    def _inner(self, selection: object, steps: int) -> Extent:
         if isinstance(selection, InlineFragmentNode):
             return self.extent(selection.selection_set, steps)
         assert isinstance(selection, FragmentSpreadNode)
-        name = selection.name.value
+        return self.fragment(selection.name.value, steps)
+
+    def fragment(self, name: str, steps: int = 0) -> Extent:
+        if name not in self.fragments:
+            return _NOTHING  # validation refuses it, with the place
         if name not in self._measured:
-            self._measured[name] = _NOTHING  # while it is measured: a cycle adds nothing here, validation refuses it
-            if name in self._fragments:
-                self._measured[name] = self.extent(self._fragments[name], steps)
-        return self._measured[name]
+            self._measured[name] = None
+            self._measured[name] = self.extent(self.fragments[name], steps)
+        extent = self._measured[name]
+        if extent is None:  # it is being measured: it lies within itself
+            raise problems.ValidationFailed(f"Fragment '{name[:100]}' spreads itself, perhaps through others.")
+        return extent
