@@ -1,0 +1,84 @@
+"""`bedside schema`: the schema of the enabled plugins, compared with files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cli_stage import logging_as_before
+from click.testing import CliRunner, Result
+from graphql import build_schema
+
+from bedside_core.cli import bedside
+
+ROOT = Path(__file__).parents[2]
+
+
+def schema(*arguments: str, given: str | None = None, **environment: str) -> Result:
+    with logging_as_before():
+        return CliRunner().invoke(bedside, ["schema", *arguments], input=given, env=environment)
+
+
+@pytest.fixture(scope="module")
+def printed() -> str:
+    result = schema()
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.rule("G7")
+def test_it_is_printed_without_a_database(printed: str) -> None:
+    built = build_schema(printed)
+    assert built.query_type is not None
+    assert {"viewer", "practice", "plugins", "conversations", "conversation"} <= set(built.query_type.fields)
+    assert built.subscription_type is not None
+    assert "messageAdded" in built.subscription_type.fields
+
+
+def test_a_plugin_that_is_not_enabled_is_not_in_it() -> None:
+    assert "conversations" not in schema(BEDSIDE_PLUGINS="graphql,plans").stdout
+
+
+def test_half_a_schema_is_no_answer() -> None:
+    result = schema(BEDSIDE_PLUGINS="graphql,nowhere")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "bedside: plugin nowhere: enabled, but not installed\n"
+
+
+@pytest.mark.rule("G7")
+def test_the_snapshot_in_the_repository_is_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    result = schema("--check")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.rule("G7")
+def test_a_difference_to_the_snapshot_is_shown_and_fails(printed: str, tmp_path: Path) -> None:
+    file = tmp_path / "schema.graphql"
+    file.write_text(printed.replace("  viewer: Viewer @", "  viewer: Viewer! @"))
+    result = schema("--check", str(file))
+    assert result.exit_code == 1
+    changed = [line for line in result.stdout.splitlines() if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
+    assert [line.strip().split(" @")[0] for line in changed] == ["-  viewer: Viewer!", "+  viewer: Viewer"]
+    assert schema("--write", str(file)).exit_code == 0
+    assert file.read_text() == printed
+
+
+@pytest.mark.rule("G7")
+def test_what_breaks_unannounced_fails(printed: str) -> None:
+    older = printed.replace("type Viewer {", "type Viewer {\n  nickname: String\n")
+    result = schema("--breaking", "-", given=older)
+    assert (result.exit_code, result.stdout) == (1, "Field Viewer.nickname was removed.\n")
+    result = schema("--breaking", "-", given=printed)
+    assert (result.exit_code, result.stdout) == (0, "Nothing breaks that was not announced.\n")
+    assert schema("--changes", "-", given=older).stdout == "breaking: Field Viewer.nickname was removed.\n"
+
+
+def test_what_is_no_schema_is_told() -> None:
+    result = schema("--changes", "-", given="no schema")
+    assert result.exit_code == 1
+    assert "is no schema" in result.stderr
+
+
+def test_one_comparison_at_a_time() -> None:
+    assert schema("--check", "--write").exit_code == 2
