@@ -157,6 +157,10 @@ class Documents:
     def __len__(self) -> int:
         return len(self._known)
 
+    def knows(self, text: str) -> bool:
+        """Tell whether a document is remembered, so that preparing it costs nothing."""
+        return digest_of(text) in self._known
+
     def prepare(self, text: str, *, introspection: bool) -> Document:
         """Return a document, ready to run.
 

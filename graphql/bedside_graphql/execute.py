@@ -119,10 +119,11 @@ class Executor:
         """
         policy, key = budget_key(actor, client_address)
         reading = REFUSED_COST + len(request.query or "") // 100
-        await self.limits.check(policy, key, reading)
         try:
             with acting_for(actor):
                 text = await self._persisted.text_of(request, actor)
+            if not self.documents.knows(text):
+                await self.limits.check(policy, key, reading)  # what is left must cover a refusal, or reading is free
             document = self.documents.prepare(text, introspection=self._may_introspect(actor))
             operation = document.operation(request.operation_name)
             cost = operation.cost.of(request.variables)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -146,16 +147,17 @@ def _object(name: str, raw: msgspec.Raw) -> dict[str, Any]:
 
 
 def budget_key(actor: Actor | None, client_address: str) -> tuple[str, str]:
-    """Return on whose account an operation goes: ("session", its id), or ("address", the network's) without one.
+    """Return on whose account an operation goes: ("session", its id), or ("address", the network's) without one."""
+    return ("session", str(actor.session_id)) if actor is not None else ("address", _network(client_address))
 
-    An IPv6 address counts by its /64, since one line has that many to choose from.
-    """
-    if actor is not None:
-        return "session", str(actor.session_id)
+
+@lru_cache(maxsize=4096)
+def _network(client_address: str) -> str:
+    """Return an address; of IPv6 its /64, since one line has that many to choose from."""
     try:
         address = ipaddress.ip_address(client_address)
     except ValueError:
-        return "address", client_address
+        return client_address
     if address.version == 6:
-        return "address", str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
-    return "address", str(address)
+        return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    return str(address)
