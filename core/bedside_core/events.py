@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from bedside_core.database import acting
+from bedside_core.guard import guarded
 
 if TYPE_CHECKING:
     from bedside_core.jobs import JobRun
@@ -127,7 +128,7 @@ class Events:
                         line.queue.get_nowait()
                         line.queue.task_done()
                         line.dropped += 1
-                        log.warning("listener too slow, event dropped", plugin=line.plugin, event=type(event).__name__)
+                        log.warning("listener too slow, event dropped", plugin=line.plugin, kind=type(event).__name__)
                     line.queue.put_nowait(event)
 
     async def settled(self) -> None:
@@ -157,17 +158,9 @@ class Events:
                 await asyncio.sleep(min(2.0**over, LONGEST_PAUSE_SECONDS))
 
     async def _hear(self, line: _Line, event: Event) -> None:
-        # A task of its own: neither a cancelled scope nor a BaseException of the handler reaches this loop.
-        async def call() -> None:
-            with acting(event.practice_id):
-                await line.listener.handler(event)
-
-        task = asyncio.ensure_future(call())
-        done, _ = await asyncio.wait({task}, timeout=self._seconds)
-        if not done:
-            task.cancel()
-        failure = "timeout" if not done else None if task.cancelled() else task.exception()
-        if failure is None:
+        with acting(event.practice_id):
+            outcome = await guarded(line.listener.handler(event), self._seconds)
+        if outcome.failure is None:
             line.failures = 0
             return
         line.failures += 1
@@ -175,9 +168,9 @@ class Events:
         log.error(
             "listener failed",
             plugin=line.plugin,
-            event=type(event).__name__,
+            kind=type(event).__name__,
             practice=str(event.practice_id),
-            failure=failure if isinstance(failure, str) else type(failure).__name__,
+            failure=str(outcome.failure),
         )
 
 

@@ -37,6 +37,7 @@ async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
         "plugins": {report.name: report.status for report in plugins},
         "failed": {report.name: report.reason for report in plugins if report.status is Status.FAILED},
         "faults": platform.faults(),
+        "worker": platform.jobs.state,
     }
     return Response(body, status_code=200 if body["ready"] else 503)
 
