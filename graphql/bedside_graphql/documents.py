@@ -38,7 +38,7 @@ from bedside_graphql.persisted import digest_of
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 """The specification's rules, and Strawberry's two about its own input types."""
 
-COMPARISONS = 12_000
+COMPARISONS = 10_000
 """Most steps of finding out whether fields of the same name agree, which is quadratic: enough for twenty like fragments
 side by side. graphql-core allows 500 000, a second of work."""
 
