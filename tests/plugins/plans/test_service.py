@@ -55,7 +55,9 @@ async def test_a_change_counts_at_once_and_is_told_to_streams_and_listeners(cafe
     practice = await cafe.practice()
     operator = uuid7()
     with cafe.platform.live.attach(Topic(PRACTICE_STREAM, practice.id), after=0) as wake:
+        published = cafe.platform.live.counts.published
         changed = await cafe.plans.change_plan(practice.id, Tier.PREMIUM, by=operator)
+        assert cafe.platform.live.counts.published == published + 1  # not left for the next poll to find
         async with asyncio.timeout(5):
             assert await wake.wait() == 1
     assert changed.tier is Tier.PREMIUM
