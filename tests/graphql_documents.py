@@ -1,4 +1,4 @@
-"""Documents that mean harm, for the schema of graphql_stage, each with the code that is due."""
+"""Documents that mean harm, for the schema of graphql_world, each with the code that is due."""
 
 from __future__ import annotations
 

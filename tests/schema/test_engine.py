@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import strawberry
 from graphql import GraphQLError
-from graphql_stage import Context, World, codes
+from graphql_stage import codes
+from graphql_world import Context, World
 from strawberry.dataloader import DataLoader
 from strawberry.types.nodes import SelectedField
 

@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 from graphql import get_introspection_query
 from graphql_documents import HOSTILE
-from graphql_stage import SCHEMA, Stage, codes, stage
+from graphql_stage import Stage, codes, stage
+from graphql_world import SCHEMA
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLError, get_introspection_query
 from graphql_documents import doubling
-from graphql_stage import SCHEMA
+from graphql_world import SCHEMA
 
 from bedside_core import errors
 from bedside_graphql.config import GraphQLConfig

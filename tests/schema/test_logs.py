@@ -131,7 +131,7 @@ async def test_a_request_leaves_no_word_of_itself(logs: Everything, body: dict[s
     assert logs.holds('"request"')  # the log was listened to at all
     if code == "INTERNAL":
         assert logs.holds("ValueError")
-        assert logs.holds("graphql_stage.py")
+        assert logs.holds("graphql_world.py")
         assert logs.holds('"path": "fails"')
         assert logs.holds(answer.headers["x-request-id"])
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
-import struct
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from graphql_stage import PROTOCOL, Client, Stage, codes, stage, until
+from graphql_stage import PROTOCOL, Stage, codes, stage, until
 from websockets.exceptions import InvalidStatus
 
 from bedside_core.auth import COOKIE
 from bedside_core.config import Config
-from rulebook import size
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -373,31 +369,3 @@ async def test_a_database_that_is_away_closes_with_a_code_to_try_again(here: Sta
     client = await here.connect()
     await client.send({"type": "connection_init", "payload": {"authorization": "Bearer any"}})
     assert await client.closed() == (4503, "Try again in a few seconds")
-
-
-@pytest.mark.promise("D8")
-async def test_sockets_that_are_cut_leave_nothing(here: Stage) -> None:
-    number = size(60, 500)
-    practice = here.world.sign_in("some").practice_id
-    here.world.features["team"].add(practice)
-    tokens = [f"t{session}" for session in range(number // 10)]
-    for token in tokens:
-        here.world.sign_in(token, practice)
-    before = len(asyncio.all_tasks())
-    clients: list[Client] = [await here.ready(tokens[index // 10]) for index in range(number)]
-    for client in clients:
-        await client.subscribe("1", "subscription { ticks }")
-        await client.subscribe("2", "subscription { teamTicks }")
-    await until(lambda: here.world.streams == 2 * number)
-    await here.world.tick()
-    assert (len(here.sockets), here.sockets.running, here.sockets.followed) == (number, 2 * number, len(tokens) + 1)
-    for client in clients:
-        transport: Any = client.connection.transport
-        linger = struct.pack("ii", 1, 0)
-        transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, linger
-        )  # cut, without a farewell
-        transport.abort()
-    await until(lambda: (len(here.sockets), here.sockets.running, here.sockets.followed) == (0, 0, 0))
-    await until(lambda: here.world.streams == 0 and not any(here.world.attached.values()))
-    await until(lambda: len(asyncio.all_tasks()) <= before)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from graphql_stage import PATIENCE, PROTOCOL, Stage, codes, stage, until
+from graphql_stage import PATIENCE, PROTOCOL, Client, Stage, codes, stage, until
 
 from bedside_graphql import wire
+from rulebook import size
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -256,3 +258,36 @@ async def test_a_process_that_stops_closes_its_sockets_with_a_reason_and_lets_no
         assert [await client.closed() for client in clients] == [(1012, "Service restart")] * 2
         assert (len(here.sockets), here.sockets.followed, here.world.streams) == (0, 0, 0)
         assert await (await here.connect()).closed() == (1012, "Service restart")
+
+
+@pytest.mark.promise("D8")
+async def test_sockets_that_are_cut_leave_nothing() -> None:
+    async with stage() as here:
+        await _cut(here)
+
+
+async def _cut(here: Stage) -> None:
+    number = size(60, 500)
+    practice = here.world.sign_in("some").practice_id
+    here.world.features["team"].add(practice)
+    tokens = [f"t{session}" for session in range(number // 10)]
+    for token in tokens:
+        here.world.sign_in(token, practice)
+    before = len(asyncio.all_tasks())
+    clients: list[Client] = [await here.ready(tokens[index // 10]) for index in range(number)]
+    for client in clients:
+        await client.subscribe("1", "subscription { ticks }")
+        await client.subscribe("2", "subscription { teamTicks }")
+    await until(lambda: here.world.streams == 2 * number)
+    await here.world.tick()
+    assert (len(here.sockets), here.sockets.running, here.sockets.followed) == (number, 2 * number, len(tokens) + 1)
+    for client in clients:
+        transport: Any = client.connection.transport
+        linger = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, linger
+        )  # cut, without a farewell
+        transport.abort()
+    await until(lambda: (len(here.sockets), here.sockets.running, here.sockets.followed) == (0, 0, 0))
+    await until(lambda: here.world.streams == 0 and not any(here.world.attached.values()))
+    await until(lambda: len(asyncio.all_tasks()) <= before)
