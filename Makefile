@@ -41,7 +41,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 .PHONY: help
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
-	@echo 'ARGS="…" is passed on to demo, serve, test, promises and lock.'
+	@echo 'ARGS="…" is passed on to demo, serve, test, promises, bench and lock.'
 
 # --- environment and client bundle ---------------------------------------------------------------
 
@@ -109,6 +109,10 @@ $(RECORD): | $(HAS_DEV) $(HAS_BUNDLE)
 .PHONY: promises
 promises: $(HAS_DEV) $(HAS_BUNDLE)  ## promises at the sizes and figures of docs/promises.md (within an hour)
 	BEDSIDE_FULL=1 $(BIN)/python -m pytest -m promise --timeout=3600 $(ARGS)
+
+.PHONY: bench
+bench: $(HAS_DEV) $(HAS_BUNDLE)  ## what performance claims rest on, against peers (ARGS=query, startup or limits; with --quick)
+	$(BIN)/python -m benchmarks $(or $(ARGS),all)
 
 # --- releasing -----------------------------------------------------------------------------------
 
