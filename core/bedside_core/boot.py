@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
 
 import structlog
+from litestar import Litestar
 
 from bedside_core import people, settings
 from bedside_core.access import Access, Entitlements
@@ -25,7 +27,7 @@ from bedside_core.database import (
     set_outlet,
 )
 from bedside_core.database.migrate import CORE
-from bedside_core.events import Events, Listener
+from bedside_core.events import Events, Listener, event_name
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
@@ -33,7 +35,7 @@ from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.piccolo_conf import register_apps
 from bedside_core.platform import Platform, PlatformOutlet
 from bedside_core.plugins import PluginError, Plugins, Source, listing
-from bedside_core.routes import Route, ungated
+from bedside_core.routes import Route, mounted, ungated
 from bedside_core.settings import Settings
 from bedside_core.watchdog import Watchdog
 
@@ -197,6 +199,12 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         platform.providers.update({protocol: (plugin, provider) for protocol, provider in provided.items()})
         return provided
 
+    def listeners(plugin: str, value: Any) -> list[Listener]:
+        found = list(listing(Listener, "listeners")(plugin, value))
+        if twice := _twice(event_name(plugin, listener.event) for listener in found if listener.durable):
+            raise PluginError(f"several durable listeners of one event: {', '.join(twice)}")
+        return found
+
     def routes(plugin: str, value: Any) -> list[Route]:
         handlers = list(listing(Route, "routes")(plugin, value))
         if open_paths := ungated(handlers):
@@ -205,17 +213,40 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
 
     def jobs(plugin: str, value: Any) -> list[Job]:
         found = list(listing(Job, "jobs")(plugin, value))
-        if ungated_jobs := [job.name for job in found if job.feature is None and not job.public]:
-            raise PluginError(f"jobs without a feature and not public: {', '.join(ungated_jobs)}")
+        if twice := _twice(job.name for job in found):
+            raise PluginError(f"several jobs of one name: {', '.join(twice)}")
         return found
 
     plugins.collect("services", providers, platform=platform)
-    plugins.collect("listeners", listing(Listener, "listeners"), platform=platform)
+    plugins.collect("listeners", listeners, platform=platform)
     plugins.collect("jobs", jobs, platform=platform)
     plugins.collect("routes", routes, platform=platform)
+    _without_unservable(plugins)
     plugins.collect("lifespan", _manager, platform=platform)
     _assemble(platform)
     return platform
+
+
+def _without_unservable(plugins: Plugins) -> None:
+    """Disable the plugins whose routes Litestar refuses, which would end the start."""
+    routed = plugins.collected("routes")
+    if _refusal(routed) is not None:
+        for name, handlers in routed.items():
+            if (reason := _refusal({name: handlers})) is not None and plugins.active(name):
+                plugins.fail(name, f"its routes can't be served: {reason}")
+
+
+def _refusal(routed: Mapping[str, list[Route]]) -> str | None:
+    try:
+        routers = [mounted(name, handlers) for name, handlers in routed.items()]
+        Litestar(route_handlers=routers, openapi_config=None, logging_config=None)  # its logging would replace ours
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def _manager(plugin: str, value: Any) -> AbstractAsyncContextManager[None]:

@@ -138,12 +138,21 @@ def compose(
     while True:
         try:
             return Schema(fitting)
-        except CompositionError as error:
-            culprit, reason = error.plugin, error.reason
         except Exception as error:
-            culprit, reason = _culprit(fitting, error)
+            culprit, reason = _told(error) or _culprit(fitting, error)
         disable(culprit, reason)
         fitting = {name: several for name, several in fitting.items() if name != culprit and active(name)}
+
+
+def _told(error: BaseException | None) -> tuple[str, str] | None:
+    """Return whose fault it is, and why, where our schema found it: graphql-core wraps what `get_fields` raises."""
+    seen: set[int] = set()  # what was raised again and again may lead back to itself
+    while error is not None and id(error) not in seen:
+        if isinstance(error, CompositionError):
+            return error.plugin, error.reason
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _culprit(parts: Mapping[str, Sequence[GraphQLPart]], error: Exception) -> tuple[str, str]:
@@ -154,11 +163,13 @@ def _culprit(parts: Mapping[str, Sequence[GraphQLPart]], error: Exception) -> tu
         try:
             Schema(tried)
         except Exception as found:
+            if told := _told(found):
+                return told
             if isinstance(found, DuplicatedTypeName):
                 owners = _owners(tried)
-                modules = [cls for cls in (found.first_cls, found.second_cls) if cls is not None]
-                both = dict.fromkeys(owners.get(_package(cls), _package(cls)) for cls in modules)
-                return name, f"{' and '.join(both)}: {found.message}"
+                classes = [kind for kind in (found.first_cls, found.second_cls) if kind is not None]
+                other = next((owner for kind in classes if (owner := owners.get(_package(kind))) != name), None)
+                return name, f"{name} and {other or 'another'}: {found.message}"
             return name, f"its part of the schema can't be built: {type(found).__name__}: {found}"
     raise error
 

@@ -27,7 +27,7 @@ from bedside_core.testing import Database
 
 pytestmark = pytest.mark.promise("P1")
 
-HOOK_SECONDS = 1.0
+HOOK_SECONDS = 2  # enough for the healthy ones on a busy machine
 START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, clientId: $c) { id } }"
 SEND = 'mutation($i: ID!) { sendMessage(conversationId: $i, body: "Room 2 is free", clientId: "s") { body } }'
 
@@ -89,7 +89,7 @@ BROKEN: dict[str, tuple[Callable[[], Source], str]] = {
         "ModuleNotFoundError: No module named 'bedside_vitals.no_such_module'",
     ),
     "a hook raises": (lambda: copy_of_vitals(jobs=raising), "jobs() raised RuntimeError: boom"),
-    "a hook hangs": (lambda: copy_of_vitals(services=hanging), "services() took longer than 1 s"),
+    "a hook hangs": (lambda: copy_of_vitals(services=hanging), "services() took longer than 2 s"),
     "it has an unknown hook": (lambda: copy_of_vitals(graphq=raising), "implements unknown hooks: graphq"),
     "a hook has a wrong signature": (
         lambda: copy_of_vitals(routes=with_other_arguments),
