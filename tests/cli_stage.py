@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 
@@ -20,3 +23,16 @@ def logging_as_before() -> Iterator[None]:
         root.handlers[:] = handlers
         root.setLevel(level)
         structlog.configure(**known)
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """Give a folder for a private PostgreSQL, which as root runs as another user.
+
+    pytest's own folder won't do: each session that starts takes it away from other users, also from a server in it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="bedside-test-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

@@ -18,7 +18,7 @@ from socket import create_server
 import httpx
 import psutil
 import pytest
-from cli_stage import logging_as_before
+from cli_stage import logging_as_before, server_folder
 from click.testing import CliRunner, Result
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_socket
@@ -210,6 +210,12 @@ def test_serve_tells_that_an_address_is_taken(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.fixture
+def data() -> Iterator[Path]:
+    with server_folder() as folder:
+        yield folder / "data"
+
+
 def processes_on(folder: Path) -> list[int]:
     """Processes that have a folder on their command line: our server's postmaster."""
     found: list[int] = []
@@ -220,8 +226,7 @@ def processes_on(folder: Path) -> list[int]:
     return found
 
 
-def test_serve_ends_with_sockets_told_why_and_its_database_stopped(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def test_serve_ends_with_sockets_told_why_and_its_database_stopped(tmp_path: Path, data: Path) -> None:
     with running(tmp_path, "serve", "--port", "0", BEDSIDE_DATA=str(data)) as server:
         url = server.line().rpartition(" ")[2].strip()
         assert url.startswith("http://127.0.0.1:"), server.errors.read_text()
@@ -250,8 +255,7 @@ def test_serve_ends_with_sockets_told_why_and_its_database_stopped(tmp_path: Pat
     assert secret not in server.errors.read_text()
 
 
-def test_serve_told_to_stop_while_it_starts_leaves_nothing_running(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def test_serve_told_to_stop_while_it_starts_leaves_nothing_running(tmp_path: Path, data: Path) -> None:
     with running(tmp_path, "serve", "--port", "0", BEDSIDE_DATA=str(data)) as server:
         until(lambda: bool(processes_on(data)), "the database did not start")
         assert server.stop() in {0, 128 + signal.SIGTERM}

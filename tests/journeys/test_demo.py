@@ -1,0 +1,240 @@
+"""The main job: `bedside demo` from an empty folder, used by its people over HTTP, stopped and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from cli_stage import logging_as_before, server_folder
+from click.testing import CliRunner
+
+from bedside_core.cli import bedside
+
+TIERS = {"starter": 5, "enhanced": 5, "premium": 5, None: 1}
+
+
+def demo(*arguments: str) -> subprocess.Popen[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BEDSIDE_")}
+    return subprocess.Popen(
+        (sys.executable, "-m", "bedside_core.cli", "demo", *arguments),
+        env={**kept, "PYTHONFAULTHANDLER": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def refused(*arguments: str, **variables: str) -> str:
+    """What a demo that must not start tells; it does so before anything takes long, so in this process."""
+    with logging_as_before():
+        result = CliRunner().invoke(bedside, ("demo", *arguments), env=variables)
+    assert (result.exit_code, result.stdout) == (1, "")
+    return result.stderr
+
+
+@dataclass
+class Demo:
+    """A running demo, as whoever has started it knows it."""
+
+    process: subprocess.Popen[str]
+    told: dict[str, Any]
+    data: Path
+    seconds: float
+
+    def ask(self, query: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        answer = httpx.post(
+            self.told["graphql"], json={"query": query, "variables": variables}, headers=headers, timeout=20
+        )
+        return answer.json()
+
+    def sign_in(self, email: str) -> str:
+        [account] = [account for account in self.told["accounts"] if account["email"] == email]
+        answer = self.ask(
+            "mutation ($email: String!, $password: String!) { signIn(email: $email, password: $password) { token } }",
+            email=account["email"],
+            password=account["password"],
+        )
+        return answer["data"]["signIn"]["token"]
+
+    def stop(self, number: signal.Signals) -> str:
+        """End it; return what it still had to say on standard output."""
+        self.process.send_signal(number)
+        try:
+            out, errors = self.process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # with PYTHONFAULTHANDLER it says where it hangs
+            out, errors = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, errors
+        return out
+
+
+def started(data: Path) -> Demo:
+    began = time.monotonic()
+    process = demo("--json", "--port", "0", "--data", str(data))
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise AssertionError(process.communicate()[1])
+    return Demo(process, json.loads(line), data, time.monotonic() - began)
+
+
+def left_running(data: Path) -> list[str]:
+    """Processes with the folder on their command line or as their working folder: PostgreSQL has it as both."""
+    found: list[str] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if str(data) in " ".join(process.cmdline()) or process.cwd().startswith(str(data)):
+                found.append(" ".join(process.cmdline()))
+    return found
+
+
+@pytest.fixture(scope="module")
+def data() -> Iterator[Path]:
+    with server_folder() as folder:
+        yield folder / "data"
+
+
+@pytest.fixture(scope="module")
+def running(data: Path) -> Iterator[Demo]:
+    """The first start, on a folder that is not there."""
+    demo = started(data)
+    yield demo
+    if demo.process.poll() is None:
+        demo.process.kill()
+
+
+def test_it_tells_in_one_line_where_it_is_and_who_can_sign_in(running: Demo) -> None:
+    assert set(running.told) == {"url", "graphql", "ws", "accounts"}
+    url = running.told["url"]
+    assert url.startswith("http://127.0.0.1:")
+    assert running.told["graphql"] == f"{url}/graphql"
+    assert running.told["ws"] == f"{url.replace('http', 'ws')}/graphql"
+    accounts = running.told["accounts"]
+    assert {tier: sum(account["tier"] == tier for account in accounts) for tier in TIERS} == TIERS
+    for account in accounts:
+        assert set(account) == {"email", "password", "practice", "tier", "role"}
+        assert len(account["password"]) >= 15
+    assert len({account["email"] for account in accounts}) == len(accounts)
+
+
+def test_every_listed_account_signs_in_and_is_who_it_is_listed_as(running: Demo) -> None:
+    for account in running.told["accounts"]:
+        token = running.sign_in(account["email"])
+        viewer = running.ask("{ viewer { role member { name } } }", token)["data"]["viewer"]
+        assert viewer["role"].lower() == account["role"]
+        if account["role"] == "operator":
+            continue
+        found = running.ask("{ practice { name plan { tier } } patients(first: 50) { nodes { mrn } } }", token)
+        assert found["data"]["practice"] == {"name": account["practice"], "plan": {"tier": account["tier"]}}
+        assert len(found["data"]["patients"]["nodes"]) == 12
+
+
+@pytest.mark.rule("L5")
+def test_team_chat_is_there_for_the_premium_practice_and_can_be_read_everywhere(running: Demo) -> None:
+    listed = "nodes { messages(first: 50) { nodes { body sender { name } } } }"
+    token = running.sign_in("owner@premium.example")
+    found = running.ask(f"{{ conversations {{ {listed} }} }}", token)
+    [conversation] = found["data"]["conversations"]["nodes"]
+    messages = conversation["messages"]["nodes"]
+    assert len(messages) == 6
+    assert {message["sender"]["name"] for message in messages} == {"Amelia Foster", "Nadia Haddad"}
+    for tier in ("starter", "enhanced"):
+        token = running.sign_in(f"owner@{tier}.example")
+        answer = running.ask(f"{{ conversations {{ nodes {{ id }} }} conversationHistory {{ {listed} }} }}", token)
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["FEATURE_NOT_IN_PLAN"]
+        assert answer["data"]["conversations"] is None
+        [conversation] = answer["data"]["conversationHistory"]["nodes"]
+        assert len(conversation["messages"]["nodes"]) == 6
+
+
+def test_all_five_plugins_are_active(running: Demo) -> None:
+    plugins = running.ask("{ plugins { name status } }")["data"]["plugins"]
+    active = {plugin["name"] for plugin in plugins if plugin["status"] == "ACTIVE"}
+    assert {"plans", "chat", "telehealth", "portal", "scheduling"} <= active
+
+
+def test_only_names_of_this_machine_are_answered(running: Demo) -> None:
+    url = running.told["url"]
+    port = url.rpartition(":")[2]
+    for host, status in (("localhost", 200), (f"localhost:{port}", 200), ("[::1]:1", 200), ("rebound.example", 421)):
+        assert httpx.get(f"{url}/health/live", headers={"host": host}).status_code == status
+
+
+def test_a_page_without_scripts_lists_the_sign_ins(running: Demo) -> None:
+    page = httpx.get(f"{running.told['url']}/demo")
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "<script" not in page.text
+    for account in running.told["accounts"]:
+        assert account["email"] in page.text
+
+
+def test_the_clock_moves_for_programs_and_not_for_pages_of_other_origins(running: Demo) -> None:
+    url = f"{running.told['url']}/demo/clock"
+    before = httpx.post(url, json={"seconds": 0}).json()["now"]
+    assert httpx.post(url, content='{"seconds": 3600}', headers={"content-type": "text/plain"}).status_code == 400
+    for wrong in ({}, {"seconds": "x"}, {"seconds": 1e12}, []):
+        assert httpx.post(url, json=wrong).status_code == 400
+    after = httpx.post(url, json={"seconds": 3600}).json()["now"]
+    assert 3600 <= (datetime.fromisoformat(after) - datetime.fromisoformat(before)).total_seconds() < 3660
+    httpx.post(url, json={"seconds": -3600}).raise_for_status()
+
+
+def test_another_demo_can_not_use_the_folder_meanwhile(running: Demo) -> None:
+    assert "a demo already runs on" in refused("--port", "0", "--data", str(running.data))
+
+
+def test_ctrl_c_ends_everything_and_the_next_start_is_quick_and_the_same(running: Demo) -> None:
+    accounts = running.told["accounts"]
+    assert left_running(running.data) != []
+    assert running.stop(signal.SIGINT) == ""  # nothing but the one line
+    assert left_running(running.data) == []
+    again = started(running.data)
+    try:
+        assert again.told["accounts"] == accounts
+        assert again.seconds < max(running.seconds, 10)
+        token = again.sign_in("owner@premium.example")
+        found = again.ask("{ conversations { nodes { messages(first: 50) { nodes { id } } } } }", token)
+        assert [len(each["messages"]["nodes"]) for each in found["data"]["conversations"]["nodes"]] == [6]
+        os.kill(again.process.pid, signal.SIGKILL)
+        again.process.wait()
+        assert left_running(running.data) != []  # nobody could stop it, so the next start takes it over
+    finally:
+        again.process.kill()
+    third = started(running.data)
+    assert third.stop(signal.SIGHUP) == ""
+    assert left_running(running.data) == []
+
+
+def test_a_folder_that_it_has_not_made_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").write_text("mine")
+    assert "was not made by the demo" in refused("--port", "0", "--data", str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
+
+
+@pytest.mark.parametrize("name", ["BEDSIDE_DATABASE_URL", "BEDSIDE_DATABASE_OWNER_URL"])
+def test_a_database_that_it_has_not_made_is_left_alone(name: str, tmp_path: Path) -> None:
+    told = refused("--port", "0", "--data", str(tmp_path / "data"), **{name: "postgresql://clinic@db/clinic"})
+    assert told.startswith(f"bedside: {name} is set")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "clinic.example"])
+def test_it_listens_on_this_machine_only(host: str, tmp_path: Path) -> None:
+    told = refused("--port", "0", "--host", host, "--data", str(tmp_path / "data"))
+    assert f"does not listen on {host}" in told
+    assert not (tmp_path / "data").exists()
