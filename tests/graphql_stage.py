@@ -125,7 +125,7 @@ async def stage(
             port=0,
             lifespan="off",
             log_config=None,
-            ws="bedside_graphql.wire:Wire",
+            ws="bedside_core.wire:Wire",
             ws_per_message_deflate=False,
             ws_max_size=config.max_message_bytes,
             timeout_graceful_shutdown=5,

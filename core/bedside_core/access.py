@@ -268,8 +268,10 @@ class Access:
             return {key: _state(feature, False, Reason.PLAN_UNKNOWN) for key, feature in self.features.items()}
 
     async def limit(self, practice_id: UUID, key: str) -> int | None:
-        """Return a practice's limit (L6); None is no limit, as it is where plans is not configured."""
-        return None if self._entitlements is None else await self._entitlements.limit(practice_id, key)
+        """Return a practice's limit (L6); None is no limit, as it is where plans is not configured (L8)."""
+        if self._entitlements is None:
+            return 0 if self._plans_expected else None
+        return await self._entitlements.limit(practice_id, key)
 
     async def lacks(self, practice_id: UUID, feature: str) -> Refusal | None:
         """Return why a practice does not have a feature, or None if it has it."""
@@ -278,7 +280,7 @@ class Access:
             return None
         declared = self.features.get(feature)
         title = declared.title if declared else feature
-        tier = state.tier if state else None
+        tier = state.tier if state is not None and state.reason is Reason.NOT_IN_TIER else None
         return Refusal(
             rule=Rule.PLAN,
             message=f"{title} is not in your practice's plan.",

@@ -10,7 +10,7 @@ from uuid import UUID
 import phonenumbers
 
 from bedside_core import errors
-from bedside_core.access import EVERYONE, Permission
+from bedside_core.access import EVERYONE, OPERATOR, Permission
 from bedside_core.auth import Actor, Role, hash_password
 from bedside_core.clock import Clock
 from bedside_core.database import DB, Row, acting, unit
@@ -19,6 +19,7 @@ from bedside_core.paging import Page, key_of, page_of, page_size
 
 PERMISSIONS = (
     Permission(key="practice.read", doc="See the practice, its members and its plan.", roles=EVERYONE),
+    Permission(key="practices.list", doc="List the practices of the deployment.", roles=OPERATOR),
     Permission(key="patients.read", doc="Find and see the practice's patients.", roles=EVERYONE),
 )
 
@@ -111,6 +112,13 @@ class People:
         """Return a practice by its id."""
         row = await DB.fetchrow("SELECT * FROM practice_by_id($1)", practice_id)
         return Practice(id=row["id"], name=row["name"], zone=row["zone"]) if row else None
+
+    async def practices(self, *, first: int | None, after: str | None) -> Page[Practice]:
+        """Return the practices of the deployment, by name; for the operator."""
+        size, key = page_size(first), key_of(after, str, str)
+        rows = await DB.fetch("SELECT * FROM practice_page($1, $2, $3)", size + 1, *(key or (None, None)))
+        found = [Practice(id=row["id"], name=row["name"], zone=row["zone"]) for row in rows]
+        return page_of(found, size, lambda item: (item.name, str(item.id)), after=after)
 
     async def practice_ids(self) -> Sequence[UUID]:
         """Return the ids of all practices, for what runs once per practice."""

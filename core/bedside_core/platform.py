@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from bedside_core import errors
 from bedside_core.database import DB, Announcement, Connection, current_scope
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from bedside_core.watchdog import Watchdog
 
 S = TypeVar("S")
+
+
+class MessageLimit(Protocol):
+    """How long a message on a socket may be; provided by the plugin that serves sockets."""
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The longest message, in bytes."""
+        ...
 
 
 class ServiceMissing(errors.Unavailable):

@@ -3,41 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from bedside_core.app import BODY_BYTES, Bedside
 from bedside_core.boot import NotReady
 from bedside_core.config import Config
-from bedside_core.platform import Platform
+from bedside_core.platform import MessageLimit, Platform
+from bedside_core.wire import Wire
 
 T = TypeVar("T")
 
 GRACEFUL_SECONDS = 10
 """How long requests may go on after the process was told to stop (promise D6)."""
 
-RESTARTING = 1012
-"""Close code of sockets whose server stops (IANA registry of RFC 6455): connect again, here or elsewhere."""
-RESTARTING_REASON = "The server is being restarted"
-
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class MessageLimit(Protocol):
-    """How long a message on a socket may be; provided by the plugin that serves sockets."""
-
-    @property
-    def max_message_bytes(self) -> int:
-        """The longest message, in bytes."""
-        ...
 
 
 class Stopped(Exception):
@@ -116,21 +104,6 @@ def run(work: Callable[[Stop], Coroutine[Any, Any, T]]) -> T:
         return runner.run(watched())
 
 
-class _Socket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, which tells clients why it closes when the server stops."""
-
-    def shutdown(self) -> None:
-        """Close with a reason, and tell the application."""
-        if not self.handshake_complete or self.close_sent:
-            super().shutdown()
-            return
-        self.stop_keepalive()
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": RESTARTING, "reason": RESTARTING_REASON})
-        self.conn.send_close(RESTARTING, RESTARTING_REASON)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.transport.close()
-
-
 class _Server(uvicorn.Server):
     """uvicorn's server, without its signal handlers: it would raise the signal anew before all is taken down."""
 
@@ -176,6 +149,8 @@ async def serve(app: Bedside, config: Config, stop: Stop, *, ready: Callable[[Pl
                 await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
                 if serving.done():
                     _began(serving, config)
+                gc.collect()
+                gc.freeze()  # what was assembled stays; looking through it again and again would stop the loop for long
                 stop.graceful = graceful
                 await ready(platform, address_of(listener))
                 await asyncio.shield(serving)
@@ -202,7 +177,7 @@ def _uvicorn(app: Bedside, limit: int, config: Config) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType] - Litestar's ASGI types and uvicorn's say the same differently
         http="httptools",
-        ws=_Socket,
+        ws=Wire,
         ws_max_size=limit,
         ws_per_message_deflate=False,  # secrets beside what others write must not be compressed together
         lifespan="off",  # the platform is assembled around the server, so that its faults reach the operator in words

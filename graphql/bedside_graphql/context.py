@@ -9,6 +9,7 @@ from strawberry.dataloader import DataLoader
 from bedside_core import errors
 from bedside_core.auth import Actor
 from bedside_core.platform import Platform
+from bedside_graphql.errors import contained
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -62,7 +63,8 @@ class Context:
         if batch not in self._loaders:
 
             async def load(keys: list[K]) -> list[V | None]:
-                found = await batch(list(dict.fromkeys(keys)))
+                with contained:  # a plugin's batch function may raise anything
+                    found = await batch(list(dict.fromkeys(keys)))
                 return [found.get(key) for key in keys]
 
             self._loaders[batch] = DataLoader(load, cache=not self._live)

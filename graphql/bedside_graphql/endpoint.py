@@ -1,5 +1,6 @@
 """Composes the schema when the platform starts, and serves `/graphql` from it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -16,6 +17,7 @@ from bedside_core.plugins import PluginError
 from bedside_core.routes import Route, actor_of, public_route
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.context import Context
+from bedside_graphql.errors import quiet
 from bedside_graphql.execute import Executor
 from bedside_graphql.gate import gates_of
 from bedside_graphql.http import GraphQLHTTP
@@ -61,7 +63,8 @@ class Endpoint:
 
     def __init__(self, platform: Platform, config: GraphQLConfig | None = None) -> None:
         self._platform = platform
-        self._config = config or GraphQLConfig()
+        self.config = config or GraphQLConfig()
+        """Limits and policies."""
         self._http: GraphQLHTTP | None = None
         self._sockets: GraphQLSockets | None = None
         self.schema: strawberry.Schema | None = None
@@ -71,6 +74,7 @@ class Endpoint:
     async def running(self) -> AsyncGenerator[None, None]:
         """Compose the schema once it is known which plugins are active, and serve it."""
         self._platform.when_assembled(NAME, self._compose)
+        asyncio.get_running_loop().set_exception_handler(quiet)
         try:
             yield
         finally:
@@ -80,9 +84,9 @@ class Endpoint:
     def _compose(self) -> None:
         self.schema = composed(self._platform)
         persisted = PersistedDocuments.load(
-            self._config.persisted_documents, only=self._config.persisted_only, practice_only=self._practice_only
+            self.config.persisted_documents, only=self.config.persisted_only, practice_only=self._practice_only
         )
-        executor = Executor(self.schema._schema, self._config, persisted)  # pyright: ignore[reportPrivateUsage]
+        executor = Executor(self.schema._schema, self.config, persisted)  # pyright: ignore[reportPrivateUsage]
         platform = self._platform
         self._http = GraphQLHTTP(executor, platform.config, self._context)
         self._sockets = GraphQLSockets(
@@ -115,10 +119,10 @@ class Endpoint:
 
     def _sdl(self, request: Request[Any, Any, Any]) -> Response[str]:
         actor = actor_of(request)
-        policy = self._config.introspection
+        policy = self.config.introspection
         if self.schema is None or policy == "nobody" or (policy == "signed_in" and actor is None):
             raise IntrospectionOff("This deployment does not tell its schema.")
-        return Response(self.schema.as_str(), media_type="text/plain; charset=utf-8")
+        return Response(self.schema.as_str(), media_type="text/plain")
 
     def _context(self, actor: Actor | None, *, request_id: str, client_address: str, live: bool) -> Context:
         return Context(self._platform, actor, request_id=request_id, client_address=client_address, live=live)

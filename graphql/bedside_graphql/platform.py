@@ -140,6 +140,10 @@ def _member(member: people.Member) -> Member:
     )
 
 
+def _practice(practice: people.Practice) -> Practice:
+    return Practice(id=strawberry.ID(str(practice.id)), name=practice.name, zone=Zone(practice.zone))
+
+
 def patient_type(patient: people.Patient) -> Patient:
     """Return a patient as GraphQL shows one; for plugins whose fields lead to patients."""
     return Patient(
@@ -184,9 +188,16 @@ class PlatformQuery:
         """Return the actor's practice."""
         practice_id, _ = info.context.signed_in().in_practice()
         found = await info.context.platform.people.practice(practice_id)
-        if found is None:
-            return None
-        return Practice(id=strawberry.ID(str(found.id)), name=found.name, zone=Zone(found.zone))
+        return _practice(found) if found else None
+
+    @strawberry.field(
+        description="The practices of the deployment, by name; for the operator.", extensions=[gate("practices.list")]
+    )
+    async def practices(
+        self, info: Info, first: First = USUAL_PAGE, after: After = None
+    ) -> Connection[Practice] | None:
+        """Return a page of practices."""
+        return connection(await info.context.platform.people.practices(first=first, after=after), _practice)
 
     @strawberry.field(description="The members of the practice, by name.", extensions=[gate("practice.read")])
     async def members(self, info: Info, first: First = USUAL_PAGE, after: After = None) -> Connection[Member] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bedside_core.hookspecs import hookimpl
 from bedside_core.manifest import Manifest
-from bedside_core.platform import Platform
+from bedside_core.platform import MessageLimit, Platform
 from bedside_core.routes import Route
 from bedside_graphql.endpoint import Endpoint
 from bedside_graphql.hookspecs import GraphQLHooks
@@ -29,8 +29,9 @@ def hookspecs() -> type:
 
 @hookimpl
 def services(platform: Platform) -> Mapping[type[Any], object]:
-    """Provide the endpoint."""
-    return {Endpoint: Endpoint(platform)}
+    """Provide the endpoint, and tell the server how long a message may be."""
+    endpoint = Endpoint(platform)
+    return {Endpoint: endpoint, MessageLimit: endpoint.config}
 
 
 @hookimpl

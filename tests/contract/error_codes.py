@@ -24,7 +24,8 @@ def published() -> list[type[Problem]]:
 def rows() -> list[str]:
     """Return the documented table's rows as they should be."""
     return [
-        f"| `{kind.code}` | {kind.meaning} | {'yes' if kind.retryable else 'no'} | {kind.status} |" for kind in published()
+        f"| `{kind.code}` | {kind.meaning} | {'yes' if kind.retryable else 'no'} | {kind.status} |"
+        for kind in published()
     ]
 
 
@@ -36,4 +37,6 @@ def documented(file: Path) -> list[str]:
 def faults(file: Path) -> list[str]:
     """Return what is missing in the documentation, or stands there without being in the code."""
     wanted, there = rows(), documented(file)
-    return [f"missing: {row}" for row in wanted if row not in there] + [f"stale: {row}" for row in there if row not in wanted]
+    return [f"missing: {row}" for row in wanted if row not in there] + [
+        f"stale: {row}" for row in there if row not in wanted
+    ]

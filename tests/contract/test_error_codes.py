@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from contract.error_codes import documented, faults, published
 
 ERRORS = Path(__file__).parents[2] / "docs" / "graphql-guide" / "errors.md"

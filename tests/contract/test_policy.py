@@ -1,11 +1,11 @@
-"""The built schema agrees with the checked-in policy, is described throughout, and its lists and mutations keep the rules."""
+"""The built schema agrees with the checked-in policy, is described throughout, and its lists keep the rules."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
 import pytest
-from contract import policy
+import pytest_asyncio
 from deployment import APPS
 from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type
 
@@ -13,9 +13,10 @@ from bedside_core.boot import assembled
 from bedside_core.config import Config
 from bedside_core.live import LocalBus
 from bedside_core.platform import Platform
-from bedside_core.testing import Database, async_fixture
+from bedside_core.testing import Database
 from bedside_graphql.endpoint import schema_of
 from bedside_graphql.gate import gates_of
+from contract import policy
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def database_apps() -> tuple[str, ...]:
     return APPS
 
 
-@async_fixture
+@pytest_asyncio.fixture
 async def platform(fresh_database: Database) -> AsyncGenerator[Platform, None]:
     async with assembled(
         Config(database_url=fresh_database.dsn, testing=True, strict=True), bus=LocalBus()

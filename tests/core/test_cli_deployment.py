@@ -246,7 +246,7 @@ def test_serve_ends_with_sockets_told_why_and_its_database_stopped(tmp_path: Pat
             with pytest.raises(ConnectionClosed) as closed:
                 socket.recv(timeout=DEADLINE)
         assert closed.value.rcvd is not None
-        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1012, "The server is being restarted")
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1012, "Service restart")
         assert server.process.wait(DEADLINE) == 0
         assert time.monotonic() - began < 10
         assert processes_on(data) == []

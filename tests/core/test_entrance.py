@@ -6,13 +6,14 @@ import json
 from collections.abc import AsyncGenerator
 
 import pytest
+import pytest_asyncio
 import websockets
 from deployment import APPS, Deployment, Person, served
 
 from bedside_core.auth import COOKIE
 from bedside_core.config import Config
 from bedside_core.entrance import host_allowed, is_own_origin, origin_allowed
-from bedside_core.testing import Database, async_fixture
+from bedside_core.testing import Database
 
 VIEWER = {"query": "{ viewer { role } }"}
 
@@ -22,13 +23,13 @@ def database_apps() -> tuple[str, ...]:
     return APPS
 
 
-@async_fixture
+@pytest_asyncio.fixture
 async def deployment(fresh_database: Database) -> AsyncGenerator[Deployment, None]:
     async with served(fresh_database, allowed_origins=("https://partner.example",)) as running:
         yield running
 
 
-@async_fixture
+@pytest_asyncio.fixture
 async def ada(deployment: Deployment) -> Person:
     return await deployment.person(await deployment.practice())
 
@@ -87,12 +88,15 @@ async def test_a_socket_with_a_cookie_is_refused_to_other_pages(
     deployment: Deployment, ada: Person, origin: str | None, admitted: bool
 ) -> None:
     address = deployment.url.replace("http", "ws", 1) + "/graphql"
-    given = deployment.url if origin == "OWN" else origin
+    given = None if origin is None else websockets.Origin(deployment.url if origin == "OWN" else origin)
     headers = {"cookie": f"{COOKIE}={ada.token}"}
     protocol = [websockets.Subprotocol("graphql-transport-ws")]
     try:
         async with websockets.connect(
-            address, subprotocols=protocol, additional_headers=headers, origin=given and websockets.Origin(given)
+            address,
+            subprotocols=protocol,
+            additional_headers=headers,
+            origin=given,
         ) as raw:
             await raw.send(json.dumps({"type": "connection_init"}))
             assert json.loads(await raw.recv())["type"] == "connection_ack"

@@ -9,13 +9,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import pytest
+import pytest_asyncio
 from deployment import APPS, Deployment, Person, Socket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from journeys.processes import Site, site
 from plugins.chat.ward import SEND, START
 
-from bedside_core.testing import Database, async_fixture
+from bedside_core.testing import Database
 from rulebook import size
 
 FOLLOW = "subscription($i: ID!, $a: String) { messageAdded(conversationId: $i, after: $a) { body cursor } }"
@@ -27,7 +28,7 @@ def database_apps() -> tuple[str, ...]:
     return APPS
 
 
-@async_fixture
+@pytest_asyncio.fixture
 async def two(fresh_database: Database) -> AsyncGenerator[Site, None]:
     async with site(fresh_database) as running:
         yield running

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from deployment import APPS, PASSWORD, served
 
 from bedside_core.auth import Role
 from bedside_core.testing import Database
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +53,61 @@ async def test_signing_in_and_out(fresh_database: Database) -> None:
         refused = 'mutation($e: String!) { signIn(email: $e, password: "no") { token } }'
         assert await deployment.code(refused, e=ada.email) == "UNAUTHENTICATED"
         assert await deployment.sign_in(ada.email, PASSWORD) != ada.token
+
+
+@pytest.mark.rule("A15")
+async def test_the_operator_lists_the_practices_and_nobody_else_does(fresh_database: Database) -> None:
+    async with served(fresh_database) as deployment:
+        bay, abbey = await deployment.practice("Bay View"), await deployment.practice("Abbey", "starter")
+        query = """query($a: String) { practices(first: 1, after: $a) {
+            nodes { id name } pageInfo { hasNextPage endCursor } } }"""
+        operator = await deployment.operator()
+        first = (await deployment.data(query, operator))["practices"]
+        assert first["nodes"] == [{"id": str(abbey.id), "name": "Abbey"}]
+        assert first["pageInfo"]["hasNextPage"] is True
+        rest = (await deployment.data(query, operator, a=first["pageInfo"]["endCursor"]))["practices"]
+        assert (rest["nodes"], rest["pageInfo"]["hasNextPage"]) == ([{"id": str(bay.id), "name": "Bay View"}], False)
+        owner = await deployment.person(bay, Role.OWNER)
+        assert await deployment.code(query, owner.token) == "FORBIDDEN"
+        assert await deployment.code("{ patients { nodes { id } } }", operator) == "FORBIDDEN"
+
+
+async def test_can_tells_why_not_and_the_way_on(fresh_database: Database) -> None:
+    query = (
+        "query($a: String!, $t: ID) { can(action: $a, target: $t) { allowed rule code message wayOn feature tier } }"
+    )
+    async with served(fresh_database) as deployment:
+        ada = await deployment.person(await deployment.practice(tier="starter"))
+        told = (await deployment.data(query, ada.token, a="chat.send"))["can"]
+        assert told == {
+            "allowed": False, "rule": "PLAN", "code": "FEATURE_NOT_IN_PLAN", "feature": "team_chat", "tier": "premium",
+            "message": "Team chat is not in your practice's plan.",
+            "wayOn": "It comes with the premium plan; ask the owner of your practice.",
+        }  # fmt: skip
+        ben = await deployment.person(await deployment.practice(tier="premium"))
+        assert (await deployment.data(query, ben.token, a="chat.start"))["can"]["allowed"] is True
+        missing = "0199aaaa-0000-7000-8000-000000000000"
+        assert (await deployment.data(query, ben.token, a="chat.send", t=missing))["can"]["code"] == "NOT_FOUND"
+        assert (await deployment.data(query, None, a="chat.send"))["can"]["rule"] == "SIGN_IN"
+        assert await deployment.code(query, ben.token, a="chat.fly") == "INVALID_INPUT"
+
+
+@pytest.mark.rule("G7")
+async def test_the_schema_can_be_downloaded(fresh_database: Database) -> None:
+    async with served(fresh_database) as deployment:
+        answer = await deployment.http.get("/graphql/schema.graphql")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert answer.text.strip() == (ROOT / "graphql" / "schema.graphql").read_text().strip()
+
+
+async def test_the_check_of_the_schema_names_what_differs(tmp_path: Path) -> None:
+    committed = ROOT / "graphql" / "schema.graphql"
+    broken = tmp_path / "schema.graphql"
+    broken.write_text(committed.read_text().replace("messageAdded(", "messageAppended("))
+    program = Path(sys.executable).with_name("bedside")
+    told = [
+        await asyncio.to_thread(subprocess.run, [program, "schema", "--check", file], capture_output=True, text=True)
+        for file in (committed, broken)
+    ]
+    assert [result.returncode for result in told] == [0, 1]
+    assert "messageAppended" in told[1].stdout + told[1].stderr

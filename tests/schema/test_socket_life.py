@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from graphql_stage import PATIENCE, PROTOCOL, Client, Stage, codes, stage, until
 
-from bedside_graphql import wire
+from bedside_core import wire
 from rulebook import size
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -78,6 +79,9 @@ def _points() -> dict[str, EntryPoint]:
 def _imported(name: str) -> click.Command:
     if name in COMMANDS:
         return getattr(importlib.import_module(f"bedside_core.cli.{name}"), name)
+    from bedside_core.cli import logs
+
+    logs.configure(level=logging.WARNING)
     point = _points()[name]
     try:
         command = point.load()

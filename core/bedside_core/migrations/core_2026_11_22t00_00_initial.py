@@ -128,7 +128,8 @@ ACCOUNTS = [
     *definer_function(
         "session_positions(wanted uuid[], at timestamptz)",
         'TABLE (id uuid, "position" bigint)',
-        """SELECT s.id, CASE WHEN s.ended_at IS NULL AND s.expires_at > at AND (a.operator OR m.active) THEN 0 ELSE 1 END
+        """SELECT s.id,
+            CASE WHEN s.ended_at IS NULL AND s.expires_at > at AND (a.operator OR m.active) THEN 0 ELSE 1 END
         FROM session s JOIN account a ON a.id = s.account_id LEFT JOIN member m ON m.id = s.member_id
         WHERE s.id = ANY(wanted)""",
     ),
@@ -145,6 +146,12 @@ PRACTICES = [
         "practice_by_id(wanted uuid)",
         "TABLE (id uuid, name text, zone text)",
         "SELECT p.id, p.name, p.zone FROM practice p WHERE p.id = wanted",
+    ),
+    *definer_function(
+        "practice_page(size int, after_name text, after_id text)",
+        "TABLE (id uuid, name text, zone text)",
+        """SELECT p.id, p.name, p.zone FROM practice p
+        WHERE after_name IS NULL OR (p.name, p.id) > (after_name, after_id::uuid) ORDER BY p.name, p.id LIMIT size""",
     ),
     *definer_function("practice_ids()", "SETOF uuid", "SELECT id FROM practice ORDER BY id"),
     # Every change of a practice's plan or of its people's rights raises the position, in the change's transaction.

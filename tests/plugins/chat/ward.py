@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 
+import pytest_asyncio
 from deployment import DEADLINE_SECONDS, Deployment, Person, served
 
 from bedside_core.database import DB, acting
 from bedside_core.people import Practice
-from bedside_core.testing import Database, async_fixture
+from bedside_core.testing import Database
 
 START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, clientId: $c) { id participants { name } } }"
 SEND = """mutation($i: ID!, $b: String!, $c: String!) {
@@ -65,7 +66,7 @@ class Ward:
         return [node["body"] for node in found["nodes"]], found["pageInfo"]
 
 
-@async_fixture
+@pytest_asyncio.fixture
 async def ward(fresh_database: Database) -> AsyncGenerator[Ward, None]:
     async with served(fresh_database) as deployment:
         practice = await deployment.practice()
