@@ -55,8 +55,9 @@ async def test_a_list_of_patients_with_their_vitals_costs_the_same_however_long(
         with statements() as ran:
             data = await clinic.data(query, clinic.ada.token, first=first)
         assert len(data["patients"]["nodes"]) == first
-        costs.append(len(ran))
-    assert costs[0] == costs[1]
+        # The worker's own statements may fall into the same moment.
+        costs.append(sum(any(table in sql for table in ("vitals", "patient", "member", "setting")) for sql in ran))
+    assert costs == [costs[0]] * 2
 
 
 @pytest.mark.rule("G9")
