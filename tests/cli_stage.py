@@ -31,7 +31,7 @@ def server_folder() -> Iterator[Path]:
 
     pytest's own folder won't do: each session that starts takes it away from other users, also from a server in it.
     """
-    folder = Path(tempfile.mkdtemp(prefix="bedside-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="bedside-cli-"))
     try:
         yield folder
     finally:

@@ -1,7 +1,8 @@
 """Fixtures for tests that need a real PostgreSQL: a server for the session, a fresh, migrated database for each test.
 
 A pytest plugin that installs itself: `database` is there for plugin authors too; `database_apps` says whose tables it
-has. `statements()` counts what an operation costs, `until()` waits for a condition.
+has. `statements()` counts what an operation costs, `until()` waits for a condition, `check_plugin()` tells what is
+wrong with a plugin.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ except ImportError:  # without it there are no asynchronous tests either
     from pytest import fixture as async_fixture
 
 if TYPE_CHECKING:
+    from bedside_core.checks import check_plugin as check_plugin
     from bedside_core.database import EmbeddedServer
 
 # Imports of bedside_core are inside the fixtures: this module is loaded by every pytest run in the environment.
@@ -208,3 +210,12 @@ def _note(statement: Any) -> None:
     if _recorders and not query.startswith(_CONTROL) and not any(mark in query for mark in _BESIDE):
         for ran in _recorders:
             ran.append(query)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what `bedside plugins check` does when a test asks for it, and not in every pytest run."""
+    if name == "check_plugin":
+        from bedside_core.checks import check_plugin
+
+        return check_plugin
+    raise AttributeError(name)

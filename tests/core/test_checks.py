@@ -10,10 +10,10 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
-from bedside_core.checks import check_plugin
 from bedside_core.cli import bedside
 from bedside_core.config import FIRST_PARTY
 from bedside_core.sources import NoPlugin, located
+from bedside_core.testing import check_plugin
 
 ROOT = Path(__file__).parents[2]
 

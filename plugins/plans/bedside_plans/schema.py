@@ -1,5 +1,6 @@
 """The GraphQL of plans: a practice's plan, a preview, the operator's changes, and hearing of them at once."""
 
+import enum
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from datetime import datetime
@@ -13,7 +14,15 @@ from bedside_graphql.api import GraphQLPart, Info, Practice, Zone, gate, uuid_of
 from bedside_plans import api
 from bedside_plans.service import PlanService
 
-strawberry.enum(api.ItemKind, name="PlanItemKind", description="What stands beside the tier in a practice's plan.")
+
+@strawberry.enum(description="What stands beside the tier in a practice's plan.")
+class PlanItemKind(enum.Enum):
+    """The kinds of items, described for clients."""
+
+    OVERRIDE = strawberry.enum_value("override", description="A feature switched on or off, whatever the tier says.")
+    ADD_ON = strawberry.enum_value("add_on", description="A feature that the practice has besides those of its tier.")
+    LIMIT = strawberry.enum_value("limit", description="A limit of the practice's own.")
+
 
 PracticeId = Annotated[strawberry.ID, strawberry.argument(description="The practice.")]
 OneOfPractices = Annotated[
@@ -279,12 +288,13 @@ class PlansMutation:
         self,
         info: Info,
         practice_id: PracticeId,
-        kind: Annotated[api.ItemKind, strawberry.argument(description="Which of them.")],
+        kind: Annotated[PlanItemKind, strawberry.argument(description="Which of them.")],
         key: Annotated[str, strawberry.argument(description="The feature's key, or the limit's.")],
     ) -> Plan | None:
         """Remove an item."""
         by = info.context.signed_in().account_id
-        return _plan(info, await _plans(info).remove_item(uuid_of(practice_id), kind, key, by=by))
+        found = api.ItemKind(kind.value)
+        return _plan(info, await _plans(info).remove_item(uuid_of(practice_id), found, key, by=by))
 
 
 async def _set(info: Info, practice_id: strawberry.ID, item: api.PlanItem) -> Plan:
