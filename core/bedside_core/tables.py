@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Date, DoublePrecision, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Date, DoublePrecision, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 from bedside_core.database import DB, Kind
@@ -90,6 +90,23 @@ class ClockRow(Table, tablename="clock", db=DB):
     one = Boolean(primary_key=True)
     offset_seconds = DoublePrecision()
     position = BigInt()
+
+
+class JobAttempt(Table, tablename="job_attempt", db=DB):
+    """How often a queued job was started; it survives the worker that the job kills."""
+
+    job_id = BigInt(primary_key=True)
+    number = Integer()
+    running = Boolean(help_text="Whether the last start has had no end yet.")
+    reason = Text(help_text="Kind and place of the last failure.")
+
+
+class JobSchedule(Table, tablename="job_schedule", db=DB):
+    """When a scheduled job is due next, by the product's clock."""
+
+    name = Text(primary_key=True)
+    cron = Text(help_text="Five fields, UTC.")
+    due_at = Timestamptz()
 
 
 TABLE_KINDS = {
