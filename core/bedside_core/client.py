@@ -56,6 +56,11 @@ def web_file(request: Request[Any, Any, Any], path: FromPath[Path]) -> Response[
     return Response(file.read_bytes(), media_type=kind, headers=headers)
 
 
+def is_built() -> bool:
+    """Tell whether every page of the client is there."""
+    return all((WEB / f"{name}.html").is_file() for name in PAGES)
+
+
 def client_routes() -> list[Route]:
     """Return the routes."""
     return [*(_page(name) for name in PAGES), web_file]

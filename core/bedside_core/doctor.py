@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from bedside_core import tables
 from bedside_core.boot import apps_of, outlined
-from bedside_core.client import PAGES, WEB
+from bedside_core.client import is_built
 from bedside_core.config import Config
 from bedside_core.database import DB, EmbeddedServer, Kind, OldServer, check_role, pending, table_faults
 from bedside_core.database.driver import Connection, asyncpg
@@ -118,9 +118,8 @@ def _address(config: Config) -> list[Finding]:
 
 
 def _bundle() -> Finding:
-    missing = [name for name in PAGES if not (WEB / f"{name}.html").is_file()]
-    if missing:
-        return _warn("client", f"the client is not built: {', '.join(missing)}", "Run `make install`, or use a wheel.")
+    if not is_built():
+        return _warn("client", "the client is not built", "Run `make install`, or install a wheel.")
     return _ok("client", "the client is built")
 
 

@@ -237,6 +237,8 @@ def test_serve_ends_with_sockets_told_why_and_its_database_stopped(tmp_path: Pat
             headers={"cookie": f"__Host-other={secret}", "x-secret": secret},
         )
         assert answer.status_code == 200
+        assert httpx.get(f"{url}/demo").status_code == 404
+        assert httpx.post(f"{url}/demo/clock", json={"seconds": 60}).status_code == 404
         assert processes_on(data)
         with connect_socket(f"{url.replace('http', 'ws')}/graphql", subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]
             socket.send('{"type": "connection_init"}')

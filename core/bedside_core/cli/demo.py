@@ -20,6 +20,7 @@ from rich_click import RichCommand
 
 from bedside_core.cli import logs
 from bedside_core.cli.common import ended
+from bedside_core.client import is_built
 from bedside_core.demo.cast import accounts
 from bedside_core.demo.run import configured, run_demo
 from bedside_core.platform import Platform
@@ -115,4 +116,5 @@ def _show(address: str, out: TextIO) -> None:
     console = Console(file=out, highlight=False, soft_wrap=not out.isatty())
     console.print(f"Bedside's demo serves at [bold]{address}[/bold]\n")
     console.print(table)
-    console.print(f"\nGraphiQL  {address}/graphiql   this table  {address}/demo   Ctrl-C stops everything")
+    explorer = f"{address}/graphiql" if is_built() else "not there: the client is not built (`make install`)"
+    console.print(f"\nGraphiQL    {explorer}\nThis table  {address}/demo\n\nCtrl-C stops everything.")
