@@ -158,8 +158,11 @@ class Events:
                 await asyncio.sleep(min(2.0**over, LONGEST_PAUSE_SECONDS))
 
     async def _hear(self, line: _Line, event: Event) -> None:
+        async def handle() -> None:  # calling it may raise already
+            await line.listener.handler(event)
+
         with acting(event.practice_id):
-            outcome = await guarded(line.listener.handler(event), self._seconds)
+            outcome = await guarded(handle(), self._seconds)
         if outcome.failure is None:
             line.failures = 0
             return

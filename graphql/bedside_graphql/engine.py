@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Protocol, cast
 
 import msgspec
+import structlog
 from graphql import ExecutionResult, GraphQLError, GraphQLFieldResolver, GraphQLSchema, MiddlewareManager, execute
 from graphql import Executor as CoreExecutor
 from graphql.execution import create_source_event_stream, execute_subscription_event, map_source_to_response_event
@@ -26,11 +27,14 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from bedside_core import errors
 from bedside_core.access import operation as one_operation
+from bedside_core.guard import place_of
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.documents import Operation
 from bedside_graphql.errors import contained, told
 from bedside_graphql.persisted import digest_of
 from bedside_graphql.request import RequestContext
+
+log = structlog.get_logger("bedside.graphql")
 
 Variables = dict[str, Any]
 Results = AsyncGenerator[ExecutionResult, None]
@@ -152,12 +156,26 @@ class _Contained(MiddlewareManager):
 def _contained(resolve: Callable[..., Any], source: Any, info: Any, **arguments: Any) -> Any:
     with contained:
         result = resolve(source, info, **arguments)
-    return _contained_wait(result) if inspect.iscoroutine(result) else result
+    return _contained_wait(result, info) if inspect.iscoroutine(result) else result
 
 
-async def _contained_wait(result: Awaitable[Any]) -> Any:
-    with contained:
-        return await result
+async def _contained_wait(result: Awaitable[Any], info: Any) -> Any:
+    try:
+        with contained:
+            value = await result
+    except asyncio.CancelledError as error:
+        _cut_off(info, place_of(error))
+        raise
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        _cut_off(info, "its end, which it put off")
+    return value
+
+
+def _cut_off(info: Any, where: str) -> None:
+    """Name a field that was not done when the operation ran out of time, or its client left."""
+    field = f"{info.parent_type.name}.{info.field_name}"
+    log.warning("a field was cut off", request_id=info.context.request_id, field=field, where=where)
 
 
 class Introspection:
