@@ -168,7 +168,7 @@ async def _contained_wait(result: Awaitable[Any], info: Any) -> Any:
         raise
     task = asyncio.current_task()
     if task is not None and task.cancelling():
-        _cut_off(info, "its end, which it put off")
+        _cut_off(info, "it went on all the same")
     return value
 
 
