@@ -1,0 +1,190 @@
+"""One schema out of many parts: what Strawberry's `get_fields` has to go on doing for us (ADR 0004)."""
+
+# No postponed annotations: the types of the schema are made here.
+
+import pytest
+import strawberry
+from graphql import GraphQLNonNull
+from strawberry.types.base import get_object_definition
+
+from bedside_graphql.api import GraphQLPart, Info, gate, public
+from bedside_graphql.platform import PART, Patient
+from bedside_graphql.schema import CompositionError, Schema, compose
+
+READ = gate("patients.read")
+
+
+@strawberry.type
+class BedQuery:
+    """A root field with a type of its own."""
+
+    @strawberry.field(description="A bed.", extensions=[gate("patients.read", "beds")])
+    def bed(self, number: int) -> "Bed | None":
+        """Return a bed."""
+        return Bed(number=number)
+
+
+@strawberry.type(description="A bed.")
+class Bed:
+    """A type that another part extends."""
+
+    number: int = strawberry.field(description="Its number.")
+
+
+@strawberry.type(name="Bed")
+class BedLinen:
+    """What another part adds to a bed; it reads the bed's number and a secret that is not the schema's."""
+
+    number: strawberry.Private[int]
+
+    @strawberry.field(description="Its linen.", extensions=[public])
+    def linen(self) -> str | None:
+        """Return the linen of this very bed."""
+        return f"linen of {self.number}"
+
+
+@strawberry.type(name="Patient")
+class PatientBed:
+    """What a part adds to core's patient."""
+
+    @strawberry.field(description="The patient's bed.", extensions=[READ])
+    def bed_number(self) -> int | None:
+        """Return the number."""
+        return 7
+
+
+@strawberry.type(name="Wardrobe")
+class Absent:
+    """What a part would add to a type that nobody has."""
+
+    @strawberry.field(description="Its lock.", extensions=[READ])
+    def lock(self) -> str | None:
+        """Return the lock."""
+        return None
+
+
+BEDS = GraphQLPart(query=BedQuery, extend=(PatientBed,))
+LINEN = GraphQLPart(extend=(BedLinen,))
+
+
+def built(**parts: GraphQLPart) -> Schema:
+    """A schema of core's part and these."""
+    return Schema({"graphql": (PART,), **{name: (part,) for name, part in parts.items()}})
+
+
+def fields(schema: Schema, kind: str) -> list[str]:
+    """The names of a type's fields in a built schema."""
+    return list(schema._schema.type_map[kind].fields)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def test_fields_are_added_to_another_parts_type_and_read_its_objects() -> None:
+    schema = built(beds=BEDS, linen=LINEN)
+    assert fields(schema, "Bed") == ["number", "linen"]
+
+    @strawberry.type
+    class Query:
+        @strawberry.field(description="A bed.", extensions=[public])
+        def any_bed(self) -> Bed | None:
+            return Bed(number=3)
+
+    result = await built(beds=GraphQLPart(query=Query), linen=LINEN).execute("{ anyBed { number linen } }")
+    assert (result.data, result.errors) == ({"anyBed": {"number": 3, "linen": "linen of 3"}}, None)
+
+
+def test_nothing_is_mutated_and_another_schema_is_unaffected() -> None:
+    before = [field.python_name for field in get_object_definition(Patient, strict=True).fields]
+    with_beds, without = built(beds=BEDS), built()
+    assert "bedNumber" in fields(with_beds, "Patient")
+    assert "bedNumber" not in fields(without, "Patient")
+    assert "bed" not in fields(without, "Query")
+    assert [field.python_name for field in get_object_definition(Patient, strict=True).fields] == before
+    assert with_beds.as_str() == built(beds=BEDS).as_str()
+
+
+def test_private_fields_are_read_and_not_added() -> None:
+    assert fields(built(beds=BEDS, linen=LINEN), "Bed").count("number") == 1
+
+
+def test_the_gate_is_shown_in_the_schema_once_in_however_many_schemas_it_stands() -> None:
+    for _ in range(2):
+        sdl = built(beds=BEDS).as_str()
+        assert 'bed(number: Int!): Bed @gated(permission: "patients.read", feature: "beds")' in sdl
+        assert 'bedNumber: Int @gated(permission: "patients.read")' in sdl
+        assert "viewer: Viewer @public" in sdl
+
+
+def test_an_extension_of_a_type_that_nobody_has_is_left_out_and_reported() -> None:
+    schema = built(beds=BEDS, wardrobe=GraphQLPart(extend=(Absent,)))
+    assert schema.absent == ["Wardrobe"]
+    assert "Wardrobe" not in schema.as_str()
+
+
+def test_the_same_field_from_two_parts_is_refused_naming_both() -> None:
+    for part, target in (
+        (GraphQLPart(extend=(PatientBed,)), "Patient.bedNumber"),
+        (GraphQLPart(query=BedQuery), "Query.bed"),
+    ):
+        with pytest.raises(CompositionError) as refused:
+            built(beds=BEDS, cots=part)
+        assert (refused.value.plugin, refused.value.reason) == ("cots", f"cots and beds both define {target}")
+
+
+def test_an_added_field_is_nullable_in_the_built_schema() -> None:
+    kind = built(beds=BEDS)._schema.type_map["Patient"].fields["bedNumber"].type  # pyright: ignore
+    assert not isinstance(kind, GraphQLNonNull)
+
+
+def test_what_does_not_fit_is_left_out_one_after_the_other_until_the_rest_does() -> None:
+    @strawberry.type
+    class Ungated:
+        @strawberry.field(description="Open.")
+        def open_door(self) -> str | None:
+            return None
+
+    disabled: list[tuple[str, str]] = []
+    parts = {
+        "graphql": (PART,),
+        "ungated": (GraphQLPart(query=Ungated),),
+        "beds": (BEDS,),
+        "cots": (GraphQLPart(query=BedQuery),),
+    }
+    schema = compose(parts, lambda name, reason: disabled.append((name, reason)))
+    assert disabled == [
+        ("ungated", "Query.openDoor has neither a gate nor says public"),
+        ("cots", "cots and beds both define Query.bed"),
+    ]
+    assert "bed" in fields(schema, "Query")
+
+
+def test_a_part_falls_with_the_plugin_that_it_requires() -> None:
+    gone: set[str] = set()
+
+    def disable(name: str, reason: str) -> None:
+        gone.update({name, "linen"})  # linen requires it
+
+    parts = {"graphql": (PART,), "beds": (BEDS,), "cots": (GraphQLPart(query=BedQuery),), "linen": (LINEN,)}
+    schema = compose(parts, disable, lambda name: name not in gone)
+    assert gone == {"cots", "linen"}
+    assert fields(schema, "Bed") == ["number"]
+
+
+def test_a_strict_start_is_refused_by_what_disabling_raises() -> None:
+    def refuse(name: str, reason: str) -> None:
+        raise RuntimeError(f"{name}: {reason}")
+
+    with pytest.raises(RuntimeError, match="^cots: cots and beds both define"):
+        compose({"graphql": (PART,), "beds": (BEDS,), "cots": (BEDS,)}, refuse)
+
+
+async def test_info_is_the_operations_own() -> None:
+    seen: list[str] = []
+
+    @strawberry.type
+    class Query:
+        @strawberry.field(description="Which field it is.", extensions=[public])
+        def asked(self, info: Info) -> str | None:
+            seen.append(info.field_name)
+            return info.python_name
+
+    result = await built(beds=GraphQLPart(query=Query)).execute("{ asked }")
+    assert (result.data, seen) == ({"asked": "asked"}, ["asked"])
