@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -18,6 +18,10 @@ USUAL_PAGE = 20
 """Items of a page where `first` was not given."""
 
 T = TypeVar("T")
+
+_LONGEST = 2000
+"""Characters of a cursor that are looked at; ours are far shorter."""
+_parts = msgspec.json.Decoder(list[str | int])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +41,12 @@ class Page(Generic[T]):
     before: bool
 
 
-def page_size(first: int | None) -> int:
+def page_size(first: int | None, argument: str = "first") -> int:
     """Return the size of a page, between 1 and `LARGEST_PAGE`.
+
+    Args:
+        first: what was asked for; None is the usual size.
+        argument: the argument it came in, for the refusal.
 
     Raises:
         errors.InvalidInput: less than one.
@@ -46,7 +54,7 @@ def page_size(first: int | None) -> int:
     if first is None:
         return USUAL_PAGE
     if first < 1:
-        raise errors.InvalidInput("`first` is at least 1.", field=("first",))
+        raise errors.InvalidInput(f"`{argument}` is at least 1.", field=(argument,))
     return min(first, LARGEST_PAGE)
 
 
@@ -55,25 +63,42 @@ def cursor_of(*key: str | int) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
-def key_of(cursor: str | None, *types: type) -> tuple[str | int, ...] | None:
+def key_of(cursor: str | None, *kinds: type, argument: str = "after") -> tuple[Any, ...] | None:
     """Return the sort key in a cursor, or None where none was given.
 
     Args:
         cursor: what `cursor_of` made, out of a client's hands.
-        types: the type of each part, `str` or `int`.
+        kinds: the type of each part: `str`, `int` (0 to 2**63 - 1) or `UUID`.
+        argument: the argument it came in, for the refusal.
 
     Raises:
-        errors.InvalidInput: it is none of ours.
+        errors.InvalidInput: it is none of ours, or not of this list.
     """
     if cursor is None:
         return None
     try:
-        key: object = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if isinstance(key, list) and [type(part) for part in key] == list(types):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            return tuple(key)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    except (binascii.Error, ValueError, msgspec.DecodeError):
+        parts = _parts.decode(base64.urlsafe_b64decode(cursor[:_LONGEST] + "=" * (-len(cursor[:_LONGEST]) % 4)))
+        if len(parts) == len(kinds):
+            return tuple(_part(part, kind) for part, kind in zip(parts, kinds, strict=True))
+    except (binascii.Error, ValueError, RecursionError, msgspec.DecodeError):
         pass
-    raise errors.InvalidInput("This is not a cursor of this list.", field=("after",))
+    raise errors.InvalidInput("This is not a cursor of this list.", field=(argument,))
+
+
+def _part(part: str | int, kind: type) -> str | int | UUID:
+    """Return a part of a sort key if it can be one.
+
+    Raises:
+        ValueError: it can't.
+    """
+    if kind is int and isinstance(part, int) and 0 <= part < 2**63:
+        return part
+    if isinstance(part, str) and "\0" not in part:
+        if kind is str:
+            return part
+        if kind is UUID and len(part) == 36:
+            return UUID(part)
+    raise ValueError
 
 
 def page_of(rows: Sequence[T], size: int, key: Callable[[T], tuple[str | int, ...]], *, after: str | None) -> Page[T]:
