@@ -26,6 +26,9 @@ log = structlog.get_logger("bedside.graphql")
 
 ROOTS = ("Query", "Mutation", "Subscription")
 
+CONFIG = StrawberryConfig(scalar_map=SCALARS)
+"""How the schema is built; its name converter tells what a field is called in it."""
+
 
 class CompositionError(Exception):
     """A plugin's part does not fit.
@@ -70,7 +73,7 @@ class Schema(strawberry.Schema):
             mutation=roots.get("Mutation"),
             subscription=roots.get("Subscription"),
             types=[item for several in parts.values() for part in several for item in part.types],
-            config=StrawberryConfig(scalar_map=SCALARS),
+            config=CONFIG,
         )
         self.absent = sorted(set(self._added) - set(self._schema.type_map) - set(ROOTS))
         """Names of types that plugins would have extended, but that no active plugin defines."""
@@ -84,13 +87,15 @@ class Schema(strawberry.Schema):
         """Return a type's own fields and those added to it."""
         own = type_definition.fields
         added = self._added.get(type_definition.name, {})
+        owner = self._plugin_of_package.get(_package(type_definition.origin), "its own plugin")
+        seen: set[str] = set()
         for field in own:
-            if field.python_name in added:
-                plugin = added[field.python_name].plugin
-                owner = self._plugin_of_package.get(_package(type_definition.origin), "its own plugin")
-                raise CompositionError(
-                    plugin, f"{plugin} and {owner} both define {type_definition.name}.{_graphql_name(field)}"
-                )
+            if is_private(field.type):
+                continue
+            name = _graphql_name(field)
+            if name in added or name in seen:
+                raise _twice(added[name].plugin if name in added else owner, owner, type_definition.name, name)
+            seen.add(name)
         return [*own, *(item.field for item in added.values())]
 
     def _add(self, plugin: str, root: str | None, source: type) -> None:
@@ -102,20 +107,19 @@ class Schema(strawberry.Schema):
         for field in definition.fields:
             if is_private(field.type):
                 continue
-            if field.python_name in fields:
-                other = fields[field.python_name].plugin
-                raise CompositionError(plugin, f"{plugin} and {other} both define {target}.{_graphql_name(field)}")
+            name = _graphql_name(field)
+            if name in fields:
+                raise _twice(plugin, fields[name].plugin, target, name)
             if not is_guarded(field):
-                raise CompositionError(plugin, f"{target}.{_graphql_name(field)} has neither a gate nor says public")
-            fields[field.python_name] = _Added(plugin, field)
+                raise CompositionError(plugin, f"{target}.{name} has neither a gate nor says public")
+            fields[name] = _Added(plugin, field)
 
     def _check_nullable(self) -> None:
         for target, added in self._added.items():
             built: Any = self._schema.type_map.get(target)
-            for item in added.values():
+            for name, item in added.items():
                 if built is None:
                     continue  # nobody defines the type that would be extended
-                name = self.config.name_converter.get_graphql_name(item.field)
                 may_be_refused = target not in ROOTS or bool(gates_of(item.field))
                 # A refused subscription never has an event to be null in.
                 if may_be_refused and target != "Subscription" and isinstance(built.fields[name].type, GraphQLNonNull):
@@ -189,8 +193,14 @@ def _package(source: type) -> str:
 
 
 def _graphql_name(field: StrawberryField) -> str:
-    first, *rest = (field.graphql_name or field.python_name).split("_")
-    return first + "".join(word.capitalize() for word in rest)
+    """Return a field's name in the schema: two fields are the same by this, whatever Python calls them."""
+    return CONFIG.name_converter.get_graphql_name(field)
+
+
+def _twice(plugin: str, other: str, target: str, name: str) -> CompositionError:
+    """Return the refusal of a field that is defined twice, by two plugins or by one."""
+    contenders = f"{plugin} defines" if plugin == other else f"{plugin} and {other} both define"
+    return CompositionError(plugin, f"{contenders} {target}.{name}" + (" twice" if plugin == other else ""))
 
 
 def _empty(name: str) -> type:

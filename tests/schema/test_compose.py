@@ -129,6 +129,73 @@ def test_the_same_field_from_two_parts_is_refused_naming_both() -> None:
         assert (refused.value.plugin, refused.value.reason) == ("cots", f"cots and beds both define {target}")
 
 
+def resolved() -> str | None:
+    """What a field's resolver returns."""
+    return None
+
+
+def contributed(kind: str, **names: str | None) -> type:
+    """A type with a public field for each Python name, called otherwise in the schema where that is given."""
+    made = {
+        python: strawberry.field(resolver=resolved, name=name, description="A field.", extensions=[public])
+        for python, name in names.items()
+    }
+    return strawberry.type(type(kind, (), dict(made)))
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        (GraphQLPart(query=contributed("Query", evil_viewer="viewer")), "evil and graphql both define Query.viewer"),
+        (GraphQLPart(query=contributed("Query", viewEr="viewer")), "evil and graphql both define Query.viewer"),
+        (
+            GraphQLPart(extend=(contributed("Patient", other="dateOfBirth"),)),
+            "evil and graphql both define Patient.dateOfBirth",
+        ),
+        (
+            GraphQLPart(extend=(contributed("Patient", dateOfBirth=None),)),
+            "evil and graphql both define Patient.dateOfBirth",
+        ),
+        (GraphQLPart(query=contributed("Query", my_thing=None, myThing=None)), "evil defines Query.myThing twice"),
+        (GraphQLPart(types=(contributed("Cup", my_thing=None, myThing=None),)), "evil defines Cup.myThing twice"),
+    ],
+)
+def test_fields_are_the_same_by_their_name_in_the_schema_whatever_python_calls_them(
+    part: GraphQLPart, reason: str
+) -> None:
+    disabled: list[tuple[str, str]] = []
+    schema = compose({"graphql": (PART,), "evil": (part,)}, lambda name, why: disabled.append((name, why)))
+    assert disabled == [("evil", reason)]
+    assert schema.as_str() == built().as_str()
+
+
+def test_an_explicit_name_is_taken_as_it_is() -> None:
+    schema = built(beds=GraphQLPart(query=contributed("Query", one="my_thing", two="myThing")))
+    assert {"my_thing", "myThing"} <= set(fields(schema, "Query"))
+
+
+def test_a_type_that_two_parts_define_is_refused_naming_both() -> None:
+    one, two = (strawberry.type(type("Cup", (), {"__annotations__": {"size": int}})) for _ in range(2))
+    one.__module__, two.__module__ = "first.schema", "second.schema"
+    disabled: list[tuple[str, str]] = []
+    parts = {"graphql": (PART,), "one": (GraphQLPart(types=(one,)),), "two": (GraphQLPart(types=(two,)),)}
+    schema = compose(parts, lambda name, why: disabled.append((name, why)))
+    assert [name for name, _ in disabled] == ["two"]
+    assert disabled[0][1].startswith("two and one: ")
+    assert "type Cup" in schema.as_str()
+
+
+def test_a_field_that_can_be_refused_has_to_be_nullable() -> None:
+    def never_null() -> str:
+        return "here"
+
+    field = strawberry.field(resolver=never_null, description="A field.", extensions=[READ])
+    query = strawberry.type(type("Query", (), {"strict": field}))
+    with pytest.raises(CompositionError) as refused:
+        built(beds=GraphQLPart(query=query))
+    assert refused.value.reason == "Query.strict can be refused, so it has to be nullable"
+
+
 def test_an_added_field_is_nullable_in_the_built_schema() -> None:
     kind = built(beds=BEDS)._schema.type_map["Patient"].fields["bedNumber"].type  # pyright: ignore
     assert not isinstance(kind, GraphQLNonNull)
