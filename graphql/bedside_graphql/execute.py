@@ -102,7 +102,7 @@ class Executor:
         self.config = config
         self.documents = Documents(schema, config)
         self.limits = limits or RateLimits(config)
-        self._persisted = persisted or PersistedDocuments()
+        self._persisted = PersistedDocuments() if persisted is None else persisted
         self._engine = engine or CoreEngine(schema, config)
 
     async def prepare(self, request: GraphQLRequest, actor: Actor | None, client_address: str) -> Ready:

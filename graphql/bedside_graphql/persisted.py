@@ -35,7 +35,8 @@ class PersistedDocuments:
     Args:
         documents: SHA-256 in hex to document.
         only: accept no other document, for the whole deployment.
-        practice_only: tells the same of one practice.
+        practice_only: tells the same of one practice. It does not count while no document is listed, or nobody of the
+            practice could do anything, not even undo it.
     """
 
     def __init__(
@@ -77,9 +78,6 @@ class PersistedDocuments:
             documents[digest] = text
         return cls(documents, only=only, practice_only=practice_only)
 
-    def __len__(self) -> int:
-        return len(self._documents)
-
     async def text_of(self, request: GraphQLRequest, actor: Actor | None) -> str:
         """Return the document to run, where it may be run.
 
@@ -106,6 +104,6 @@ class PersistedDocuments:
     async def _listed_only(self, actor: Actor | None) -> bool:
         if self._only:
             return True
-        if self._practice_only is None or actor is None or actor.practice_id is None:
+        if not self._documents or self._practice_only is None or actor is None or actor.practice_id is None:
             return False
         return await self._practice_only(actor.practice_id)

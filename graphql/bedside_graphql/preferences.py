@@ -12,5 +12,7 @@ class GraphQLSettings:
     """How the practice's people and keys may use GraphQL."""
 
     persisted_only: bool = setting(
-        False, "Accept nothing but documents on the deployment's allow-list from the practice's people."
+        False,
+        "Accept nothing but documents on the deployment's allow-list from the practice's people. "
+        "It does not count while that list is empty.",
     )

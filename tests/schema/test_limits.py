@@ -169,6 +169,18 @@ async def test_a_practice_can_accept_listed_documents_only() -> None:
 
 
 @pytest.mark.rule("G10")
+async def test_an_empty_list_that_the_deployment_insists_on_lets_nothing_through(tmp_path: Path) -> None:
+    file = tmp_path / "documents.json"
+    file.write_text("{}")
+    async with stage(documents={}, persisted_only=True, persisted_documents=file) as here:
+        here.world.sign_in("token")
+        for token in (None, "token"):
+            refused = await here.post("mutation { bump }", token=token)
+            assert (refused.status_code, codes(refused.json())) == (403, ["PERSISTED_DOCUMENT_REQUIRED"])
+        assert here.world.bumps == 0
+
+
+@pytest.mark.rule("G10")
 @pytest.mark.parametrize(
     ("policy", "anybody", "signed_in"), [("everyone", True, True), ("signed_in", False, True), ("nobody", False, False)]
 )

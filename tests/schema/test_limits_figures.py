@@ -18,7 +18,7 @@ from bedside_graphql.documents import Documents
 from bedside_graphql.errors import problem_of
 from bedside_graphql.persisted import PersistedDocuments, PersistedFileFault
 from bedside_graphql.ratelimit import RateLimits, wait_seconds
-from bedside_graphql.request import budget_key
+from bedside_graphql.request import GraphQLRequest, budget_key
 
 LISTED = "{ hello }"
 LISTED_ID = f"sha256:{hashlib.sha256(LISTED.encode()).hexdigest()}"
@@ -125,11 +125,14 @@ def test_an_allow_list_that_can_not_be_right_is_refused(tmp_path: Path, content:
 
 
 @pytest.mark.rule("G10")
-def test_an_allow_list_is_loaded_with_and_without_prefix(tmp_path: Path) -> None:
+async def test_an_allow_list_is_loaded_with_and_without_prefix(tmp_path: Path) -> None:
     file = tmp_path / "documents.json"
     other = "{ me }"
     file.write_text(json.dumps({LISTED_ID: LISTED, hashlib.sha256(other.encode()).hexdigest(): other}))
-    assert len(PersistedDocuments.load(file)) == 2
+    loaded = PersistedDocuments.load(file)
+    for text in (LISTED, other):
+        asked = GraphQLRequest(document_id=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}")
+        assert await loaded.text_of(asked, None) == text
 
 
 def test_the_least_lately_used_documents_are_forgotten() -> None:
