@@ -32,7 +32,7 @@ def _page(name: str) -> Route:
             raise errors.NotFound("The client is not built.", way_on="Run `make install`.")
         return Response(
             file.read_bytes(),
-            media_type="text/html; charset=utf-8",
+            media_type=MediaType.HTML,
             headers={"content-security-policy": PAGE_POLICY, "cache-control": "no-cache"},
         )
 

@@ -11,6 +11,8 @@ from uuid import UUID
 from bedside_core.database import DB, unit
 from bedside_core.live import Live, Topic
 
+LONGEST_OFFSET = timedelta(days=36_525)
+
 CLOCK_STREAM = UUID(int=0)
 """Id of the one stream of kind `clock`, whose position grows with each move."""
 
@@ -59,9 +61,12 @@ class Clock:
 
         Raises:
             RuntimeError: the clock of this deployment does not move.
+            ValueError: all moves together come to more than a hundred years.
         """
         if not self._movable:
             raise RuntimeError("the clock moves in the demo and in tests only")
+        if abs(self._offset + by) > LONGEST_OFFSET:
+            raise ValueError("the clock is moved by a hundred years at most")
         async with unit() as work:
             position = await DB.fetchval("SELECT clock_move($1)", by.total_seconds())
             work.publish(Topic("clock", CLOCK_STREAM), position)

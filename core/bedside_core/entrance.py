@@ -147,7 +147,7 @@ def host_allowed(host: str, config: Config) -> bool:
 def is_loopback(host: str) -> bool:
     """Tell whether a Host header, with or without port, names this machine itself."""
     try:
-        return urlsplit(f"//{host}").hostname in {"127.0.0.1", "localhost", "::1"}
+        return "@" not in host and urlsplit(f"//{host}").hostname in {"127.0.0.1", "localhost", "::1"}
     except ValueError:  # brackets that are not closed
         return False
 

@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 
 from bedside_core import errors
 from bedside_core.database import DB
+from bedside_core.jobs import WorkerState
 from bedside_core.platform import Platform
 from bedside_core.plugins import Status
 from bedside_core.routes import Route, public_route
@@ -27,12 +28,16 @@ async def live(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
 
 @get("/health/ready", guards=[public_route])
 async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-    """Tell whether the process can serve, with the plugins that failed. A failed plugin does not make it unready."""
+    """Tell whether the process can serve, with the plugins that failed. A failed plugin does not make it unready.
+
+    Pending migrations need no look: a server does not start with any.
+    """
     platform: Platform = request.app.state.platform
     database = await _database_answers()
     plugins = [report for report in platform.plugins.report() if report.status is not Status.DISABLED]
+    works = platform.jobs.state in {WorkerState.OFF, WorkerState.RUNNING}
     body: dict[str, Any] = {
-        "ready": database and not platform.closing,
+        "ready": database and works and not platform.closing,
         "database": database,
         "plugins": {report.name: report.status for report in plugins},
         "failed": {report.name: report.reason for report in plugins if report.status is Status.FAILED},

@@ -6,7 +6,8 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 _LONGEST = 2000
 """Characters of a cursor that are looked at; ours are far shorter."""
-_parts = msgspec.json.Decoder(list[str | int])
+_parts: msgspec.json.Decoder[list[str | int]] = msgspec.json.Decoder(list[str | int])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,7 @@ class People:
 
     async def practices(self, *, first: int | None, after: str | None) -> Page[Practice]:
         """Return the practices of the deployment, by name; for the operator."""
-        size, key = page_size(first), key_of(after, str, str)
+        size, key = page_size(first), key_of(after, str, UUID)
         rows = await DB.fetch("SELECT * FROM practice_page($1, $2, $3)", size + 1, *(key or (None, None)))
         found = [Practice(id=row["id"], name=row["name"], zone=row["zone"]) for row in rows]
         return page_of(found, size, lambda item: (item.name, str(item.id)), after=after)
@@ -132,9 +132,9 @@ class People:
     async def members(self, actor: Actor, *, first: int | None, after: str | None) -> Page[Member]:
         """Return the active members of the actor's practice, by name."""
         actor.in_practice()
-        size, key = page_size(first), key_of(after, str, str, str)
+        size, key = page_size(first), key_of(after, str, str, UUID)
         rows = await DB.fetch(
-            f"""{_MEMBER} WHERE active AND ($2::text IS NULL OR (last_name, first_name, id) > ($2, $3, $4::uuid))
+            f"""{_MEMBER} WHERE active AND ($2::text IS NULL OR (last_name, first_name, id) > ($2, $3, $4))
             ORDER BY last_name, first_name, id LIMIT $1""",
             size + 1,
             *(key or (None, None, None)),
@@ -154,9 +154,9 @@ class People:
     async def patients(self, actor: Actor, *, first: int | None, after: str | None) -> Page[Patient]:
         """Return the patients of the actor's practice, by name."""
         actor.in_practice()
-        size, key = page_size(first), key_of(after, str, str, str)
+        size, key = page_size(first), key_of(after, str, str, UUID)
         rows = await DB.fetch(
-            f"""{_PATIENT} WHERE $2::text IS NULL OR (last_name, first_name, id) > ($2, $3, $4::uuid)
+            f"""{_PATIENT} WHERE $2::text IS NULL OR (last_name, first_name, id) > ($2, $3, $4)
             ORDER BY last_name, first_name, id LIMIT $1""",
             size + 1,
             *(key or (None, None, None)),

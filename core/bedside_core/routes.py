@@ -33,6 +33,9 @@ class Gate:
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Let the actor pass or raise the refusal."""
         platform: Platform = connection.app.state.platform
+        scope: Any = connection.scope
+        if scope.get("refusal") is not None:  # who asks could not be told: the database is away
+            raise scope["refusal"]
         await platform.access.require(actor_of(connection), self.permission, feature=self.feature)
 
 

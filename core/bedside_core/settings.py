@@ -48,6 +48,8 @@ def setting(
     *,
     scopes: Iterable[Scope] = (Scope.PRACTICE,),
     feature: str | None = None,
+    least: int | None = None,
+    most: int | None = None,
 ) -> Any:
     """Declare one setting of a settings dataclass.
 
@@ -56,8 +58,11 @@ def setting(
         doc: what it does, shown in the schema and in forms.
         scopes: who may give it a value of their own.
         feature: the feature without which it can't be changed.
+        least: the smallest value of a number.
+        most: the largest value of a number.
     """
-    return dataclasses.field(default=default, metadata={"doc": doc, "scopes": frozenset(scopes), "feature": feature})
+    facts = {"doc": doc, "scopes": frozenset(scopes), "feature": feature, "least": least, "most": most}
+    return dataclasses.field(default=default, metadata=facts)
 
 
 def faults_of(settings: type) -> list[str]:
@@ -133,6 +138,9 @@ class Settings:
                 msgspec.convert(value, hints[name])
             except msgspec.ValidationError as error:
                 raise errors.InvalidInput("The value has the wrong type.", field=("patch", name)) from error
+            least, most = fields[name].metadata["least"], fields[name].metadata["most"]
+            if (least is not None and value < least) or (most is not None and value > most):
+                raise errors.InvalidInput(f"The value is from {least} to {most}.", field=("patch", name))
         async with unit() as work:
             await DB.execute(
                 """INSERT INTO setting (id, practice_id, plugin, member_id, stored) VALUES ($1, $2, $3, $4, $5)

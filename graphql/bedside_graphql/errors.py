@@ -8,6 +8,7 @@ document, its literals and its variables may hold health data, so none of them i
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import traceback
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from bedside_core.errors import Problem
 
 log = structlog.get_logger("bedside.graphql")
 
+_SNAKE = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
 _LONGEST_MESSAGE = 1_000
 _AWAY: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
@@ -81,7 +83,10 @@ def format_error(error: GraphQLError, request_id: str, operation: Names | None =
         entry["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
     if error.path:
         entry["path"] = error.path
-    entry["extensions"] = problem.extensions() | {"requestId": request_id}
+    extensions = problem.extensions() | {"requestId": request_id}
+    if problem.field:  # services name fields as Python does
+        extensions["field"] = [_SNAKE.sub(lambda found: found[1].upper(), part) for part in problem.field]
+    entry["extensions"] = extensions
     return entry
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -113,6 +114,8 @@ def read_request(body: bytes | msgspec.Raw, config: GraphQLConfig) -> GraphQLReq
         raise problems.BadRequest("The request must be a JSON object.") from None
     except JSON_FAULTS:
         raise problems.BadRequest("The request is not JSON in UTF-8.") from None
+    if _holds_nul(members.variables, variables) or (query is not None and _NUL.search(query)):
+        raise problems.BadRequest("Texts can't contain the character NUL, U+0000.", field=("variables",))
     if query is not None and len(query.encode()) > config.max_document_bytes:
         raise problems.DocumentTooLarge(
             "The document is too long.", field=("query",), detail={"limit": config.max_document_bytes}
@@ -128,6 +131,27 @@ def read_request(body: bytes | msgspec.Raw, config: GraphQLConfig) -> GraphQLReq
         operation_name=operation_name or None,
         extensions=extensions,
     )
+
+
+_NUL = re.compile(r"\0|\\u0000|\\u\{0+\}")
+"""NUL in a document, raw or escaped. PostgreSQL stores none, so it is refused once and for all."""
+
+
+def _holds_nul(raw: msgspec.Raw, value: object) -> bool:
+    """Tell whether any text in the variables holds NUL; most are cleared by a look at their bytes."""
+    if b"\\u0000" not in bytes(raw):
+        return False
+    waiting: list[object] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if "\0" in item:
+                return True
+        elif isinstance(item, dict):
+            waiting += [*cast("dict[str, object]", item), *cast("dict[str, object]", item).values()]
+        elif isinstance(item, list):
+            waiting += cast("list[object]", item)
+    return False
 
 
 def _string(name: str, raw: msgspec.Raw) -> str | None:

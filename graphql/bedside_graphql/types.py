@@ -4,7 +4,7 @@ import re
 import uuid
 import zoneinfo
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, NewType, TypeVar
 
 import phonenumbers
@@ -20,15 +20,21 @@ Phone = NewType("Phone", str)
 Zone = NewType("Zone", str)
 """An IANA time zone."""
 
+_YEARS = range(1800, 9000)
+"""What can be meant. The ends of what a datetime holds stand for infinity in PostgreSQL, and break sums with spans."""
+
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
 def _instant(value: Any) -> datetime:
     if isinstance(value, str) and _INSTANT.fullmatch(value):
         try:
-            return datetime.fromisoformat(value.upper())
-        except ValueError:
+            instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
             pass
+        else:
+            if instant.year in _YEARS:
+                return instant
     raise GraphQLError("This is not an RFC 3339 instant with an offset, e.g. 2026-01-31T09:30:00Z.")
 
 
@@ -39,9 +45,12 @@ def _instant_text(value: datetime) -> str:
 def _date(value: Any) -> date:
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
         try:
-            return date.fromisoformat(value)
+            day = date.fromisoformat(value)
         except ValueError:
             pass
+        else:
+            if day.year in _YEARS:
+                return day
     raise GraphQLError("This is not a date, e.g. 2026-01-31.")
 
 
@@ -171,6 +180,6 @@ def client_id_of(value: str) -> str:
     Raises:
         errors.InvalidInput: empty or longer than 100 characters.
     """
-    if not 1 <= len(value) <= 100:
-        raise errors.InvalidInput("A clientId has 1 to 100 characters.", field=("clientId",))
+    if not 1 <= len(value) <= 100 or "\0" in value:
+        raise errors.InvalidInput("A clientId has 1 to 100 characters, none of them NUL.", field=("clientId",))
     return value

@@ -41,7 +41,10 @@ async def move_clock(request: Request[Any, Any, Any]) -> Response[dict[str, str]
         raise errors.InvalidInput('Send {"seconds": 3600}.', field=("seconds",)) from error
     if abs(move.seconds) > LONGEST_SECONDS:
         raise errors.InvalidInput("Time moves by at most ten years at once.", field=("seconds",))
-    await platform.clock.move(timedelta(seconds=move.seconds))
+    try:
+        await platform.clock.move(timedelta(seconds=move.seconds))
+    except ValueError as error:
+        raise errors.InvalidInput("Time moves by a hundred years at most.", field=("seconds",)) from error
     return Response({"now": platform.clock.now().isoformat()})
 
 

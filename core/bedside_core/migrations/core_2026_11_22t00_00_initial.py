@@ -148,10 +148,10 @@ PRACTICES = [
         "SELECT p.id, p.name, p.zone FROM practice p WHERE p.id = wanted",
     ),
     *definer_function(
-        "practice_page(size int, after_name text, after_id text)",
+        "practice_page(size int, after_name text, after_id uuid)",
         "TABLE (id uuid, name text, zone text)",
         """SELECT p.id, p.name, p.zone FROM practice p
-        WHERE after_name IS NULL OR (p.name, p.id) > (after_name, after_id::uuid) ORDER BY p.name, p.id LIMIT size""",
+        WHERE after_name IS NULL OR (p.name, p.id) > (after_name, after_id) ORDER BY p.name, p.id LIMIT size""",
     ),
     *definer_function("practice_ids()", "SETOF uuid", "SELECT id FROM practice ORDER BY id"),
     # Every change of a practice's plan or of its people's rights raises the position, in the change's transaction.

@@ -3,6 +3,7 @@
 import asyncio
 import enum
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated
 
@@ -79,7 +80,7 @@ class Conversation:
         after: After = None,
         last: Annotated[int | None, strawberry.argument(description="How many from the end, at most 100.")] = None,
         before: Annotated[str | None, strawberry.argument(description="Cursor before which the page ends.")] = None,
-    ) -> Connection[Message]:
+    ) -> Connection[Message] | None:
         """Return a page of messages."""
         page = await _service(info).messages(uuid_of(self.id), first=first, after=after, last=last, before=before)
         return connection(page, _message)
@@ -186,11 +187,9 @@ class ChatSubscription:
     ) -> AsyncGenerator[Message, None]:
         """Follow a conversation."""
         stream = _service(info).added(info.context.signed_in(), uuid_of(conversation_id), after)
-        try:
-            async for message in stream:
+        async with aclosing(stream) as messages:
+            async for message in messages:
                 yield _message(message)
-        finally:
-            await stream.aclose()
 
 
 PART = GraphQLPart(query=ChatQuery, mutation=ChatMutation, subscription=ChatSubscription)

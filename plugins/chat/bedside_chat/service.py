@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -34,9 +35,6 @@ from bedside_core.api import (
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
-LONGEST_MESSAGE = 10_000
-"""Most characters of one message, whatever a practice has set."""
-
 REPLAY = 100
 """Messages read at once while a subscription replays."""
 
@@ -55,7 +53,7 @@ _SEND = f"""
 WITH first AS (
     {_MESSAGE} WHERE conversation_id = $2 AND sender_id = $4 AND client_id = $6
 ), moved AS (
-    UPDATE conversation SET "position" = "position" + 1, active_at = $7
+    UPDATE conversation SET "position" = "position" + 1, active_at = greatest(active_at, $7)
     WHERE id = $2 AND NOT EXISTS (SELECT FROM first) RETURNING id, practice_id, "position"
 ), sent AS (
     INSERT INTO message (id, practice_id, conversation_id, "position", sender_id, body, client_id, sent_at)
@@ -191,11 +189,9 @@ class ChatService:
         await self._platform.access.require(actor, "chat.send", conversation_id)
         if not body.strip():
             raise InvalidInput("A message needs a text.", field=("body",))
-        longest = min((await self._platform.settings.read(ChatSettings)).longest_message, LONGEST_MESSAGE)
+        longest = (await self._platform.settings.read(ChatSettings)).longest_message
         if len(body) > longest:
             raise InvalidInput(f"A message has at most {longest} characters.", field=("body",))
-        if "\0" in body:
-            raise InvalidInput("A message can't contain the NUL character.", field=("body",))
         try:
             message, retried = await self._insert(practice_id, conversation_id, person_id, body, client_id)
         except asyncpg.UniqueViolationError:  # the same id came twice at once; by now the first one is there
@@ -240,13 +236,13 @@ class ChatService:
         Raises:
             InvalidInput: both directions at once, or a foreign cursor.
         """
-        if last is not None and (first is not None or after is not None):
+        if (last is not None or before is not None) and (first is not None or after is not None):
             raise InvalidInput("Either `first` and `after`, or `last` and `before`.", field=("last",))
         if last is None and before is None:
             size, key = page_size(first), key_of(after, int)
-            rows = await self._rows(conversation_id, int(key[0]) if key else 0, size + 1)
+            rows = await self._rows(conversation_id, key[0] if key else 0, size + 1)
             return page_of([_message(row) for row in rows], size, lambda item: (item.position,), after=after)
-        size, key = page_size(last), key_of(before, int)
+        size, key = page_size(last, "last"), key_of(before, int, argument="before")
         rows = await DB.fetch(
             f"""{_MESSAGE} WHERE conversation_id = $1 AND ($2::bigint IS NULL OR "position" < $2)
             ORDER BY "position" DESC LIMIT $3""",
@@ -278,15 +274,20 @@ class ChatService:
         """
         await self._platform.access.require(actor, "chat.read", conversation_id)
         key = key_of(after, int)
-        cursor = int(key[0]) if key else (await self._one(actor, conversation_id)).position
+        position = (await self._one(actor, conversation_id)).position
+        cursor = position if key is None else key[0]
+        if cursor > position:  # it would be deaf until as many messages have come
+            raise InvalidInput("This cursor is beyond the conversation's last message.", field=("after",))
 
         async def read(position: int) -> list[tuple[int, Message]]:
             await self._platform.access.require(actor, "chat.read", conversation_id)
             rows = await self._rows(conversation_id, position, REPLAY)
             return [(row["position"], _message(row)) for row in rows]
 
-        async for message in follow(self._platform.live, Topic(CONVERSATION_STREAM, conversation_id), read, cursor):
-            yield message
+        topic = Topic(CONVERSATION_STREAM, conversation_id)
+        async with aclosing(follow(self._platform.live, topic, read, cursor)) as messages:
+            async for message in messages:
+                yield message
 
     async def participants(self, conversation_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
         """Return the persons of each conversation, in the order in which they joined."""
@@ -303,12 +304,12 @@ class ChatService:
         return {row["id"]: row["position"] for row in rows}
 
     async def _page(self, person_id: UUID, *, first: int | None, after: str | None) -> Page[Conversation]:
-        size, key = page_size(first), key_of(after, int, str)
+        size, key = page_size(first), key_of(after, int, UUID)
         rows = await DB.fetch(
-            f"""{_LIST} AND ($2::timestamptz IS NULL OR (c.active_at, c.id) < ($2, $3::uuid))
+            f"""{_LIST} AND ($2::timestamptz IS NULL OR (c.active_at, c.id) < ($2, $3))
             ORDER BY c.active_at DESC, c.id DESC LIMIT $4""",
             person_id,
-            _EPOCH + timedelta(microseconds=int(key[0])) if key else None,
+            _instant(key[0]) if key else None,
             key[1] if key else None,
             size + 1,
         )
@@ -332,6 +333,18 @@ class ChatService:
             position,
             size,
         )
+
+
+def _instant(microseconds: int) -> datetime:
+    """Return the instant in a cursor.
+
+    Raises:
+        InvalidInput: nothing was active so late.
+    """
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        raise InvalidInput("This is not a cursor of this list.", field=("after",)) from None
 
 
 def _message(row: Row) -> Message:

@@ -11,4 +11,4 @@ from bedside_core.api import setting
 class ChatSettings:
     """How a practice chats."""
 
-    longest_message: int = setting(10_000, "Most characters of one message; 1 to 10,000.")
+    longest_message: int = setting(10_000, "Most characters of one message; 1 to 10,000.", least=1, most=10_000)

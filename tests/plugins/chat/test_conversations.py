@@ -86,7 +86,7 @@ async def test_the_list_is_by_last_activity_and_pages_hold_while_it_moves(ward: 
     assert top == [{"id": ward.conversation, "lastMessage": {"body": "to the top"}}]
 
 
-@pytest.mark.parametrize("body", ["", "  \n", "x" * 10_001, "a\0b"])
+@pytest.mark.parametrize("body", ["", "  \n", "x" * 10_001])
 async def test_a_message_that_is_none_is_refused_and_nothing_is_written(ward: Ward, body: str) -> None:
     refused = await ward.deployment.ask(SEND, ward.ada.token, i=ward.conversation, b=body, c="m-1")
     [error] = refused["errors"]
