@@ -290,5 +290,5 @@ def _check(values: Mapping[str, Any]) -> None:
             raise InvalidInput(f"This is between {lowest} and {highest}.", field=(name,))
     if values["diastolic"] >= values["systolic"]:
         raise InvalidInput("The lower blood pressure is lower than the upper one.", field=("diastolic",))
-    if len(values["note"]) > LONGEST_NOTE or "\0" in values["note"]:
-        raise InvalidInput(f"A note has at most {LONGEST_NOTE} characters, NUL not among them.", field=("note",))
+    if len(values["note"]) > LONGEST_NOTE:
+        raise InvalidInput(f"A note has at most {LONGEST_NOTE} characters.", field=("note",))
