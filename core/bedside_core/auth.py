@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
+from threading import BoundedSemaphore
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -26,7 +28,18 @@ COOKIE = "__Host-bedside"
 SESSION_STREAM = "session"
 """Kind of live stream that tells the end of a session: position 0 is open, 1 is ended."""
 
+HASHING_THREADS = 2
+"""How many passwords are hashed at the same time: on threads of their own, or all cores would be busy with it."""
+
+HASHING_WAITING = 16
+"""How many sign-ins more may wait for that, which takes a second or two."""
+
+HASHING_RETRY_SECONDS = 2
+"""After how many seconds those who may not should come back."""
+
 _passwords = PasswordHasher()
+_hashing = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="bedside-hashing")
+_places = BoundedSemaphore(HASHING_THREADS + HASHING_WAITING)
 
 
 class Role(StrEnum):
@@ -79,8 +92,8 @@ def token_hash(token: str) -> bytes:
 
 
 async def hash_password(password: str) -> str:
-    """Return the argon2id hash of a password (about 100 ms, in a thread)."""
-    return await asyncio.to_thread(_passwords.hash, password)
+    """Return the argon2id hash of a password (about 100 ms, in a thread, once it is its turn)."""
+    return await asyncio.wrap_future(_hashing.submit(_passwords.hash, password))
 
 
 @cache
@@ -90,7 +103,11 @@ def _nobody() -> str:
 
 
 async def _fits(password: str, stored: str | None) -> bool:
-    """Compare in the same time whether or not there is such an account (A6)."""
+    """Compare in the same time whether or not there is such an account (A6).
+
+    Raises:
+        errors.RateLimited: too many comparisons wait already; nothing was compared.
+    """
 
     def verify() -> bool:
         try:
@@ -98,7 +115,16 @@ async def _fits(password: str, stored: str | None) -> bool:
         except (VerificationError, InvalidHashError):
             return False
 
-    return await asyncio.to_thread(verify)
+    if not _places.acquire(blocking=False):
+        raise errors.RateLimited(
+            "Too many people are signing in at this moment.",
+            way_on=f"Wait {HASHING_RETRY_SECONDS} seconds.",
+            detail={"retryAfter": HASHING_RETRY_SECONDS},
+        )
+    work = _hashing.submit(verify)
+    # A caller who goes away frees no thread that is at work: the place is given back when the work is over.
+    work.add_done_callback(lambda _: _places.release())
+    return await asyncio.wrap_future(work)
 
 
 class Auth:
@@ -116,7 +142,7 @@ class Auth:
     @staticmethod
     async def warm_up() -> None:
         """Make the hash for unknown addresses beforehand, or the first such sign-in would take twice as long (A6)."""
-        await asyncio.to_thread(_nobody)
+        await asyncio.wrap_future(_hashing.submit(_nobody))
 
     async def sign_in(self, email: str, password: str) -> tuple[str, Actor]:
         """Open a session.
@@ -130,6 +156,7 @@ class Auth:
 
         Raises:
             errors.Unauthenticated: unknown address or wrong password, told alike (A6).
+            errors.RateLimited: too many people are signing in at this moment; no password was looked at.
         """
         row = await DB.fetchrow("SELECT * FROM auth_account($1)", email.strip()[:320])
         if not await _fits(password[:1024], row["password_hash"] if row else None) or row is None:

@@ -1,4 +1,4 @@
-"""What an operation may cost: its fields, each multiplied by the page sizes of the lists around it (G4).
+"""What an operation may cost: its fields by weight, each multiplied by the page sizes of the lists around it (G4).
 
 The cost is worked out from the document once, as a sum in which only page sizes given by variables are left open, and
 evaluated with the variables of each request before anything is executed.
@@ -7,7 +7,8 @@ evaluated with the variables of each request before anything is executed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, cast
 
 from graphql import (
@@ -32,6 +33,7 @@ from graphql import (
 
 from bedside_core.paging import LARGEST_PAGE, USUAL_PAGE
 from bedside_graphql.measure import INTROSPECTION
+from bedside_graphql.weight import weight_of
 
 MUTATION = 10
 """What a mutation's root field costs, in fields."""
@@ -49,16 +51,31 @@ class PageSize:
     Args:
         usual: the size where no variable tells it.
         variable: the variable that does.
+        beside: the size by another argument of the same field; the larger counts.
     """
 
     usual: int
     variable: str | None = None
+    beside: PageSize | None = None
 
     def of(self, variables: Mapping[str, Any]) -> int:
-        """Return the size with these variables, clamped as the lists themselves clamp it (G2)."""
-        value: object = variables.get(self.variable) if self.variable else None
-        size = value if isinstance(value, int) and not isinstance(value, bool) else self.usual
-        return max(1, min(size, LARGEST_PAGE))
+        """Return the size with these variables, clamped as the lists themselves clamp it (G2).
+
+        JSON knows no integers: 100.0 and 1e2 are an Int too (GraphQL, 3.5.1). What is none counts as the largest page.
+        """
+        size = self.usual
+        if self.variable is not None and self.variable in variables:
+            value: object = variables[self.variable]
+            if value is None:  # null stands for itself, not for the variable's default
+                size = USUAL_PAGE
+            elif isinstance(value, int) and not isinstance(value, bool):
+                size = value
+            elif isinstance(value, float) and value.is_integer():
+                size = int(value)
+            else:
+                size = LARGEST_PAGE
+        size = max(1, min(size, LARGEST_PAGE))
+        return size if self.beside is None else max(size, self.beside.of(variables))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,7 @@ class Cost:
 
     def times(self, size: PageSize) -> Cost:
         """Return this cost once for each item of a page."""
-        if size.variable is not None:
+        if size.variable is not None or size.beside is not None:
             return Cost(0, ((size, self),)) if self.fixed or self.pages else self
         number = size.of({})
         return Cost(self.fixed * number, tuple((page, each.times(size)) for page, each in self.pages))
@@ -196,17 +213,20 @@ class _Counter:
 
     def _field(self, node: FieldNode, parent: GraphQLNamedType, *, paged: bool) -> Cost:
         field = self._schema.get_field(cast(GraphQLCompositeType, parent), node.name.value)
-        if field is None or node.selection_set is None:
+        if field is None:
             return _ONE
+        itself = Cost(weight_of(field))
+        if node.selection_set is None:
+            return itself
         size = self._page(node, field)
         kind = cast(Any, field).type
         named = cast(GraphQLNamedType, get_named_type(kind))
         below = self.selections(node.selection_set, named, paged=size is not None)
         if size is not None:
-            return below.times(size).plus(_ONE)
+            return below.times(size).plus(itself)
         if is_list_type(get_nullable_type(kind)) and not paged:
-            return below.plus(_ONE).times(PageSize(self._length(parent, node.name.value)))
-        return below.plus(_ONE)
+            return below.plus(itself).times(PageSize(self._length(parent, node.name.value)))
+        return below.plus(itself)
 
     def _length(self, parent: GraphQLNamedType, field: str) -> int:
         if parent.name.startswith("__"):
@@ -229,6 +249,6 @@ class _Counter:
             elif isinstance(argument.value, IntValueNode):
                 sizes.append(PageSize(int(argument.value.value)))
         if sizes:
-            return max(sizes, key=lambda size: LARGEST_PAGE if size.variable else size.usual)
+            return reduce(lambda one, other: replace(one, beside=other), sizes)
         defaults: list[object] = [argument.default_value for argument in offered]
         return PageSize(max((value for value in defaults if isinstance(value, int)), default=USUAL_PAGE))

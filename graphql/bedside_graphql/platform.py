@@ -13,6 +13,10 @@ from bedside_graphql.context import Info
 from bedside_graphql.gate import gate, public
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.types import After, Connection, First, Phone, Zone, connection, uuid_of
+from bedside_graphql.weight import weighed
+
+SIGN_IN_WEIGHT = 500
+"""What a sign-in counts as: a slow hash of the password, a tenth of a second or more of a core's time."""
 
 strawberry.enum(auth.Role, description="What a person is in a practice, or the deployment's operator.")
 strawberry.enum(access.Reason, name="FeatureReason", description="Why a feature is on or off.")
@@ -271,7 +275,7 @@ class PlatformMutation:
 
     @strawberry.mutation(
         description="Sign in with e-mail address and password. The token counts from the next request on.",
-        extensions=[public],
+        extensions=[public, weighed(SIGN_IN_WEIGHT)],
     )
     async def sign_in(
         self,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from datetime import timedelta
+from typing import Literal
 
 import asyncpg
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 from core_stage import PASSWORD, assembled_with, joined, member_of, practice_with
 
-from bedside_core import errors
+from bedside_core import auth, errors
 from bedside_core.auth import SESSION_STREAM, Role, token_hash
 from bedside_core.database import DB
 from bedside_core.live import Topic
@@ -106,3 +111,46 @@ async def test_the_application_role_reads_neither_accounts_nor_tokens(fresh_data
         for table in ("account", "credential", "session", "practice", "clock"):
             with pytest.raises(Exception, match="permission denied"):
                 await DB.fetch(f"SELECT * FROM {table}")
+
+
+@pytest.mark.rule("G4")
+@pytest.mark.promise("G1")
+async def test_sign_ins_beyond_those_that_may_wait_are_refused_before_a_password_is_looked_at(
+    fresh_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = auth.HASHING_THREADS + auth.HASHING_WAITING
+    entered, leave = threading.Semaphore(0), threading.Event()
+
+    class Slow(PasswordHasher):
+        verified = 0
+
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+            self.verified += 1
+            entered.release()
+            assert leave.wait(20)
+            raise VerifyMismatchError
+
+    slow = Slow(time_cost=1, memory_cost=8, parallelism=1)
+    async with assembled_with(fresh_database) as platform:
+        monkeypatch.setattr(auth, "_passwords", slow)
+        waiting = [asyncio.create_task(platform.auth.sign_in("nobody@example.org", "no")) for _ in range(many)]
+        try:
+            for _ in range(auth.HASHING_THREADS):
+                assert await asyncio.to_thread(entered.acquire, timeout=20)
+            async with asyncio.timeout(20):
+                while auth._places._value:  # noqa: ASYNC110 - a semaphore tells nobody that it is empty
+                    await asyncio.sleep(0.01)
+            for _ in range(3):
+                with pytest.raises(errors.RateLimited) as refused:
+                    await platform.auth.sign_in("nobody@example.org", "no")
+                assert refused.value.detail == {"retryAfter": auth.HASHING_RETRY_SECONDS}
+            assert slow.verified == auth.HASHING_THREADS  # the others wait their turn
+        finally:
+            leave.set()
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(each) for each in told] == [errors.Unauthenticated] * many
+        assert slow.verified == many
+        monkeypatch.undo()
+        practice, _ = await practice_with(platform)
+        _, email = await member_of(platform, practice, Role.STAFF)
+        assert (await platform.auth.sign_in(email, PASSWORD))[1].role is Role.STAFF

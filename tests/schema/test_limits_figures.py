@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import strawberry
 from graphql import GraphQLError, get_introspection_query
+from graphql.execution.values import get_variable_values
 from graphql_documents import doubling
 from graphql_world import SCHEMA
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bedside_core import errors
+from bedside_core.paging import LARGEST_PAGE, USUAL_PAGE
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.documents import Documents
 from bedside_graphql.errors import problem_of
 from bedside_graphql.persisted import PersistedDocuments, PersistedFileFault
 from bedside_graphql.ratelimit import RateLimits, wait_seconds
 from bedside_graphql.request import GraphQLRequest, budget_key
+from bedside_graphql.weight import weighed
 
 LISTED = "{ hello }"
 LISTED_ID = f"sha256:{hashlib.sha256(LISTED.encode()).hexdigest()}"
@@ -44,6 +50,10 @@ COSTS: list[Any] = [
     ("query ($n: Int = 3) { items(first: $n) { nodes { items(first: $n) { nodes { name } } } } }", {"n": 10}, 221),
     ("{ ...F ...F } fragment F on Query { items(first: 5) { ...G } } fragment G on Items { nodes { name } }", {}, 22),
     ("{ items(first: 5) { ... { nodes { ... on Item { name } } } } }", {}, 11),
+    ("query ($n: Int) { items(first: $n) { nodes { name } } }", {"n": 100.0}, 201),
+    ("query ($n: Int = 3) { items(first: $n) { nodes { name } } }", {"n": None}, 41),  # null is no default
+    ("query ($n: Int) { items(first: $n, last: 100) { nodes { name } } }", {"n": 1}, 201),  # either may be the larger
+    ("query ($m: Int, $n: Int) { items(first: $m, last: $n) { nodes { name } } }", {"m": 1, "n": 9}, 19),
     ("subscription { count(to: 3) }", {}, 1),
 ]
 
@@ -53,6 +63,61 @@ COSTS: list[Any] = [
 def test_cost_is_fields_times_page_sizes(document: str, variables: dict[str, Any], cost: int) -> None:
     documents = Documents(SCHEMA._schema, GraphQLConfig())
     assert documents.prepare(document, introspection=True).operation(None).cost.of(variables) == cost
+
+
+PAGED = "query ($n: Int) { items(first: $n) { nodes { name } } }"
+VALUES: Any = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5),
+    st.integers(-200, 200).map(float), st.lists(st.integers(), max_size=3),
+)  # fmt: skip
+
+
+@pytest.mark.rule("G4")
+@given(value=VALUES)
+def test_whatever_the_schema_takes_for_a_page_size_is_counted_as_that_page_size(value: object) -> None:
+    operation = Documents(SCHEMA._schema, GraphQLConfig()).prepare(PAGED, introspection=True).operation(None)
+    told = get_variable_values(SCHEMA._schema, operation.node.variable_definitions or (), {"n": value})
+    if isinstance(told, list):  # it is refused before anything runs; what it costs must not be less than a page
+        assert operation.cost.of({"n": value}) >= 3
+        return
+    size = told.coerced["n"]
+    page = USUAL_PAGE if size is None else max(1, min(size, LARGEST_PAGE))
+    assert operation.cost.of({"n": value}) == 1 + 2 * page
+
+
+@strawberry.type
+class Heavy:
+    """A schema with a field that counts as five hundred."""
+
+    @strawberry.field(extensions=[weighed(500)])
+    def hash(self, text: str) -> str:
+        return text
+
+    @strawberry.field(extensions=[weighed(50)])
+    def below(self) -> Heavy:
+        return self
+
+    @strawberry.field
+    def many(self) -> list[Heavy]:
+        return [self]
+
+
+@pytest.mark.rule("G4")
+@pytest.mark.parametrize(
+    ("document", "cost"),
+    [
+        ('{ hash(text: "x") }', 500),
+        ('{ a: hash(text: "x") b: hash(text: "y") }', 1_000),
+        ('{ ...F ...F } fragment F on Heavy { ... { hash(text: "x") } }', 1_000),
+        ('{ below { hash(text: "x") } }', 550),
+        ('{ many { hash(text: "x") } }', 5_010),
+    ],
+)
+def test_a_weighed_field_counts_as_declared_wherever_it_stands(document: str, cost: int) -> None:
+    schema = strawberry.Schema(query=Heavy)._schema
+    documents = Documents(schema, GraphQLConfig())
+    assert documents.prepare(document, introspection=True).operation(None).cost.of({}) == cost
+    assert '@cost(weight: "500")' in strawberry.Schema(query=Heavy).as_str()
 
 
 @pytest.mark.rule("G4")

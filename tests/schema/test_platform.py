@@ -6,10 +6,13 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from argon2 import PasswordHasher
 from deployment import APPS, PASSWORD, served
 
+from bedside_core import auth
 from bedside_core.auth import Role
 from bedside_core.testing import Database
 
@@ -53,6 +56,30 @@ async def test_signing_in_and_out(fresh_database: Database) -> None:
         refused = 'mutation($e: String!) { signIn(email: $e, password: "no") { token } }'
         assert await deployment.code(refused, e=ada.email) == "UNAUTHENTICATED"
         assert await deployment.sign_in(ada.email, PASSWORD) != ada.token
+
+
+@pytest.mark.rule("G4")
+@pytest.mark.promise("G1")
+async def test_many_sign_ins_in_one_document_are_refused_before_a_password_is_looked_at(
+    fresh_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+
+    class Counting(PasswordHasher):
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+            verified.append("once")
+            return super().verify(hash, password)
+
+    async with served(fresh_database) as deployment:
+        ada = await deployment.person(await deployment.practice())
+        monkeypatch.setattr(auth, "_passwords", Counting())
+        sign_in = f'signIn(email: "{ada.email}", password: "{PASSWORD}") {{ token }}'
+        many = " ".join(f"a{number}: {sign_in}" for number in range(30))
+        for document in (f"mutation {{ {many} }}", f"mutation {{ ...M }} fragment M on Mutation {{ {many} }}"):
+            assert await deployment.code(document) == "TOO_COSTLY"
+        assert verified == []
+        assert await deployment.sign_in(ada.email) != ada.token
+        assert verified == ["once"]
 
 
 @pytest.mark.rule("A15")
