@@ -106,7 +106,9 @@ async def stage(
     persisted = PersistedDocuments(documents, only=config.persisted_only, practice_only=world.practice_only)
     executor = Executor(SCHEMA._schema, config, persisted)
 
-    def context(actor: Actor | None, *, request_id: str, client_address: str, live: bool) -> RequestContext:
+    def context(
+        actor: Actor | None, *, request_id: str, client_address: str, live: bool, over_http: bool
+    ) -> RequestContext:
         return Context(actor, request_id, client_address, live, world)
 
     http = GraphQLHTTP(executor, deployment, context)

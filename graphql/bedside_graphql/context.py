@@ -24,6 +24,7 @@ class Context:
         request_id: names the operation in answers and logs (G3).
         client_address: the caller's network address, for limits of those who are not signed in.
         live: whether it is a subscription's, whose loaders must not remember from one event to the next.
+        over_http: whether there is an HTTP answer, which alone can set cookies.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Context:
         request_id: str,
         client_address: str = "",
         live: bool = False,
+        over_http: bool = True,
     ) -> None:
         self.platform = platform
         self.actor = actor
@@ -41,6 +43,8 @@ class Context:
         self.client_address = client_address
         self.set_cookies: list[str] = []
         """Values of `Set-Cookie` headers of the answer, where there is an HTTP answer."""
+        self.over_http = over_http
+        """Whether there is."""
         self._live = live
         self._loaders: dict[object, DataLoader[Any, Any]] = {}
 

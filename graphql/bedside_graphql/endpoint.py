@@ -124,8 +124,17 @@ class Endpoint:
             raise IntrospectionOff("This deployment does not tell its schema.")
         return Response(self.schema.as_str(), media_type="text/plain")
 
-    def _context(self, actor: Actor | None, *, request_id: str, client_address: str, live: bool) -> Context:
-        return Context(self._platform, actor, request_id=request_id, client_address=client_address, live=live)
+    def _context(
+        self, actor: Actor | None, *, request_id: str, client_address: str, live: bool, over_http: bool
+    ) -> Context:
+        return Context(
+            self._platform,
+            actor,
+            request_id=request_id,
+            client_address=client_address,
+            live=live,
+            over_http=over_http,
+        )
 
     async def _practice_only(self, practice_id: UUID) -> bool:
         return (await self._platform.settings.read(GraphQLSettings)).persisted_only

@@ -67,6 +67,7 @@ class GraphQLHTTP:
             request_id=request_id_of(scope) or secrets.token_hex(8),
             client_address=address[0] if address else "",
             live=False,
+            over_http=True,
         )
         media = chosen(headers.get("accept"))
         try:

@@ -128,7 +128,9 @@ class Operations:
                         await self._send(messages.error(id, answer.body["errors"]))
 
     def _context(self, request_id: str, *, live: bool) -> RequestContext:
-        return self._make_context(self.actor, request_id=request_id, client_address=self._client_address, live=live)
+        return self._make_context(
+            self.actor, request_id=request_id, client_address=self._client_address, live=live, over_http=False
+        )
 
     async def _run(self, id: str, running: Running, request: GraphQLRequest, context: RequestContext) -> None:
         ready: Ready | None = None

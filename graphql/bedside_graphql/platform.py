@@ -286,8 +286,16 @@ class PlatformMutation:
             bool, strawberry.argument(description="Browsers of our origin: set an HttpOnly cookie instead of a token.")
         ] = False,
     ) -> SignedIn | None:
-        """Open a session."""
+        """Open a session.
+
+        Raises:
+            errors.InvalidInput: a cookie was asked for over a socket.
+        """
         platform = info.context.platform
+        if cookie and not info.context.over_http:
+            raise errors.InvalidInput(
+                "A socket has no answer that could set a cookie.", way_on="Sign in over HTTP.", field=("cookie",)
+            )
         token, actor = await platform.auth.sign_in(email, password)
         if cookie:
             info.context.set_cookies.append(auth.session_cookie(token, platform.auth.lasts))
@@ -298,8 +306,9 @@ class PlatformMutation:
         description="End the session: HTTP at once, its sockets on every server within a second.", extensions=[public]
     )
     async def sign_out(self, info: Info) -> bool | None:
-        """End the session."""
+        """End the session; what the document goes on with is done as nobody."""
         await info.context.platform.auth.sign_out(info.context.signed_in())
+        info.context.actor = None
         info.context.set_cookies.append(auth.session_cookie("", None))
         return True
 

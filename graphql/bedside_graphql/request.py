@@ -49,8 +49,10 @@ class RequestContext(Protocol):
 class MakeContext(Protocol):
     """Makes the context of one operation."""
 
-    def __call__(self, actor: Actor | None, *, request_id: str, client_address: str, live: bool) -> RequestContext:
-        """Return it; `live` says that it serves all the events of a subscription."""
+    def __call__(
+        self, actor: Actor | None, *, request_id: str, client_address: str, live: bool, over_http: bool
+    ) -> RequestContext:
+        """Return it; `live`: it serves all the events of a subscription; `over_http`: the answer can set cookies."""
         ...
 
 

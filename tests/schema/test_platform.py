@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+import asyncpg
 import pytest
 from argon2 import PasswordHasher
 from deployment import APPS, PASSWORD, served
@@ -22,6 +23,15 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def database_apps() -> tuple[str, ...]:
     return APPS
+
+
+async def sessions(database: Database) -> int:
+    """How many sign-ins are stored."""
+    owner = await asyncpg.connect(database.owner_dsn)
+    try:
+        return await owner.fetchval("SELECT count(*) FROM session")
+    finally:
+        await owner.close()
 
 
 async def test_who_one_is_and_what_the_practice_has(fresh_database: Database) -> None:
@@ -56,6 +66,40 @@ async def test_signing_in_and_out(fresh_database: Database) -> None:
         refused = 'mutation($e: String!) { signIn(email: $e, password: "no") { token } }'
         assert await deployment.code(refused, e=ada.email) == "UNAUTHENTICATED"
         assert await deployment.sign_in(ada.email, PASSWORD) != ada.token
+
+
+SETTING = "query { graphqlSettings { persistedOnly } }"
+INSIST = "updateGraphqlSettings(patch: { persistedOnly: true }) { persistedOnly }"
+
+
+@pytest.mark.rule("A10")
+async def test_what_follows_signing_out_in_the_same_document_is_done_as_nobody(fresh_database: Database) -> None:
+    async with served(fresh_database) as deployment:
+        practice = await deployment.practice()
+        ada, ben = await deployment.person(practice, Role.OWNER), await deployment.person(practice, Role.OWNER)
+        body = await deployment.ask(f"mutation {{ signOut {INSIST} }}", ada.token)
+        assert body["data"] == {"signOut": True, "updateGraphqlSettings": None}
+        [error] = body["errors"]
+        assert (error["path"], error["extensions"]["code"]) == (["updateGraphqlSettings"], "UNAUTHENTICATED")
+        assert (await deployment.data(SETTING, ben.token))["graphqlSettings"] == {"persistedOnly": False}
+
+
+async def test_a_cookie_is_set_over_http_and_refused_over_a_socket(fresh_database: Database) -> None:
+    async with served(fresh_database) as deployment:
+        ada = await deployment.person(await deployment.practice())
+        before = await sessions(fresh_database)
+        sign_in = f'mutation {{ signIn(email: "{ada.email}", password: "{PASSWORD}", cookie: true) {{ token }} }}'
+        async with deployment.socket() as socket:
+            key = await socket.subscribe(sign_in)
+            message = await socket.receive()
+            [error] = message["payload"]["errors"]
+            assert (message["id"], message["payload"]["data"]) == (key, {"signIn": None})
+            assert (error["extensions"]["code"], error["extensions"]["field"]) == ("INVALID_INPUT", ["cookie"])
+        assert await sessions(fresh_database) == before
+        answer = await deployment.http.post("/graphql", json={"query": sign_in})
+        assert answer.json()["data"] == {"signIn": {"token": None}}
+        assert answer.headers["set-cookie"].startswith("__Host-bedside=")
+        assert await sessions(fresh_database) == before + 1
 
 
 @pytest.mark.rule("G4")
