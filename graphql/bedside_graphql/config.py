@@ -33,7 +33,11 @@ class GraphQLConfig(BaseSettings):
 
     operations_per_socket: int = Field(default=50, ge=1, description="Most operations open on one socket.")
     sockets_per_session: int = Field(default=20, ge=1, description="Most sockets of one sign-in.")
-    sockets_per_address: int = Field(default=100, ge=1, description="Most sockets of one address without a sign-in.")
+    sockets_per_address: int = Field(
+        default=100,
+        ge=1,
+        description="Most sockets of one address without a sign-in; again as many that have not begun.",
+    )
 
     deadline_seconds: float = Field(default=10.0, gt=0, description="Longest time of an operation, or of one event.")
     init_seconds: float = Field(default=10.0, gt=0, description="Longest wait for a socket's `connection_init`.")

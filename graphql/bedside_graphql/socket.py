@@ -74,7 +74,7 @@ class Socket:
         self.meant = meant
         self.client_address = client_address
         self.counted: tuple[str, str] | None = None
-        """On whose account the socket is counted, once it was let in."""
+        """On whose account it is counted: while it waits its address, once it was let in its session or address."""
         self._door = door
         self._config = config
         self._receive = receive
@@ -180,7 +180,7 @@ class Socket:
         if self._began.is_set():
             raise Closed(messages.TOO_MANY_INITS)
         self._began.set()
-        given = message.payload.get("authorization")
+        given = next((value for key, value in message.payload.items() if key.lower() == "authorization"), None)
         if given is not None:
             kind, _, token = str(given).partition(" ")
             self.token, self.meant = (token.strip() if kind.lower() == "bearer" else ""), True

@@ -95,6 +95,11 @@ class GraphQLSockets:
             await _close(send, messages.RESTART if spoken else messages.SUBPROTOCOL_NOT_ACCEPTABLE)
             return
         address: tuple[str, int] | None = handshake.get("client")
+        client_address = address[0] if address else ""
+        waiting = ("waiting", budget_key(None, client_address)[1])
+        if self._number[waiting] >= self._executor.config.sockets_per_address:
+            await _close(send, messages.TOO_MANY_SOCKETS)
+            return
         socket = Socket(
             self,
             self._executor.config,
@@ -102,9 +107,10 @@ class GraphQLSockets:
             cast(Any, send),
             token=token_of(handshake, headers, self._config),
             meant="authorization" in headers,
-            client_address=address[0] if address else "",
+            client_address=client_address,
         )
         self._open.add(socket)
+        self._count(socket, waiting)
         self._empty.clear()
         try:
             await socket.serve()
@@ -144,8 +150,7 @@ class GraphQLSockets:
         if self._number[key] >= (limits.sockets_per_address if actor is None else limits.sockets_per_session):
             raise Closed(messages.TOO_MANY_SOCKETS)
         socket.actor = actor
-        socket.counted = key
-        self._number[key] += 1
+        self._count(socket, key)
         if actor is not None:
             self._following.join((SESSION_STREAM, actor.session_id), socket, self._session_moved)
             if actor.practice_id is not None:
@@ -165,12 +170,19 @@ class GraphQLSockets:
         self._open.discard(socket)
         for topic in _topics(socket.actor):
             self._following.leave(topic, socket)
+        self._count(socket, None)
+        if not self._open:
+            self._empty.set()
+
+    def _count(self, socket: Socket, key: tuple[str, str] | None) -> None:
+        """Count a socket on another account than before: an address that waits, a session or address let in, none."""
         if socket.counted is not None:
             self._number[socket.counted] -= 1
             if not self._number[socket.counted]:
                 del self._number[socket.counted]
-        if not self._open:
-            self._empty.set()
+        socket.counted = key
+        if key is not None:
+            self._number[key] += 1
 
     async def look_again(self, socket: Socket) -> None:
         """End a socket whose session has ended, expired, or become another actor's.

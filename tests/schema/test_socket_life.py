@@ -189,6 +189,33 @@ async def test_one_more_socket_of_an_address_without_sign_in_closes_with_4430(he
         await client.close()
 
 
+@pytest.mark.promise("G1")
+async def test_sockets_that_have_not_begun_are_counted_by_their_address(here: Stage) -> None:
+    here.world.sign_in("token")
+    silent = [await here.connect() for _ in range(2)]
+    await until(lambda: len(here.sockets) == 2)
+    further = await here.connect()
+    assert await further.closed() == (4430, "Too many sockets")
+    assert len(here.sockets) == 2
+    for client in silent:  # once they have begun they count on their sign-in, and others may begin
+        await client.send({"type": "connection_init", "payload": {"authorization": "Bearer token"}})
+        assert await client.receive() == {"type": "connection_ack"}
+    silent.append(await here.ready())
+    for client in silent:
+        await client.close()
+
+
+@pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
+async def test_the_token_is_found_however_its_name_is_written(here: Stage, name: str) -> None:
+    actor = here.world.sign_in("token")
+    client = await here.connect()
+    await client.send({"type": "connection_init", "payload": {name: "Bearer token"}})
+    assert await client.receive() == {"type": "connection_ack"}
+    await client.subscribe("1", "{ me }")
+    assert (await client.receive())["payload"]["data"] == {"me": str(actor.account_id)}
+    await client.close()
+
+
 async def test_the_server_pings_and_closes_with_4432_where_no_pong_comes() -> None:
     async with stage(ping_seconds=0.02, pong_seconds=0.1) as here:
         client = await here.ready()
