@@ -313,7 +313,7 @@ class Access:
         declared = self.permissions.get(permission)
         if declared is None:
             raise errors.InvalidInput(
-                f"There is no action {permission!r}.",
+                f"There is no action {permission[:100]!r}.",
                 way_on="`permission` in @gated(…) in the schema names the actions.",
                 field=("action",),
             )

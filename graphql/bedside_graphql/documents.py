@@ -31,7 +31,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from bedside_graphql import problems
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.cost import Cost, cost_of, introspection_only, root_fields
-from bedside_graphql.errors import told
+from bedside_graphql.errors import shortened, told
 from bedside_graphql.measure import INTROSPECTION, measure
 from bedside_graphql.persisted import digest_of
 
@@ -200,7 +200,7 @@ class Documents:
                 "The operation repeats too many fields.", way_on="Split it into several.", detail={"limit": COMPARISONS}
             )
         if faults:
-            raise told(problems.ValidationFailed(faults[0].message), faults[0])
+            raise told(problems.ValidationFailed(shortened(faults[0].message)), faults[0])
         fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
         operations = [
             self._operation(document, digest, node, fragments)
@@ -219,7 +219,7 @@ class Documents:
                 raise problems.TooManyTokens("The document has too many tokens.", detail={"limit": limit}) from None
             if error.message.endswith("nested too deeply. Parsing aborted."):
                 raise problems.TooDeep("The document is nested too deeply.") from None
-            raise told(problems.ParseFailed(error.message), error) from None
+            raise told(problems.ParseFailed(shortened(error.message)), error) from None
 
     def _operation(
         self,

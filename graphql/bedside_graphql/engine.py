@@ -30,7 +30,7 @@ from bedside_core.access import operation as one_operation
 from bedside_core.guard import place_of
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.documents import Operation
-from bedside_graphql.errors import contained, told
+from bedside_graphql.errors import contained, shortened, told
 from bedside_graphql.persisted import digest_of
 from bedside_graphql.request import RequestContext
 
@@ -136,7 +136,7 @@ class CoreEngine:
 
             validate_input_value(variables.get(name), cast(Any, kind), noted, self._hide_suggestions)
         problem = errors.InvalidInput(
-            error.message, way_on="Compare the value with the schema.", field=field[0] if field else ()
+            shortened(error.message), way_on="Compare the value with the schema.", field=field[0] if field else ()
         )
         return told(problem, error)
 
@@ -202,7 +202,7 @@ class Introspection:
         async with self._turn:
             result = self._known.get(key) or await asyncio.to_thread(self._run, operation, variables)
         if result.data is None and result.errors:
-            raise told(errors.InvalidInput(result.errors[0].message), result.errors[0])
+            raise told(errors.InvalidInput(shortened(result.errors[0].message)), result.errors[0])
         self._known[key] = result
         self._known.move_to_end(key)
         if len(self._known) > self.REMEMBERED:

@@ -27,6 +27,9 @@ log = structlog.get_logger("bedside.graphql")
 
 _SNAKE = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
 _LONGEST_MESSAGE = 1_000
+_LONGEST_READ = 10_000
+_QUOTED = re.compile(r"""(['"])((?:(?!\1).){100})(?:(?!\1).)+(?:\1|$)""", re.DOTALL)
+"""What a message quotes, where it is longer than 100 characters."""
 _AWAY: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
@@ -90,12 +93,17 @@ def format_error(error: GraphQLError, request_id: str, operation: Names | None =
     return entry
 
 
+def shortened(message: str) -> str:
+    """Return a message of graphql-core in which what it quotes of the client's is not longer than 100 characters."""
+    return _QUOTED.sub(r"\1\2…\1", message[:_LONGEST_READ])
+
+
 def problem_of(error: GraphQLError) -> Problem | None:
     """Return what a client may read of an error, or None if nothing of it."""
     cause: object = error
     while isinstance(cause, GraphQLError):
         if not isinstance(cause.original_error, Problem) and _of_the_client(cause):
-            return errors.InvalidInput(cause.message, way_on="Compare the value with the schema.")
+            return errors.InvalidInput(shortened(cause.message), way_on="Compare the value with the schema.")
         cause = cause.original_error
     if isinstance(cause, Problem):
         return cause

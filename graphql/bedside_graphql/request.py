@@ -156,15 +156,22 @@ def _holds_nul(raw: msgspec.Raw, value: object) -> bool:
     return False
 
 
+def _decoded(name: str, raw: msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError:  # what else could be wrong with a value of any type
+        raise problems.BadRequest(f"`{name}` holds a number that is too large.", field=(name,)) from None
+
+
 def _string(name: str, raw: msgspec.Raw) -> str | None:
-    value: object = msgspec.json.decode(raw)
+    value = _decoded(name, raw)
     if value is None or isinstance(value, str):
         return value
     raise problems.BadRequest(f"`{name}` must be a string.", field=(name,))
 
 
 def _object(name: str, raw: msgspec.Raw) -> dict[str, Any]:
-    value: object = msgspec.json.decode(raw)
+    value = _decoded(name, raw)
     if value is None:
         return {}
     if isinstance(value, dict):

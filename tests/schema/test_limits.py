@@ -123,6 +123,41 @@ async def test_refused_documents_are_paid_for() -> None:
         assert codes((await here.post("{ nothing }")).json()) == ["RATE_LIMITED"]
 
 
+@pytest.mark.promise("G1")
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param("{ " + "a" * 900 + " }", id="field"),
+        pytest.param("{ hello(" + "a" * 900 + ": 1) }", id="argument"),
+        pytest.param('{ items(first: "' + "a b " * 225 + '") { nodes { name } } }', id="value"),
+        pytest.param("{ ..." + "a" * 900 + " }", id="fragment"),
+        pytest.param("query ($" + "a" * 900 + ": Int) { hello }", id="variable"),
+        pytest.param("{ hello } " + "a" * 900, id="syntax"),
+    ],
+)
+async def test_no_message_repeats_more_than_a_hundred_characters_of_the_clients(here: Stage, document: str) -> None:
+    [error] = (await here.post(document)).json()["errors"]
+    assert len(error["message"]) < 250
+    assert "a" * 101 not in error["message"]
+
+
+@pytest.mark.promise("G1")
+async def test_no_message_repeats_more_than_a_hundred_characters_of_a_variable(here: Stage) -> None:
+    answer = await here.post("query ($n: Int) { items(first: $n) { nodes { name } } }", n="a b " * 225)
+    [error] = answer.json()["errors"]
+    assert error["extensions"]["code"] == "INVALID_INPUT"
+    assert len(error["message"]) < 250
+
+
+async def test_a_number_that_is_too_large_is_told_as_that(here: Stage) -> None:
+    for member in ("variables", "extensions"):
+        body = '{"query": "{ hello }", "' + member + '": {"n": ' + "9" * 5_000 + "}}"
+        answer = await here.http.post(here.url, content=body, headers={"content-type": "application/json"})
+        [error] = answer.json()["errors"]
+        assert error["message"] == f"`{member}` holds a number that is too large."
+        assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_REQUEST", [member])
+
+
 LISTED = "{ hello }"
 LISTED_ID = f"sha256:{hashlib.sha256(LISTED.encode()).hexdigest()}"
 

@@ -160,7 +160,9 @@ async def test_can_tells_why_not_and_the_way_on(fresh_database: Database) -> Non
         missing = "0199aaaa-0000-7000-8000-000000000000"
         assert (await deployment.data(query, ben.token, a="chat.send", t=missing))["can"]["code"] == "NOT_FOUND"
         assert (await deployment.data(query, None, a="chat.send"))["can"]["rule"] == "SIGN_IN"
-        assert await deployment.code(query, ben.token, a="chat.fly") == "INVALID_INPUT"
+        [unknown] = (await deployment.ask(query, ben.token, a="fly" * 500))["errors"]
+        assert unknown["extensions"]["code"] == "INVALID_INPUT"
+        assert unknown["message"] == f"There is no action {('fly' * 500)[:100]!r}."
 
 
 @pytest.mark.rule("G7")
