@@ -133,10 +133,14 @@ class Auth:
     Args:
         clock: the product's time.
         lasts: how long a sign-in lasts.
+        support_contact: whom people can ask who can't sign in (A2); nobody where it is empty.
     """
 
-    def __init__(self, clock: Clock, lasts: timedelta) -> None:
+    def __init__(self, clock: Clock, lasts: timedelta, support_contact: str = "") -> None:
         self._clock = clock
+        self._way_on = 'Try again, or use "Reset Password".'
+        if support_contact:
+            self._way_on += f" If that does not help, ask {support_contact}."
         self.lasts = lasts
 
     @staticmethod
@@ -160,9 +164,7 @@ class Auth:
         """
         row = await DB.fetchrow("SELECT * FROM auth_account($1)", email.strip()[:320])
         if not await _fits(password[:1024], row["password_hash"] if row else None) or row is None:
-            raise errors.Unauthenticated(
-                "The e-mail address or the password is wrong.", way_on='Try again, or use "Reset Password".'
-            )
+            raise errors.Unauthenticated("The e-mail address or the password is wrong.", way_on=self._way_on)
         token, session_id, now = secrets.token_urlsafe(32), uuid7(), self._clock.now()
         await DB.execute(
             "SELECT auth_open_session($1, $2, $3, $4, $5, $6)",

@@ -167,7 +167,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         config=config,
         plugins=plugins,
         clock=clock,
-        auth=Auth(clock, timedelta(hours=config.session_hours)),
+        auth=Auth(clock, timedelta(hours=config.session_hours), config.support_contact),
         people=People(clock),
         settings=Settings(),
         live=Live(bus),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bedside_core.config import Config
+from bedside_graphql.config import GraphQLConfig
 from contract.layout_rules import tracked_files
 
 ROOT = Path(__file__).parents[2]
@@ -33,10 +34,12 @@ def test_operations_lists_every_variable_with_its_default_and_meaning() -> None:
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `BEDSIDE_.*$", text, re.MULTILINE)
     assert listed == [
-        f"| `BEDSIDE_{name.upper()}` | {in_words(field.default)} | {field.description} |"
-        for name, field in Config.model_fields.items()
+        f"| `{prefix}{name.upper()}` | {in_words(field.default)} | {field.description} |"
+        for prefix, settings in (("BEDSIDE_", Config), ("BEDSIDE_GRAPHQL_", GraphQLConfig))
+        for name, field in settings.model_fields.items()
         if name not in NOT_FOR_DEPLOYMENTS
     ]
+    assert "(../plugins/plans/README.md)" in text  # the plugin's own document holds its own variables
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -43,6 +43,23 @@ async def test_unknown_and_known_addresses_are_refused_alike(fresh_database: Dat
         assert told == [told[0]] * 4
 
 
+@pytest.mark.rule("A2")
+@pytest.mark.parametrize(
+    ("contact", "way_on"),
+    [
+        ("", 'Try again, or use "Reset Password".'),
+        ("help@clinic.example", 'Try again, or use "Reset Password". If that does not help, ask help@clinic.example.'),
+    ],
+)
+async def test_who_can_not_sign_in_is_told_the_operators_contact(
+    fresh_database: Database, contact: str, way_on: str
+) -> None:
+    async with assembled_with(fresh_database, support_contact=contact) as platform:
+        with pytest.raises(errors.Unauthenticated) as refused:
+            await platform.auth.sign_in("nobody@example.org", "wrong")
+        assert refused.value.way_on == way_on
+
+
 async def test_a_token_is_stored_as_its_hash_only_and_found_by_one_statement(fresh_database: Database) -> None:
     async with assembled_with(fresh_database) as platform:
         practice, _ = await practice_with(platform)
