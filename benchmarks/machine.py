@@ -40,6 +40,29 @@ def _first_line(*command: str) -> str:
     return done.stdout.partition("\n")[0].strip() if done.returncode == 0 else ""
 
 
+class Others:
+    """How much of the machine somebody else uses, from now on: other processes, or what the machine runs on.
+
+    Args:
+        ours: the processes that are not somebody else.
+    """
+
+    def __init__(self, ours: Tree) -> None:
+        self._ours = ours
+        self._began = self._now()
+
+    def share(self) -> float:
+        """Return their share of all cores until now, from 0 to 1."""
+        busy, whole = (now - before for now, before in zip(self._now(), self._began, strict=True))
+        return max(0.0, busy / whole)
+
+    def _now(self) -> tuple[float, float]:
+        times = psutil.cpu_times()
+        whole = times.user + times.nice + times.system + times.idle + times.iowait
+        whole += times.irq + times.softirq + times.steal
+        return whole - times.idle - times.iowait - self._ours.cpu_seconds(), whole
+
+
 @dataclass(frozen=True)
 class Tree:
     """A process with all below it.

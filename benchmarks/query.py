@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -15,7 +16,7 @@ from typing import Any
 
 from .deployment import MEMBERS, MESSAGES, Deployment, deployed
 from .load import Unexpected, ask, load, operation, post
-from .machine import described
+from .machine import Others, Tree, described
 from .results import table
 from .servers import Server, bedside, install_peers, peer
 
@@ -82,14 +83,17 @@ async def run(options: Options) -> str:
         async with deployed(Path(folder)) as deployment, AsyncExitStack() as stack:
             token = await deployment.token(await deployment.viewer(OWN))
             servers = await _servers(stack, deployment, token)
+            others = Others(Tree(os.getpid()))  # the servers and PostgreSQL are below this process
             by_size = await _by_size(deployment, servers, token, options)
             tokens = {own: await deployment.token(await deployment.viewer(own)) for own in options.own if own != OWN}
             by_own = {own: await _measured(servers, deployment, tokens.get(own, token), options) for own in options.own}
+            share = others.share()
             growth = _cost(by_size[max(by_size)]["Bedside"]) / _cost(by_size[min(by_size)]["Bedside"])
             own_growth = _cost(by_own[max(by_own)]["Bedside"]) / _cost(by_own[min(by_own)]["Bedside"])
             plans: list[str] = []
             if options.explain or max(growth, own_growth) > FLAT:
                 plans = await deployment.explained(tokens.get(max(options.own), token))
+            about += [f"others used {share:.0%} of the machine during the run"]
             about += [f"PostgreSQL {await deployment.version()} as Bedside brings it, on the same machine"]
     return _section(about, options, by_size, by_own, plans)
 
