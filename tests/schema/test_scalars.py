@@ -12,6 +12,7 @@ from bedside_graphql.types import SCALARS, Phone, Zone
 
 pytestmark = pytest.mark.rule("G10")
 
+DEFINITIONS: Any = SCALARS
 EAST = timezone(timedelta(hours=2))
 
 
@@ -26,7 +27,7 @@ EAST = timezone(timedelta(hours=2))
     ],
 )
 def test_what_is_right_is_taken(kind: Any, given: str, meant: object) -> None:
-    assert SCALARS[kind].parse_value(given) == meant
+    assert DEFINITIONS[kind].parse_value(given) == meant
 
 
 @pytest.mark.parametrize(
@@ -46,10 +47,10 @@ def test_what_is_right_is_taken(kind: Any, given: str, meant: object) -> None:
 )
 def test_what_is_wrong_is_refused(kind: Any, given: object) -> None:
     with pytest.raises(GraphQLError, match="This is not"):
-        SCALARS[kind].parse_value(given)
+        DEFINITIONS[kind].parse_value(given)
 
 
 def test_an_instant_is_told_with_its_offset() -> None:
-    told = SCALARS[datetime].serialize
+    told = DEFINITIONS[datetime].serialize
     assert told(datetime(2026, 1, 31, 9, 30, tzinfo=UTC)) == "2026-01-31T09:30:00Z"
     assert told(datetime(2026, 1, 31, 9, 30, tzinfo=EAST)) == "2026-01-31T09:30:00+02:00"
