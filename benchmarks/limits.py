@@ -26,6 +26,7 @@ PATIENCE = 20.0
 
 DEEP = "TOO_DEEP"
 TOKENS = "TOO_MANY_TOKENS"
+DEFINITIONS = "TOO_MANY_DEFINITIONS"
 FIELDS = "TOO_MANY_FIELDS"
 COSTLY = "TOO_COSTLY"
 LARGE = "DOCUMENT_TOO_LARGE"
@@ -68,7 +69,7 @@ def _fragments(count: int, inner: str) -> str:
 def _deep() -> Iterator[Hostile]:
     yield _document("fields 300 deep", DEEP, "{ conversations " + "{ nodes " * 300 + "{ id }" + " }" * 301)
     yield _document("fields 950 deep", DEEP, "{ conversations " * 950 + "}" * 950)
-    yield _document("fields 20,000 deep", DEEP, "{a" * 20_000 + "}" * 20_000)
+    yield _document("fields 10,000 deep", DEEP, "{a" * 10_000 + "}" * 10_000)
     yield _document("inline fragments 300 deep", DEEP, "{" + "... on Query {" * 300 + "__typename" + "}" * 301)
     yield _document(
         "list value 150 deep", INVALID, "{ conversations(first: " + "[" * 150 + "]" * 150 + ") { __typename } }"
@@ -109,7 +110,8 @@ def _broad() -> Iterator[Hostile]:
     )
     yield _document("300 directives on a field", TOKENS, "{ __typename " + "@skip(if: false) " * 300 + "}")
     yield _document("900 unknown directives", INVALID, "{ __typename " + _each(900, "@d#") + "}")
-    yield _document("350 operations", "OPERATION_UNKNOWN", _each(350, "query Q# { __typename }"))
+    yield _document("100 operations", "OPERATION_UNKNOWN", _each(100, "query Q# { __typename }"))
+    yield _document("350 operations", DEFINITIONS, _each(350, "query Q# { __typename }"))
     yield _document("300 unused variables", INVALID, "query (" + _each(300, "$v#: Int") + ") { __typename }")
 
 
@@ -118,7 +120,7 @@ def _spread() -> Iterator[Hostile]:
     yield _document("fragments that double 30 times", FIELDS, "{ ...F0 } " + _fragments(30, "...F+ ...F+") + last)
     yield _document(
         "a chain of 200 fragments",
-        DEEP,
+        DEFINITIONS,
         "{ ...F0 } " + _fragments(200, "...F+") + " fragment F200 on Query { __typename }",
     )
     around = _each(20, "...F#")
@@ -135,18 +137,18 @@ def _spread() -> Iterator[Hostile]:
 def _large() -> Iterator[Hostile]:
     yield _document("a document of a megabyte", LARGE, "{ __typename }" + " " * 2**20)
     yield _document("a document of 300 kB", LARGE, "{ __typename }" + " " * 300_000)
-    yield _document("a comment of 64 kB", PARSE, "{ __typename } }#" + "x" * 65_000)
-    yield _document("20,000 comments", TOKENS, "#\n" * 20_000 + "{ __typename }")
-    yield _document("64 kB of commas", PARSE, "{ __typename" + " ," * 32_000 + "}}")
-    yield _document("a name of 65,000 letters", INVALID, "{ " + "a" * 65_000 + " }")
+    yield _document("a comment of 32 kB", PARSE, "{ __typename } }#" + "x" * 32_000)
+    yield _document("8,000 comments", TOKENS, "#\n" * 8_000 + "{ __typename }")
+    yield _document("32 kB of commas", PARSE, "{ __typename" + " ," * 16_000 + "}}")
+    yield _document("a name of 32,000 letters", INVALID, "{ " + "a" * 32_000 + " }")
     yield _document(
-        "a number of 60,000 digits", INVALID, "{ conversations(first: " + "9" * 60_000 + ") { nodes { id } } }"
+        "a number of 32,000 digits", INVALID, "{ conversations(first: " + "9" * 32_000 + ") { nodes { id } } }"
     )
     yield _document(
-        "a string of 30,000 escapes, not closed", PARSE, '{ conversation(id: "' + "\\n" * 30_000 + ") { id } }"
+        "a string of 16,000 escapes, not closed", PARSE, '{ conversation(id: "' + "\\n" * 16_000 + ") { id } }"
     )
     yield _document(
-        "a block string of 60,000 lines, not closed", PARSE, '{ conversation(id: """' + "\n" * 60_000 + ") { id } }"
+        "a block string of 32,000 lines, not closed", PARSE, '{ conversation(id: """' + "\n" * 32_000 + ") { id } }"
     )
     yield _document("variables of 300 kB", "VARIABLES_TOO_LARGE", "{ __typename }", a=["x"] * 60_000)
     yield Hostile("JSON 100,000 deep", "BAD_REQUEST", b'{"query":"{ __typename }","variables":' + b"[" * 100_000)

@@ -21,9 +21,10 @@ class GraphQLConfig(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BEDSIDE_GRAPHQL_", extra="ignore", frozen=True)
 
-    max_document_bytes: int = Field(default=65_536, ge=1_024, description="Longest document, in bytes of UTF-8.")
+    max_document_bytes: int = Field(default=32_768, ge=1_024, description="Longest document, in bytes of UTF-8.")
     max_variables_bytes: int = Field(default=262_144, ge=1_024, description="Longest variables, in bytes of JSON.")
     max_tokens: int = Field(default=2_000, ge=100, description="Most tokens of a document, comments included.")
+    max_definitions: int = Field(default=100, ge=1, description="Most operations and fragments of a document.")
     max_depth: int = Field(default=12, ge=3, description="Most fields within fields; introspection is measured apart.")
     max_aliases: int = Field(default=30, ge=0, description="Most aliases of an operation, fragments expanded.")
     max_fields: int = Field(default=1_000, ge=10, description="Most fields of an operation, fragments expanded.")

@@ -56,11 +56,18 @@ def measure(document: DocumentNode, config: GraphQLConfig) -> None:
         config: the bounds.
 
     Raises:
+        problems.TooManyDefinitions: too many operations and fragments, each of which costs validation a round.
         problems.TooDeep: nested too deeply, by fields or by fragments that spread each other.
         problems.TooManyAliases: too many renamed fields in an operation.
         problems.TooManyFields: too many fields in an operation.
         problems.ValidationFailed: fragments spread each other in a circle.
     """
+    if len(document.definitions) > config.max_definitions:
+        raise problems.TooManyDefinitions(
+            "The document has too many operations and fragments.",
+            way_on="Send those that are needed.",
+            detail={"limit": config.max_definitions},
+        )
     ruler = _Ruler(document, 4 * (config.max_depth + INTROSPECTION_DEPTH))
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):

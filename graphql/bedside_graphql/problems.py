@@ -119,6 +119,14 @@ class TooManyTokens(Problem):
     status = 400
 
 
+class TooManyDefinitions(Problem):
+    """The document has too many operations and fragments."""
+
+    code = "TOO_MANY_DEFINITIONS"
+    meaning = "The document has more operations and fragments than the deployment checks; `limit` tells how many."
+    status = 400
+
+
 class TooDeep(Problem):
     """Fields are nested too deeply."""
 
