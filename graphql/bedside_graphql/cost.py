@@ -136,25 +136,25 @@ def cost_of(
 
 def introspection_only(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> bool:
     """Tell whether an operation asks for nothing but the schema, so that its answer is always the same."""
-    names = root_fields(operation, fragments)
+    names = {field.name.value for field in root_fields(operation, fragments)}
     return bool(names & INTROSPECTION) and names <= INTROSPECTION | {"__typename"}
 
 
-def root_fields(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> set[str]:
-    """Return the names of an operation's root fields, each fragment looked into once."""
-    names: set[str] = set()
+def root_fields(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> list[FieldNode]:
+    """Return an operation's root fields as they are selected, each fragment looked into once."""
+    fields: list[FieldNode] = []
     spread: set[str] = set()
     waiting = [operation.selection_set]
     while waiting:
         for selection in waiting.pop().selections:
             if isinstance(selection, FieldNode):
-                names.add(selection.name.value)
+                fields.append(selection)
             elif isinstance(selection, InlineFragmentNode):
                 waiting.append(selection.selection_set)
             elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in spread:
                 spread.add(selection.name.value)
                 waiting.append(fragments[selection.name.value].selection_set)
-    return names
+    return fields
 
 
 def _introspected(schema: GraphQLSchema) -> dict[str, int]:

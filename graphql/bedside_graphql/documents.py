@@ -12,6 +12,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLError,
     GraphQLField,
     GraphQLSchema,
     GraphQLSyntaxError,
@@ -34,6 +35,7 @@ from bedside_graphql.cost import Cost, cost_of, introspection_only, root_fields
 from bedside_graphql.errors import shortened, told
 from bedside_graphql.measure import INTROSPECTION, measure
 from bedside_graphql.persisted import digest_of
+from bedside_graphql.weight import is_once
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 """The specification's rules, and Strawberry's two about its own input types."""
@@ -228,15 +230,32 @@ class Documents:
         node: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
     ) -> Operation:
-        names = root_fields(node, fragments)
-        root = self._schema.get_root_type(node.operation)
+        selected = root_fields(node, fragments)
+        names = {field.name.value for field in selected}
+        kind = self._schema.get_root_type(node.operation)
+        root = {name: kind.fields[name] for name in sorted(names) if name in kind.fields} if kind else {}
+        _refuse_repeated(selected, root)
         return Operation(
             document=document,
             digest=digest,
             node=node,
             fragments=fragments,
             cost=cost_of(self._schema, node, fragments, self._config.list_size),
-            root={name: root.fields[name] for name in sorted(names) if name in root.fields} if root else {},
+            root=root,
             introspects=bool(names & INTROSPECTION),
             introspection_only=introspection_only(node, fragments),
         )
+
+
+def _refuse_repeated(selected: Sequence[FieldNode], root: Mapping[str, GraphQLField]) -> None:
+    """Refuse an operation that has more than one field of those that it can have once; the same key is one field."""
+    keys: dict[str, FieldNode] = {}
+    for node in selected:
+        if (name := node.name.value) in root and is_once(root[name]):
+            keys[(node.alias or node.name).value] = node
+    if len(keys) > 1:
+        *_, last = keys.values()
+        problem = problems.TooCostly(
+            f"An operation has room for one {last.name.value}.", way_on="Send a request for each.", detail={"limit": 1}
+        )
+        raise told(problem, GraphQLError(problem.message, last))

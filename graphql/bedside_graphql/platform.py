@@ -13,7 +13,7 @@ from bedside_graphql.context import Info
 from bedside_graphql.gate import gate, public
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.types import After, Connection, First, Phone, Zone, connection, uuid_of
-from bedside_graphql.weight import weighed
+from bedside_graphql.weight import once, weighed
 
 SIGN_IN_WEIGHT = 500
 """What a sign-in counts as: a slow hash of the password, a tenth of a second or more of a core's time."""
@@ -275,7 +275,7 @@ class PlatformMutation:
 
     @strawberry.mutation(
         description="Sign in with e-mail address and password. The token counts from the next request on.",
-        extensions=[public, weighed(SIGN_IN_WEIGHT)],
+        extensions=[public, weighed(SIGN_IN_WEIGHT), once],
     )
     async def sign_in(
         self,

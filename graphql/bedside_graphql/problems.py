@@ -155,7 +155,9 @@ class TooCostly(Problem):
     """The operation could answer too much."""
 
     code = "TOO_COSTLY"
-    meaning = "By its page sizes the operation costs more than the deployment allows: `cost` against `limit`."
+    meaning = (
+        "The operation costs more than the deployment allows (`cost`, `limit`), or repeats a field marked `@once`."
+    )
     status = 400
 
 

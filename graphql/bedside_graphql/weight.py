@@ -1,7 +1,9 @@
-"""What a field costs where it is more than one: declared on the field, shown in the schema, counted by `cost` (G4).
+"""What a field costs where it is more than one, and whether it may be repeated: shown in the schema, kept by us (G4).
 
-The directive is that of the GraphQL Cost Directives Specification (IBM, draft), `@cost(weight: "500")`.
+The directive `@cost` is that of the GraphQL Cost Directives Specification (IBM, draft), `@cost(weight: "500")`.
 """
+
+from collections.abc import Sequence
 
 import strawberry
 from graphql import GraphQLField
@@ -20,6 +22,15 @@ class CostWeight:
     weight: str = strawberry.directive_field(name="weight")
 
 
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="once",
+    description="An operation has at most one field marked so, and that under one name.",
+)
+class Once:
+    """Shows in the schema that a root field can't be repeated in an operation."""
+
+
 class weighed(FieldExtension):
     """Have a field count as more than one, since its work does.
 
@@ -36,9 +47,26 @@ class weighed(FieldExtension):
             field.directives = [*field.directives, CostWeight(weight=str(self.weight))]
 
 
+class _Once(FieldExtension):
+    def apply(self, field: StrawberryField) -> None:
+        if not any(isinstance(directive, Once) for directive in field.directives):
+            field.directives = [*field.directives, Once()]
+
+
+once = _Once()
+"""Has a root field refused beside itself, and beside any other marked so: one request is one try of a password (A5)."""
+
+
 def weight_of(field: GraphQLField) -> int:
     """Return as how many plain fields a field of a built schema counts: 1 unless it is `weighed`."""
+    return max((item.weight for item in _extensions(field) if isinstance(item, weighed)), default=1)
+
+
+def is_once(field: GraphQLField) -> bool:
+    """Tell whether a field of a built schema can't be repeated in an operation."""
+    return any(item is once for item in _extensions(field))
+
+
+def _extensions(field: GraphQLField) -> Sequence[FieldExtension]:
     definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    if not isinstance(definition, StrawberryField):
-        return 1
-    return max((item.weight for item in definition.extensions if isinstance(item, weighed)), default=1)
+    return definition.extensions if isinstance(definition, StrawberryField) else ()

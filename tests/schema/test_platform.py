@@ -104,7 +104,7 @@ async def test_a_cookie_is_set_over_http_and_refused_over_a_socket(fresh_databas
 
 @pytest.mark.rule("G4")
 @pytest.mark.promise("G1")
-async def test_many_sign_ins_in_one_document_are_refused_before_a_password_is_looked_at(
+async def test_a_second_sign_in_of_an_operation_is_refused_before_a_password_is_looked_at(
     fresh_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verified: list[str] = []
@@ -118,12 +118,34 @@ async def test_many_sign_ins_in_one_document_are_refused_before_a_password_is_lo
         ada = await deployment.person(await deployment.practice())
         monkeypatch.setattr(auth, "_passwords", Counting())
         sign_in = f'signIn(email: "{ada.email}", password: "{PASSWORD}") {{ token }}'
-        many = " ".join(f"a{number}: {sign_in}" for number in range(30))
-        for document in (f"mutation {{ {many} }}", f"mutation {{ ...M }} fragment M on Mutation {{ {many} }}"):
-            assert await deployment.code(document) == "TOO_COSTLY"
+        before = await sessions(fresh_database)
+        for document in (
+            f"mutation {{ {sign_in} again: {sign_in} }}",
+            f"mutation {{ ...M again: {sign_in} }} fragment M on Mutation {{ ... {{ {sign_in} }} }}",
+            f"mutation {{ {' '.join(f'a{number}: {sign_in}' for number in range(30))} }}",
+            f"mutation One {{ {sign_in} }} mutation Two {{ {sign_in} again: {sign_in} }}",
+        ):
+            answer = await deployment.http.post("/graphql", json={"query": document, "operationName": None})
+            [error] = answer.json()["errors"]
+            assert (error["extensions"]["code"], error["extensions"]["limit"]) == ("TOO_COSTLY", 1)
+            assert error["message"] == "An operation has room for one signIn."
         assert verified == []
+        assert await sessions(fresh_database) == before
         assert await deployment.sign_in(ada.email) != ada.token
         assert verified == ["once"]
+        assert await sessions(fresh_database) == before + 1
+
+
+async def test_a_sign_in_that_is_selected_twice_under_one_name_is_one(fresh_database: Database) -> None:
+    async with served(fresh_database) as deployment:
+        ada = await deployment.person(await deployment.practice())
+        before = await sessions(fresh_database)
+        sign_in = f'signIn(email: "{ada.email}", password: "{PASSWORD}")'
+        document = (
+            f"mutation {{ {sign_in} {{ token }} ...V }} fragment V on Mutation {{ {sign_in} {{ viewer {{ role }} }} }}"
+        )
+        assert (await deployment.data(document))["signIn"]["viewer"] == {"role": "PRACTITIONER"}
+        assert await sessions(fresh_database) == before + 1
 
 
 @pytest.mark.rule("A15")
