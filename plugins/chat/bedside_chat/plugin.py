@@ -8,7 +8,8 @@ from typing import Any
 
 from bedside_chat import schema
 from bedside_chat.api import CONVERSATION_STREAM, Chats
-from bedside_chat.service import ChatService, may_take_part
+from bedside_chat.rules import may_start_with, may_take_part
+from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
 from bedside_core.api import Feature, Manifest, Permission, Platform, StreamKind, Tier, hookimpl
 from bedside_graphql.api import GraphQLPart
@@ -32,7 +33,7 @@ def manifest() -> Manifest:
         permissions=(
             Permission(key="chat.read", doc="Read one's conversations.", feature="team_chat", check=may_take_part),
             Permission(key="chat.history", doc="Read what one's conversations were, whatever the plan."),
-            Permission(key="chat.start", doc="Start a conversation.", feature="team_chat"),
+            Permission(key="chat.start", doc="Start a conversation.", feature="team_chat", check=may_start_with),
             Permission(
                 key="chat.send", doc="Send messages in one's conversations.", feature="team_chat", check=may_take_part
             ),

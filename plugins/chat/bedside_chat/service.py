@@ -19,9 +19,7 @@ from bedside_core.api import (
     InvalidInput,
     NotFound,
     Page,
-    Refusal,
     Row,
-    Rule,
     Topic,
     cursor_of,
     follow,
@@ -66,20 +64,6 @@ SELECT *, false AS retried FROM sent UNION ALL SELECT *, true FROM first
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def may_take_part(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
-    """Return why an actor can't act on a conversation: none of theirs, told as if there were none (promise A1)."""
-    if target is None:
-        return None
-    found = await DB.fetchval(
-        "SELECT true FROM participant WHERE conversation_id = $1 AND person_id = $2", target, actor.person_id
-    )
-    return (
-        None
-        if found
-        else Refusal(rule=Rule.MEMBERSHIP, message="There is no conversation with this id that you may see.")
-    )
-
-
 class ChatService:
     """Chat's service.
 
@@ -104,11 +88,7 @@ class ChatService:
             Conflict: the client id has started another conversation.
         """
         practice_id, person_id = actor.in_practice()
-        await self._platform.access.require(actor, "chat.start")
-        if member_id == person_id:
-            raise InvalidInput("A conversation needs somebody else.", field=("memberId",))
-        if member_id not in await self._platform.people.members_by_id([member_id]):
-            raise NotFound("There is no member with this id that you may see.", field=("memberId",))
+        await self._platform.access.require(actor, "chat.start", member_id)
         key = "/".join(sorted((str(person_id), str(member_id))))
         now = self._platform.clock.now()
         async with unit() as work:

@@ -42,6 +42,37 @@ async def test_starting_with_the_same_client_id_returns_the_first_and_refuses_an
     assert data["conversations"]["nodes"] == []
 
 
+CAN = 'query($t: ID) { can(action: "chat.start", target: $t) { allowed rule code message } }'
+
+
+@pytest.mark.rule("C5")
+async def test_whom_one_can_start_with_is_told_beforehand_and_kept(ward: Ward) -> None:
+    carl = await ward.deployment.person(ward.practice, name="Carl")
+    eve = await ward.deployment.person(await ward.deployment.practice("Hill"), name="Eve")
+    missing = "0199aaaa-0000-7000-8000-000000000000"
+    nobody, oneself = "There is no member with this id that you may see.", "A conversation needs somebody else."
+    for target, code, message in (
+        (missing, "NOT_FOUND", nobody),
+        (eve.id, "NOT_FOUND", nobody),  # of another practice: told as if there were nobody
+        (ward.conversation, "NOT_FOUND", nobody),
+        (ward.ada.id, "INVALID_INPUT", oneself),
+    ):
+        told = await ward.deployment.data(CAN, ward.ada.token, t=target)
+        assert told["can"] == {"allowed": False, "rule": "MEMBERSHIP", "code": code, "message": message}
+        [error] = (await ward.deployment.ask(START, ward.ada.token, m=target, c="s"))["errors"]
+        assert (error["message"], error["extensions"]["code"]) == (message, code)
+        assert error["extensions"]["field"] == ["memberId"]
+    assert await ward.count("conversation") == await ward.count("conversation_start") == 1
+    allowed = {"can": {"allowed": True, "rule": None, "code": None, "message": None}}
+    for target in (carl.id, ward.ben.id, None):
+        assert await ward.deployment.data(CAN, ward.ada.token, t=target) == allowed
+    with statements() as ran:
+        await ward.deployment.data(START, ward.ada.token, m=carl.id, c="s")
+    # who asks, the plan, the other; the conversation, who takes part, the clientId; it read back, participants, names
+    assert len(ran) == 9, ran
+    assert await ward.count("conversation") == 2
+
+
 @pytest.mark.rule("C13")
 @pytest.mark.rule("G9")
 async def test_a_retry_returns_the_first_message_also_when_both_come_at_once(ward: Ward) -> None:
