@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
@@ -17,6 +18,9 @@ from bedside_graphql.weight import once, weighed
 
 SIGN_IN_WEIGHT = 500
 """What a sign-in counts as: a slow hash of the password, a tenth of a second or more of a core's time."""
+
+NOTHING = UUID(int=0)
+"""The id of nothing (RFC 9562, 5.9)."""
 
 strawberry.enum(auth.Role, description="What a person is in a practice, or the deployment's operator.")
 strawberry.enum(access.Reason, name="FeatureReason", description="Why a feature is on or off.")
@@ -168,6 +172,14 @@ async def member_of(info: Info, member_id: object) -> Member | None:
     return _member(found) if found else None
 
 
+def _target(id: strawberry.ID) -> UUID:
+    """Return the key in a target's id; what is none of ours is asked about like an id that is nobody's (promise A1)."""
+    try:
+        return uuid_of(id)
+    except errors.NotFound:
+        return NOTHING
+
+
 async def _viewer(info: Info, actor: auth.Actor) -> Viewer:
     member = None
     if actor.member_id is not None:
@@ -251,13 +263,20 @@ class PlatformQuery:
         info: Info,
         action: Annotated[str, strawberry.argument(description="A permission as in `@gated`, e.g. `chat.send`.")],
         target: Annotated[
-            strawberry.ID | None, strawberry.argument(description="Id of what it would be done to, if anything.")
+            strawberry.ID | None,
+            strawberry.argument(description="Id of what it would be done to, if anything."),
         ] = None,
     ) -> Permit | None:
-        """Return the answer of `access`."""
-        refusal = await info.context.platform.access.why_not(
-            info.context.actor, action, uuid_of(target) if target is not None else None
-        )
+        """Return the answer of `access`.
+
+        Raises:
+            errors.InvalidInput: there is no such action, or it has no target.
+        """
+        core = info.context.platform.access
+        declared = core.permissions.get(action)
+        if target is not None and declared is not None and declared.check is None:
+            raise errors.InvalidInput("This action is not about a target.", way_on="Ask without it.", field=("target",))
+        refusal = await core.why_not(info.context.actor, action, _target(target) if target is not None else None)
         return Permit(
             allowed=refusal is None,
             rule=refusal.rule if refusal else None,

@@ -15,7 +15,7 @@ from deployment import APPS, PASSWORD, served
 
 from bedside_core import auth
 from bedside_core.auth import Role
-from bedside_core.testing import Database
+from bedside_core.testing import Database, statements
 
 ROOT = Path(__file__).parents[2]
 
@@ -165,26 +165,52 @@ async def test_the_operator_lists_the_practices_and_nobody_else_does(fresh_datab
         assert await deployment.code("{ patients { nodes { id } } }", operator) == "FORBIDDEN"
 
 
+CAN = "query($a: String!, $t: ID) { can(action: $a, target: $t) { allowed rule code message wayOn feature tier } }"
+
+
 async def test_can_tells_why_not_and_the_way_on(fresh_database: Database) -> None:
-    query = (
-        "query($a: String!, $t: ID) { can(action: $a, target: $t) { allowed rule code message wayOn feature tier } }"
-    )
     async with served(fresh_database) as deployment:
         ada = await deployment.person(await deployment.practice(tier="starter"))
-        told = (await deployment.data(query, ada.token, a="chat.send"))["can"]
+        told = (await deployment.data(CAN, ada.token, a="chat.send"))["can"]
         assert told == {
             "allowed": False, "rule": "PLAN", "code": "FEATURE_NOT_IN_PLAN", "feature": "team_chat", "tier": "premium",
             "message": "Team chat is not in your practice's plan.",
             "wayOn": "It comes with the premium plan; ask the owner of your practice.",
         }  # fmt: skip
         ben = await deployment.person(await deployment.practice(tier="premium"))
-        assert (await deployment.data(query, ben.token, a="chat.start"))["can"]["allowed"] is True
+        assert (await deployment.data(CAN, ben.token, a="chat.start"))["can"]["allowed"] is True
         missing = "0199aaaa-0000-7000-8000-000000000000"
-        assert (await deployment.data(query, ben.token, a="chat.send", t=missing))["can"]["code"] == "NOT_FOUND"
-        assert (await deployment.data(query, None, a="chat.send"))["can"]["rule"] == "SIGN_IN"
-        [unknown] = (await deployment.ask(query, ben.token, a="fly" * 500))["errors"]
+        assert (await deployment.data(CAN, ben.token, a="chat.send", t=missing))["can"]["code"] == "NOT_FOUND"
+        assert (await deployment.data(CAN, None, a="chat.send"))["can"]["rule"] == "SIGN_IN"
+        [unknown] = (await deployment.ask(CAN, ben.token, a="fly" * 500))["errors"]
         assert unknown["extensions"]["code"] == "INVALID_INPUT"
         assert unknown["message"] == f"There is no action {('fly' * 500)[:100]!r}."
+
+
+@pytest.mark.parametrize("action", ["chat.send", "chat.read", "chat.start"])
+async def test_a_target_that_is_no_id_is_told_like_one_that_is_nobodys(fresh_database: Database, action: str) -> None:
+    async with served(fresh_database) as deployment:
+        ada = await deployment.person(await deployment.practice())
+        asked = []
+        for target in ("0199aaaa-0000-7000-8000-000000000000", "nonsense", "", "\N{HOSPITAL}", "0" * 32):
+            with statements() as ran:
+                told = (await deployment.data(CAN, ada.token, a=action, t=target))["can"]
+            asked.append((told, len(ran)))
+        told, _ = asked[0]
+        assert (told["allowed"], told["rule"], told["code"], told["wayOn"]) == (False, "MEMBERSHIP", "NOT_FOUND", None)
+        assert asked == [(told, 3)] * 5  # who asks, the plan, the target
+
+
+async def test_a_target_of_an_action_that_has_none_is_the_askers_mistake(fresh_database: Database) -> None:
+    async with served(fresh_database) as deployment:
+        ada = await deployment.person(await deployment.practice())
+        for target in (ada.id, "nonsense"):
+            for token in (ada.token, None):
+                body = await deployment.ask(CAN, token, a="chat.history", t=target)
+                [error] = body["errors"]
+                assert (error["extensions"]["code"], error["extensions"]["field"]) == ("INVALID_INPUT", ["target"])
+                assert body["data"] == {"can": None}
+        assert (await deployment.data(CAN, ada.token, a="chat.history"))["can"]["allowed"] is True
 
 
 @pytest.mark.rule("G7")
