@@ -1,7 +1,7 @@
 """Composes the schema when the platform starts, and serves `/graphql` from it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
@@ -11,26 +11,41 @@ from litestar import MediaType, Request, Response, asgi, get
 from litestar.types import Receive, Scope, Send
 
 from bedside_core.auth import Actor
-from bedside_core.errors import Unavailable
+from bedside_core.errors import Conflict, Unavailable
 from bedside_core.platform import Platform
 from bedside_core.plugins import PluginError
 from bedside_core.routes import Route, actor_of, public_route
 from bedside_graphql.config import GraphQLConfig
-from bedside_graphql.context import Context
+from bedside_graphql.context import Context, Info
 from bedside_graphql.errors import quiet
 from bedside_graphql.execute import Executor
 from bedside_graphql.gate import gates_of
 from bedside_graphql.http import GraphQLHTTP
+from bedside_graphql.lockout import UNDOING, has_a_way_back
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.persisted import PersistedDocuments
 from bedside_graphql.platform import PART
 from bedside_graphql.preferences import GraphQLSettings
 from bedside_graphql.problems import IntrospectionOff
 from bedside_graphql.schema import Schema, compose
-from bedside_graphql.settings import settings_part
+from bedside_graphql.settings import Guard, settings_part
 from bedside_graphql.sockets import GraphQLSockets
 
 NAME = "graphql"
+
+
+def _keep_a_way_back(info: Info, changes: Mapping[str, Any]) -> None:
+    """Refuse to let a practice lock itself out."""
+    if changes.get("persisted_only") and not info.context.platform.service(Endpoint).way_back:
+        raise Conflict(
+            "No document on the deployment's allow-list turns this off again: your practice would be locked out.",
+            way_on=f"Have the operator add a mutation with {UNDOING}(patch: {{ persistedOnly: false }}) to the list.",
+            field=("patch", "persisted_only"),
+        )
+
+
+GUARDS: Mapping[type, Guard] = {GraphQLSettings: _keep_a_way_back}
+"""What looks at changes of settings, by the settings' class."""
 
 
 def accepted(plugin: str, value: Any) -> GraphQLPart:
@@ -48,7 +63,7 @@ def composed(platform: Platform) -> Schema:
         parts[name] = (*parts.get(name, ()), part)
     for name, manifest in plugins.manifests.items():
         if manifest.settings is not None:
-            parts[name] = (*parts.get(name, ()), settings_part(name, manifest.settings))
+            parts[name] = (*parts.get(name, ()), settings_part(name, manifest.settings, GUARDS.get(manifest.settings)))
     in_order = {name: parts[name] for name in (NAME, *plugins.manifests) if name in parts}
     return compose(in_order, plugins.fail, plugins.active)
 
@@ -69,6 +84,8 @@ class Endpoint:
         self._sockets: GraphQLSockets | None = None
         self.schema: strawberry.Schema | None = None
         """The composed schema, from the start on."""
+        self.way_back = False
+        """Whether a listed document can have a practice accept others again."""
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
@@ -87,6 +104,7 @@ class Endpoint:
             self.config.persisted_documents, only=self.config.persisted_only, practice_only=self._practice_only
         )
         executor = Executor(self.schema._schema, self.config, persisted)  # pyright: ignore[reportPrivateUsage]
+        self.way_back = has_a_way_back(persisted, executor.documents)
         platform = self._platform
         self._http = GraphQLHTTP(executor, platform.config, self._context)
         self._sockets = GraphQLSockets(

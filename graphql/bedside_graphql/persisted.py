@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -77,6 +77,10 @@ class PersistedDocuments:
                 raise PersistedFileFault(f"{file}: {key!r} is not the SHA-256 of its document, in lower-case hex")
             documents[digest] = text
         return cls(documents, only=only, practice_only=practice_only)
+
+    def texts(self) -> Collection[str]:
+        """Return the documents that are allowed."""
+        return self._documents.values()
 
     async def text_of(self, request: GraphQLRequest, actor: Actor | None) -> str:
         """Return the document to run, where it may be run.

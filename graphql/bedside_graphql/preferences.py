@@ -14,5 +14,5 @@ class GraphQLSettings:
     persisted_only: bool = setting(
         False,
         "Accept nothing but documents on the deployment's allow-list from the practice's people. "
-        "It does not count while that list is empty.",
+        "That list has to hold one that turns this off again; while it is empty, this does not count.",
     )

@@ -1,6 +1,7 @@
 """Makes GraphQL out of a plugin's settings dataclass: the type, the patch input, the query and the mutation."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, cast, get_type_hints
 
 import strawberry
@@ -13,13 +14,17 @@ from bedside_graphql.context import Info
 from bedside_graphql.gate import gate
 from bedside_graphql.part import GraphQLPart
 
+Guard = Callable[[Info, Mapping[str, Any]], None]
+"""Given changes, name of a setting -> new value; raises a coded problem where they can't be made."""
 
-def settings_part(plugin: str, settings: type) -> GraphQLPart:
+
+def settings_part(plugin: str, settings: type, guard: Guard | None = None) -> GraphQLPart:
     """Return `<plugin>Settings` and `update<Plugin>Settings(patch:)`, with `…OwnSettings` where members have a say.
 
     Args:
         plugin: the plugin's name.
         settings: its frozen dataclass of `setting()` fields.
+        guard: looks at changes before they are made.
     """
     fields = dataclasses.fields(settings)
     output, title = _output(settings), plugin.capitalize()
@@ -32,7 +37,7 @@ def settings_part(plugin: str, settings: type) -> GraphQLPart:
         own = "own_" if scope is Scope.MEMBER else ""
         queries.append(_query(f"{plugin}_{own}settings", settings, output, scope))
         patch = _patch(settings, f"{title}{'Own' if own else ''}SettingsPatch", names)
-        mutations.append(_mutation(f"update_{plugin}_{own}settings", settings, output, patch, scope))
+        mutations.append(_mutation(f"update_{plugin}_{own}settings", settings, output, patch, scope, guard))
     return GraphQLPart(
         query=create_type(f"{title}SettingsQuery", queries) if queries else None,
         mutation=create_type(f"{title}SettingsMutation", mutations) if mutations else None,
@@ -79,7 +84,7 @@ def _query(name: str, settings: type[Any], output: Any, scope: Scope) -> Any:
     return cast("object", made)
 
 
-def _mutation(name: str, settings: type[Any], output: Any, patch_type: Any, scope: Scope) -> Any:
+def _mutation(name: str, settings: type[Any], output: Any, patch_type: Any, scope: Scope, guard: Guard | None) -> Any:
     feature_of = {field.name: field.metadata["feature"] for field in dataclasses.fields(settings)}
 
     async def resolve(info: Info, patch: Any) -> Any:
@@ -95,6 +100,8 @@ def _mutation(name: str, settings: type[Any], output: Any, patch_type: Any, scop
             if feature_of[key] and (refusal := await info.context.platform.access.lacks(practice_id, feature_of[key])):
                 raise refusal.problem()
             changes[key] = value.value
+        if guard is not None:
+            guard(info, changes)
         return await info.context.platform.settings.change(actor, settings, changes, scope=scope)
 
     resolve.__name__ = name
