@@ -11,6 +11,7 @@ from bedside_core import plugins as core_plugins
 from bedside_core.database import acting
 from bedside_core.paging import USUAL_PAGE
 from bedside_graphql.context import Info
+from bedside_graphql.enums import show_enums
 from bedside_graphql.gate import gate, public
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.types import After, Connection, First, Phone, Zone, connection, uuid_of
@@ -22,13 +23,7 @@ SIGN_IN_WEIGHT = 500
 NOTHING = UUID(int=0)
 """The id of nothing (RFC 9562, 5.9)."""
 
-strawberry.enum(auth.Role, description="What a person is in a practice, or the deployment's operator.")
-strawberry.enum(access.Reason, name="FeatureReason", description="Why a feature is on or off.")
-strawberry.enum(
-    access.Tier, name="PlanTier", description="The tiers of a plan, from low to high.", graphql_name_from="value"
-)
-strawberry.enum(access.Rule, name="BlockingRule", description="Which kind of rule stands in the way.")
-strawberry.enum(core_plugins.Status, name="PluginStatus", description="How a plugin fares.")
+show_enums()
 
 
 @strawberry.type(description="A person who signs in for a practice.")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphql import GraphQLObjectType, GraphQLSchema, is_introspection_type
+from graphql import GraphQLEnumType, GraphQLObjectType, GraphQLSchema, is_introspection_type
 from strawberry.types.field import StrawberryField
 
 from bedside_core.access import Permission
@@ -76,7 +76,7 @@ def faults(schema: GraphQLSchema, rows: Mapping[str, Any], permissions: Mapping[
 
 
 def undescribed(schema: GraphQLSchema) -> list[str]:
-    """Return the types, fields and arguments of the schema without a description."""
+    """Return the types, fields, arguments and values of enums of the schema without a description."""
     missing: list[str] = []
     for name, kind in schema.type_map.items():
         if is_introspection_type(kind):
@@ -91,4 +91,6 @@ def undescribed(schema: GraphQLSchema) -> list[str]:
                 for arg, value in getattr(field, "args", {}).items()
                 if not value.description
             ]
+        if isinstance(kind, GraphQLEnumType):
+            missing += [f"{name}.{value_name}" for value_name, value in kind.values.items() if not value.description]
     return missing

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 import pytest_asyncio
 from deployment import APPS
-from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type
+from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, build_schema, get_named_type
 
 from bedside_core.boot import assembled
 from bedside_core.config import Config
@@ -17,6 +17,15 @@ from bedside_core.testing import Database
 from bedside_graphql.endpoint import schema_of
 from bedside_graphql.gate import gates_of
 from contract import policy
+
+BROKEN = """
+type Query {
+  bed(ward: Ward, "Described." patch: Patch): String
+  "Described." room: String
+}
+enum Ward { NORTH "Described." SOUTH }
+"Described." input Patch { name: String }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +75,12 @@ async def test_a_broken_policy_is_named(platform: Platform, schema: GraphQLSchem
 
 async def test_everything_in_the_schema_is_described(schema: GraphQLSchema) -> None:
     assert policy.undescribed(schema) == []
+
+
+def test_whatever_lacks_a_description_is_named() -> None:
+    assert policy.undescribed(build_schema(BROKEN)) == [
+        "Query", "Query.bed", "Query.bed(ward)", "Ward", "Ward.NORTH", "Patch.name",
+    ]  # fmt: skip
 
 
 @pytest.mark.rule("G2")

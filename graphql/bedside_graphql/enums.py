@@ -1,0 +1,103 @@
+"""Core's enums as GraphQL shows them, each value described; core itself knows no GraphQL."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Literal, TypeVar
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from bedside_core.access import Reason, Rule, Tier
+from bedside_core.auth import Role
+from bedside_core.plugins import Status
+
+E = TypeVar("E", bound=Enum)
+
+
+def _show(
+    kind: type[E],
+    name: str,
+    description: str,
+    values: Mapping[E, str],
+    *,
+    named_by: Literal["key", "value"] = "key",
+) -> None:
+    """Make an enum of core's one of the schema.
+
+    Args:
+        kind: the enum.
+        name: what it is called in the schema.
+        description: what it tells.
+        values: what each of its values tells.
+        named_by: which side of a member its name in the schema is.
+    """
+    strawberry.enum(kind, name=name, description=description, graphql_name_from=named_by)
+    definition: StrawberryEnumDefinition = getattr(kind, "__strawberry_definition__")  # noqa: B009 - Strawberry put it there
+    for value in definition.values:
+        value.description = values[kind(value.value)]
+
+
+def show_enums() -> None:
+    """Make core's enums part of the schema; once, before types are built that use them."""
+    _show(
+        Role,
+        "Role",
+        "What a person is in a practice, or the deployment's operator.",
+        {
+            Role.OWNER: "Owns the practice, and may do what a manager may.",
+            Role.MANAGER: "Leads the practice: its people and its settings.",
+            Role.PRACTITIONER: "Treats the practice's patients.",
+            Role.STAFF: "Works for the practice without treating.",
+            Role.OPERATOR: "Runs the deployment: practices and plans, and no patient's data.",
+        },
+    )
+    _show(
+        Reason,
+        "FeatureReason",
+        "Why a feature is on or off.",
+        {
+            Reason.INCLUDED: "On: the plan's tier includes it.",
+            Reason.OVERRIDE: "On: the operator has switched it on for this practice.",
+            Reason.ADD_ON: "On: the practice has it besides those of its tier.",
+            Reason.TRIAL: "On: the tier that the practice tries includes it.",
+            Reason.NO_PLANS: "On: this deployment has no plans, so every feature is.",
+            Reason.NOT_IN_TIER: "Off: it takes a higher tier.",
+            Reason.SWITCHED_OFF: "Off: the operator has switched it off for this practice.",
+            Reason.PLAN_UNKNOWN: "Off: the plan can't be told at the moment.",
+        },
+    )
+    _show(
+        Tier,
+        "PlanTier",
+        "The tiers of a plan, from low to high.",
+        {
+            Tier.STARTER: "The lowest, which every practice has at least.",
+            Tier.ENHANCED: "The middle one: what starter has, and more.",
+            Tier.PREMIUM: "The highest: what enhanced has, and more.",
+        },
+        named_by="value",
+    )
+    _show(
+        Rule,
+        "BlockingRule",
+        "Which kind of rule stands in the way.",
+        {
+            Rule.SIGN_IN: "Nobody is signed in.",
+            Rule.PLAN: "The practice's plan lacks the feature.",
+            Rule.ROLE: "The viewer's role does not allow it.",
+            Rule.MEMBERSHIP: "The target is none for the viewer: not there, or told as if it were not.",
+            Rule.SWITCH: "A setting of the practice or of a person switches it off.",
+            Rule.PORTAL: "The patient has no active portal account.",
+            Rule.AVAILABILITY: "The other person does not take it now.",
+        },
+    )
+    _show(
+        Status,
+        "PluginStatus",
+        "How a plugin fares.",
+        {
+            Status.ACTIVE: "It works.",
+            Status.DISABLED: "It is installed, and the operator has not enabled it.",
+            Status.FAILED: "It is enabled and can't work; the reason says why.",
+        },
+    )
