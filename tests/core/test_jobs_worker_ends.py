@@ -14,6 +14,7 @@ from pgqueuer.errors import FailingListenerError
 from structlog.testing import capture_logs
 
 from bedside_core.jobs import JobRun, WorkerState
+from bedside_core.jobs.library import manager_on
 from bedside_core.testing import Database
 
 
@@ -128,6 +129,22 @@ async def test_a_worker_that_hears_no_notifications_starts_again(
         ("the job worker starts again", "FailingListenerError")
     ]
     assert len(notes.runs) == 1
+
+
+async def test_a_worker_does_not_ask_whether_it_hears_before_it_listens(database: Database) -> None:
+    """PostgreSQL keeps notifications for nobody: the worker would wait for an answer to a question that is lost."""
+    heard: list[str | bytes | bytearray] = []
+    async with (
+        asyncpg.create_pool(database.dsn, min_size=2, max_size=2) as pool,
+        manager_on(pool).queries.driver as driver,
+    ):
+        async with pool.acquire():  # one connection is left, for which statements wait their turn
+            asking = asyncio.create_task(driver.notify("ward", "do you hear?"))
+            await asyncio.sleep(0)
+            await pool.execute("SELECT 1")
+        await driver.add_listener("ward", heard.append)
+        await asking
+        await until(lambda: heard == ["do you hear?"], "the question is heard", 5)
 
 
 async def test_a_job_whose_retry_could_not_be_written_is_not_given_up(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueue
 from pgqueuer.domain.settings import DBSettings
 from pgqueuer.models import Job as Row
 from pgqueuer.models import TracebackRecord
+from pgqueuer.ports.driver import NotifyCallback
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 log = structlog.get_logger("bedside.jobs")
@@ -34,6 +36,26 @@ def install_sql() -> str:
     return QueryBuilderEnvironment(NAMES).build_install_query()
 
 
+class _Driver(AsyncpgPoolDriver):
+    """pgqueuer's driver, except that it sends nothing to the channel before it listens there.
+
+    pgqueuer asks itself over the channel whether it hears, from the moment on when it begins to listen. A question that
+    is sent before PostgreSQL and asyncpg know of the listener is lost, and the worker would take itself for deaf.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        super().__init__(pool)
+        self._listens = asyncio.Event()
+
+    async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
+        await super().add_listener(channel, callback)
+        self._listens.set()
+
+    async def notify(self, channel: str, payload: str) -> None:
+        await self._listens.wait()
+        await super().notify(channel, payload)
+
+
 class _Queries(Queries):
     """pgqueuer's queries, except that a job whose retry can't be written is not given up.
 
@@ -50,7 +72,7 @@ class _Queries(Queries):
 def manager_on(pool: Any) -> QueueManager:
     """Return what picks up jobs, over a pool of connections as the queue's role."""
     queries = _Queries(
-        AsyncpgPoolDriver(pool),
+        _Driver(pool),
         qbe=QueryBuilderEnvironment(NAMES),
         qbq=QueryQueueBuilder(NAMES),
         qbs=QuerySchedulerBuilder(NAMES),
