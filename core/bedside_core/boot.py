@@ -132,15 +132,15 @@ def _without_pending(plugins: Plugins, found: Pending) -> None:
     if CORE in found.missing:
         names = [name for names in found.missing.values() for name in names]
         raise NotReady(f"{len(names)} migrations are to be run first, `bedside migrate`: {', '.join(names)}")
-    for app, reason in found.unreadable.items():
-        _fail_app(plugins, app, f"its migrations can't be read: {reason}")
+    for app, error in found.unreadable.items():
+        _fail_app(plugins, app, "its migrations can't be read", error)
     for app, names in found.missing.items():
         _fail_app(plugins, app, f"its migrations are to be run first, `bedside migrate`: {', '.join(names)}")
 
 
-def _fail_app(plugins: Plugins, app: str, reason: str) -> None:
+def _fail_app(plugins: Plugins, app: str, reason: str, said: str | None = None) -> None:
     for name in [name for name, manifest in plugins.manifests.items() if manifest.piccolo_app == app]:
-        plugins.fail(name, reason)
+        plugins.fail(name, reason, said)
 
 
 def apps_of(plugins: Plugins) -> list[str]:
@@ -155,8 +155,8 @@ async def migrate_all(owner_dsn: str, plugins: Plugins) -> Mapping[str, tuple[st
         App -> the migrations that were applied now.
     """
     migrated = await migrate(owner_dsn, apps_of(plugins))
-    for app, reason in migrated.failed.items():
-        _fail_app(plugins, app, f"its migrations failed: {reason}")
+    for app, error in migrated.failed.items():
+        _fail_app(plugins, app, "its migrations failed", error)
     return migrated.applied
 
 
@@ -232,8 +232,8 @@ def _without_unservable(plugins: Plugins) -> None:
     routed = plugins.collected("routes")
     if _refusal(routed) is not None:
         for name, handlers in routed.items():
-            if (reason := _refusal({name: handlers})) is not None and plugins.active(name):
-                plugins.fail(name, f"its routes can't be served: {reason}")
+            if (refusal := _refusal({name: handlers})) is not None and plugins.active(name):
+                plugins.fail(name, "its routes can't be served", refusal)
 
 
 def _refusal(routed: Mapping[str, list[Route]]) -> str | None:
@@ -265,7 +265,7 @@ def _take_steps(platform: Platform) -> None:
         except (KeyboardInterrupt, PluginError):
             raise
         except BaseException as error:
-            platform.plugins.fail(name, f"{type(error).__name__}: {error}")
+            platform.plugins.fail(name, type(error).__name__, str(error))
 
 
 def _assemble(platform: Platform) -> None:

@@ -30,6 +30,8 @@ async def live(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
 async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """Tell whether the process can serve, with the plugins that failed. A failed plugin does not make it unready.
 
+    Anybody may ask. Reasons are told without what foreign code said: a driver's error may name host and statement.
+
     Pending migrations need no look: a server does not start with any.
     """
     platform: Platform = request.app.state.platform
@@ -40,7 +42,7 @@ async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
         "ready": database and works and not platform.closing,
         "database": database,
         "plugins": {report.name: report.status for report in plugins},
-        "failed": {report.name: report.reason for report in plugins if report.status is Status.FAILED},
+        "failed": {report.name: report.outline for report in plugins if report.status is Status.FAILED},
         "faults": platform.faults(),
         "worker": platform.jobs.state,
     }

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 
 from bedside_core.guard import Failure, Outcome, contained, end
-from bedside_core.plugins import Plugins
+from bedside_core.plugins import PluginError, Plugins
 
 log = structlog.get_logger("bedside.plugins")
 
@@ -39,7 +39,7 @@ class Lifespans:
                 continue  # it required one that has failed meanwhile
             lifespan = _Lifespan(name, manager)
             if failure := await lifespan.enter():
-                self._plugins.fail(name, failure)
+                self._plugins.fail(name, failure.reason, failure.said)
             else:
                 self._entered[name] = lifespan
 
@@ -71,7 +71,7 @@ class _Lifespan:
             self._entered.set()
             await self._over.wait()
 
-    async def enter(self) -> str | None:
+    async def enter(self) -> PluginError | None:
         """Enter; returns what failed, if anything."""
         entered = asyncio.create_task(self._entered.wait())
         try:
@@ -84,11 +84,11 @@ class _Lifespan:
         if self._task.done():
             failure = self._task.result().failure
             if failure is None:
-                return "lifespan() ended by itself"
-            return f"lifespan() raised {type(failure.error).__name__}: {failure.error}"
+                return PluginError("lifespan() ended by itself")
+            return PluginError(f"lifespan() raised {type(failure.error).__name__}", str(failure.error))
         if not self._entered.is_set():
             await end(self._task)
-            return f"lifespan() took longer than {LIFESPAN_SECONDS:g} s"
+            return PluginError(f"lifespan() took longer than {LIFESPAN_SECONDS:g} s")
         self._task.add_done_callback(self._ended)
         return None
 

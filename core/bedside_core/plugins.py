@@ -40,7 +40,17 @@ class Status(StrEnum):
 
 
 class PluginError(Exception):
-    """A plugin's fault, in words for its author and the operator."""
+    """A plugin's fault, in words for its author and the operator.
+
+    Args:
+        reason: the fault in our words, which anybody may read.
+        said: what foreign code said of it. That may name hosts, statements or credentials.
+    """
+
+    def __init__(self, reason: str, said: str | None = None) -> None:
+        super().__init__(reason if said is None else f"{reason}: {said}")
+        self.reason = reason
+        self.said = said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +62,8 @@ class PluginReport:
     version: str
     status: Status
     reason: str | None
+    outline: str | None
+    """The reason without what foreign code said, for anybody to read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +118,7 @@ class Plugins:
         self._strict = strict
         self._sources = dict(installed() if sources is None else sources)
         self._modules: dict[str, object] = {}
-        self._reasons: dict[str, str] = {}
+        self._reasons: dict[str, PluginError] = {}
         self._titles: dict[str, str] = {}
         self._collected: dict[str, dict[str, Any]] = {}
         self.manifests: dict[str, Manifest] = {}
@@ -149,19 +161,24 @@ class Plugins:
         kept = self._collected.get(hook, {})
         return {name: kept[name] for name in self.manifests if name in kept}
 
-    def fail(self, name: str, reason: str) -> None:
+    def fail(self, name: str, reason: str, said: str | None = None) -> None:
         """Disable a plugin, with the ones that require it.
+
+        Args:
+            name: the plugin's.
+            reason: why, in our words; anybody is told that.
+            said: what foreign code said of it, for the author and the operator alone.
 
         Raises:
             PluginError: instead, where strict.
         """
         if self._strict:
-            raise PluginError(f"plugin {name}: {reason}")
+            raise PluginError(f"plugin {name}: {reason}", said)
         if self._manager.has_plugin(name):
             self._manager.unregister(name=name)
         self.manifests.pop(name, None)
-        self._reasons[name] = reason
-        log.error("plugin disabled", plugin=name, reason=reason)
+        self._reasons[name] = fault = PluginError(reason, said)
+        log.error("plugin disabled", plugin=name, reason=str(fault))
         for other, manifest in list(self.manifests.items()):
             if name in manifest.requires:
                 self.fail(other, f"requires {name}, which failed")
@@ -181,16 +198,20 @@ class Plugins:
             *self._reasons,
             *sorted(set(self._sources) - set(self.manifests) - set(self._reasons)),
         ]
-        return [
-            PluginReport(
-                name=name,
-                title=self.manifests[name].title if name in self.manifests else self._titles.get(name, name),
-                version=self._sources[name].version if name in self._sources else "",
-                status=self._status(name),
-                reason=self._reasons.get(name) or (None if name in self.manifests else "not named in BEDSIDE_PLUGINS"),
-            )
-            for name in names
-        ]
+        return [self._reported(name) for name in names]
+
+    def _reported(self, name: str) -> PluginReport:
+        fault = self._reasons.get(name)
+        if fault is None and name not in self.manifests:
+            fault = PluginError("not named in BEDSIDE_PLUGINS")
+        return PluginReport(
+            name=name,
+            title=self.manifests[name].title if name in self.manifests else self._titles.get(name, name),
+            version=self._sources[name].version if name in self._sources else "",
+            status=self._status(name),
+            reason=str(fault) if fault else None,
+            outline=fault.reason if fault else None,
+        )
 
     def _status(self, name: str) -> Status:
         if name in self.manifests:
@@ -210,12 +231,12 @@ class Plugins:
                 raise
             if error.__cause__ is not None:
                 log.debug("plugin raised", plugin=name, exc_info=error.__cause__)
-            self.fail(name, str(error))
+            self.fail(name, error.reason, error.said)
         except HookTimeout as error:  # it says what took too long
             self.fail(name, str(error))
         except BaseException as error:
             log.debug("plugin raised", plugin=name, exc_info=True)
-            self.fail(name, f"{type(error).__name__}: {error}")
+            self.fail(name, type(error).__name__, str(error))
 
     def _admit(self, name: str) -> None:
         if name not in self._sources:
@@ -317,7 +338,7 @@ class Plugins:
         except (KeyboardInterrupt, HookTimeout, PluginError):
             raise
         except BaseException as error:
-            raise PluginError(f"{hook}() raised {type(error).__name__}: {error}") from error
+            raise PluginError(f"{hook}() raised {type(error).__name__}", str(error)) from error
 
 
 def _raise(reason: str) -> None:

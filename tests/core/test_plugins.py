@@ -329,11 +329,10 @@ def test_two_plugins_with_one_feature_are_named_both() -> None:
 
 def test_installed_is_not_enabled() -> None:
     plugins = loaded(plugin("garden"), source_that(raising(AssertionError("imported"))), enabled=("garden",))
+    why = "not named in BEDSIDE_PLUGINS"
     assert plugins.report() == [
-        PluginReport(name="garden", title="garden", version="0", status=Status.ACTIVE, reason=None),
-        PluginReport(
-            name="ward", title="ward", version="1.2", status=Status.DISABLED, reason="not named in BEDSIDE_PLUGINS"
-        ),
+        PluginReport(name="garden", title="garden", version="0", status=Status.ACTIVE, reason=None, outline=None),
+        PluginReport(name="ward", title="ward", version="1.2", status=Status.DISABLED, reason=why, outline=why),
     ]
 
 

@@ -155,11 +155,13 @@ async def assert_disabled_alone(deployment: Deployment, reason: str) -> None:
     rest = await Rest.of(deployment)
     await rest.works()
     assert await rest.told() == {"vitals": ("FAILED", reason), **dict.fromkeys(FIRST_PARTY, ("ACTIVE", None))}
-    ready = await deployment.http.get("/health/ready")
-    assert (ready.status_code, ready.json()["ready"], ready.json()["failed"]) == (200, True, {"vitals": reason})
     platform = deployment.platform
     [report] = [report for report in platform.plugins.report() if report.name == "vitals"]
     assert (report.status, report.reason) == ("FAILED", reason)
+    assert report.outline is not None
+    assert reason.startswith(report.outline)
+    ready = await deployment.http.get("/health/ready")
+    assert (ready.status_code, ready.json()["ready"], ready.json()["failed"]) == (200, True, {"vitals": report.outline})
 
     assert "itals" not in (await deployment.http.get("/graphql/schema.graphql")).text
     assert (await deployment.http.get("/vitals/export.csv")).status_code == 404
