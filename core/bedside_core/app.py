@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import Receive, Scope, Send
 
 from bedside_core import errors
+from bedside_core.auth import warm_up
 from bedside_core.boot import assembled
 from bedside_core.client import client_routes
 from bedside_core.config import Config
@@ -65,6 +66,7 @@ class Bedside:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Platform, None]:
         """Run the application without a server, for tests that call it directly."""
+        await warm_up()
         async with self._assemble() as platform:
             self.platform, self._inner = platform, Entrance(_litestar(platform), platform)
             try:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import structlog
 from litestar import Litestar
 
-from bedside_core import people, settings
+from bedside_core import parts
 from bedside_core.access import Access, Entitlements
 from bedside_core.auth import SESSION_STREAM, Auth
 from bedside_core.clock import Clock, clock_positions
@@ -184,6 +184,8 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
     platform.live.add_kind(StreamKind(SESSION_STREAM, sessions, "A sign-in: 0 is open, 1 is over."))
     platform.live.add_kind(StreamKind(PRACTICE_STREAM, practices, "A practice's plan and its people's rights."))
     platform.live.add_kind(StreamKind("clock", clock_positions, "The movable clock of demo and tests."))
+    for name, declared in parts.SETTINGS.items():
+        platform.settings.add(name, declared)
     for name, manifest in plugins.manifests.items():
         if manifest.settings is not None:
             platform.settings.add(name, manifest.settings)
@@ -280,8 +282,7 @@ def _assemble(platform: Platform) -> None:
         platform,
         [feature for manifest in manifests for feature in manifest.features],
         [
-            *people.PERMISSIONS,
-            *settings.PERMISSIONS,
+            *parts.PERMISSIONS,
             *(item for manifest in manifests for item in manifest.permissions),
         ],
         cast("Entitlements", provider[1]) if provider else None,
@@ -293,6 +294,9 @@ def _assemble(platform: Platform) -> None:
     )
     platform.jobs = Jobs(
         platform,
-        [(name, job) for name, items in plugins.collected("jobs").items() for job in items],
+        [
+            *((parts.CORE, job) for job in parts.JOBS),
+            *((name, job) for name, items in plugins.collected("jobs").items() for job in items),
+        ],
         platform.events.durable_jobs(),
     )

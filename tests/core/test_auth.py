@@ -13,8 +13,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from core_stage import PASSWORD, assembled_with, joined, member_of, practice_with
 
-from bedside_core import auth, errors
-from bedside_core.auth import SESSION_STREAM, Role, token_hash
+from bedside_core import errors
+from bedside_core.auth import SESSION_STREAM, Role, passwords, token_hash
 from bedside_core.database import DB
 from bedside_core.live import Topic
 from bedside_core.testing import Database, statements
@@ -135,7 +135,7 @@ async def test_the_application_role_reads_neither_accounts_nor_tokens(fresh_data
 async def test_sign_ins_beyond_those_that_may_wait_are_refused_before_a_password_is_looked_at(
     fresh_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = auth.HASHING_THREADS + auth.HASHING_WAITING
+    many = passwords.HASHING_THREADS + passwords.HASHING_WAITING
     entered, leave = threading.Semaphore(0), threading.Event()
 
     class Slow(PasswordHasher):
@@ -149,19 +149,19 @@ async def test_sign_ins_beyond_those_that_may_wait_are_refused_before_a_password
 
     slow = Slow(time_cost=1, memory_cost=8, parallelism=1)
     async with assembled_with(fresh_database) as platform:
-        monkeypatch.setattr(auth, "_passwords", slow)
+        monkeypatch.setattr(passwords, "_passwords", slow)
         waiting = [asyncio.create_task(platform.auth.sign_in("nobody@example.org", "no")) for _ in range(many)]
         try:
-            for _ in range(auth.HASHING_THREADS):
+            for _ in range(passwords.HASHING_THREADS):
                 assert await asyncio.to_thread(entered.acquire, timeout=20)
             async with asyncio.timeout(20):
-                while auth._places._value:  # noqa: ASYNC110 - a semaphore tells nobody that it is empty
+                while passwords._places._value:  # noqa: ASYNC110 - a semaphore tells nobody that it is empty
                     await asyncio.sleep(0.01)
             for _ in range(3):
                 with pytest.raises(errors.RateLimited) as refused:
                     await platform.auth.sign_in("nobody@example.org", "no")
-                assert refused.value.detail == {"retryAfter": auth.HASHING_RETRY_SECONDS}
-            assert slow.verified == auth.HASHING_THREADS  # the others wait their turn
+                assert refused.value.detail == {"retryAfter": passwords.HASHING_RETRY_SECONDS}
+            assert slow.verified == passwords.HASHING_THREADS  # the others wait their turn
         finally:
             leave.set()
         told = await asyncio.gather(*waiting, return_exceptions=True)

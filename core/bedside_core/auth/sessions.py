@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
-from functools import cache
-from threading import BoundedSemaphore
-from uuid import UUID
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
 from bedside_core import errors
+from bedside_core.auth.actor import Actor, Role
+from bedside_core.auth.passwords import fits
 from bedside_core.clock import Clock
 from bedside_core.database import DB, unit
 from bedside_core.ids import uuid7
@@ -28,103 +20,10 @@ COOKIE = "__Host-bedside"
 SESSION_STREAM = "session"
 """Kind of live stream that tells the end of a session: position 0 is open, 1 is ended."""
 
-HASHING_THREADS = 2
-"""How many passwords are hashed at the same time: on threads of their own, or all cores would be busy with it."""
-
-HASHING_WAITING = 16
-"""How many sign-ins more may wait for that, which takes a second or two."""
-
-HASHING_RETRY_SECONDS = 2
-"""After how many seconds those who may not should come back."""
-
-_passwords = PasswordHasher()
-_hashing = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="bedside-hashing")
-_places = BoundedSemaphore(HASHING_THREADS + HASHING_WAITING)
-
-
-class Role(StrEnum):
-    """What a person is in a practice (A12), and the operator of the deployment (A15)."""
-
-    OWNER = "owner"
-    MANAGER = "manager"
-    PRACTITIONER = "practitioner"
-    STAFF = "staff"
-    OPERATOR = "operator"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """Who acts, for one practice at a time (A15).
-
-    Args:
-        account_id: the account that signed in.
-        session_id: the sign-in; its end ends everything done with it.
-        role: what the person is in the practice, or the operator.
-        practice_id: the practice acted for; None for the operator.
-        member_id: the person in that practice; None for the operator.
-    """
-
-    account_id: UUID
-    session_id: UUID
-    role: Role
-    practice_id: UUID | None = None
-    member_id: UUID | None = None
-
-    @property
-    def person_id(self) -> UUID | None:
-        """The person by whom shared tables know the actor."""
-        return self.member_id
-
-    def in_practice(self) -> tuple[UUID, UUID]:
-        """Return practice and person.
-
-        Raises:
-            errors.Forbidden: the actor is not a person of a practice (the operator).
-        """
-        if self.practice_id is None or self.member_id is None:
-            raise errors.Forbidden("This is for the people of a practice.", way_on="Sign in as a member of it.")
-        return self.practice_id, self.member_id
-
 
 def token_hash(token: str) -> bytes:
     """Return what is stored of a token: its SHA-256, 32 bytes. Tokens are random, so no salt is needed."""
     return hashlib.sha256(token.encode()).digest()
-
-
-async def hash_password(password: str) -> str:
-    """Return the argon2id hash of a password (about 100 ms, in a thread, once it is its turn)."""
-    return await asyncio.wrap_future(_hashing.submit(_passwords.hash, password))
-
-
-@cache
-def _nobody() -> str:
-    """Return the hash that unknown addresses are held against."""
-    return _passwords.hash(secrets.token_urlsafe())
-
-
-async def _fits(password: str, stored: str | None) -> bool:
-    """Compare in the same time whether or not there is such an account (A6).
-
-    Raises:
-        errors.RateLimited: too many comparisons wait already; nothing was compared.
-    """
-
-    def verify() -> bool:
-        try:
-            return _passwords.verify(stored or _nobody(), password) and stored is not None
-        except (VerificationError, InvalidHashError):
-            return False
-
-    if not _places.acquire(blocking=False):
-        raise errors.RateLimited(
-            "Too many people are signing in at this moment.",
-            way_on=f"Wait {HASHING_RETRY_SECONDS} seconds.",
-            detail={"retryAfter": HASHING_RETRY_SECONDS},
-        )
-    work = _hashing.submit(verify)
-    # A caller who goes away frees no thread that is at work: the place is given back when the work is over.
-    work.add_done_callback(lambda _: _places.release())
-    return await asyncio.wrap_future(work)
 
 
 class Auth:
@@ -143,11 +42,6 @@ class Auth:
             self._way_on += f" If that does not help, ask {support_contact}."
         self.lasts = lasts
 
-    @staticmethod
-    async def warm_up() -> None:
-        """Make the hash for unknown addresses beforehand, or the first such sign-in would take twice as long (A6)."""
-        await asyncio.wrap_future(_hashing.submit(_nobody))
-
     async def sign_in(self, email: str, password: str) -> tuple[str, Actor]:
         """Open a session.
 
@@ -163,7 +57,7 @@ class Auth:
             errors.RateLimited: too many people are signing in at this moment; no password was looked at.
         """
         row = await DB.fetchrow("SELECT * FROM auth_account($1)", email.strip()[:320])
-        if not await _fits(password[:1024], row["password_hash"] if row else None) or row is None:
+        if not await fits(password[:1024], row["password_hash"] if row else None) or row is None:
             raise errors.Unauthenticated("The e-mail address or the password is wrong.", way_on=self._way_on)
         token, session_id, now = secrets.token_urlsafe(32), uuid7(), self._clock.now()
         await DB.execute(

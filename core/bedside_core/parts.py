@@ -1,0 +1,21 @@
+"""What core itself declares, as plugins do in manifest and hooks: permissions, settings and jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bedside_core import people, settings
+from bedside_core.access import Permission
+from bedside_core.jobs.declared import Job
+
+CORE = "core"
+"""Under this name stand core's jobs, as a plugin's do under the plugin's."""
+
+PERMISSIONS: Sequence[Permission] = (*people.PERMISSIONS, *settings.PERMISSIONS)
+"""Actions on what belongs to core."""
+
+SETTINGS: Mapping[str, type] = {}
+"""Name, by which stored values are found and the schema names them, -> settings dataclass."""
+
+JOBS: Sequence[Job] = ()
+"""Background work, named `core.<name>`."""
