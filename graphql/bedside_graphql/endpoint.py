@@ -10,6 +10,7 @@ import strawberry
 from litestar import MediaType, Request, Response, asgi, get
 from litestar.types import Receive, Scope, Send
 
+from bedside_core import parts as core_parts
 from bedside_core.auth import Actor
 from bedside_core.errors import Conflict, Unavailable
 from bedside_core.platform import Platform
@@ -24,7 +25,7 @@ from bedside_graphql.http import GraphQLHTTP
 from bedside_graphql.lockout import UNDOING, has_a_way_back
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.persisted import PersistedDocuments
-from bedside_graphql.platform import PART
+from bedside_graphql.platform import PARTS
 from bedside_graphql.preferences import GraphQLSettings
 from bedside_graphql.problems import IntrospectionOff
 from bedside_graphql.schema import Schema, compose
@@ -58,7 +59,9 @@ def accepted(plugin: str, value: Any) -> GraphQLPart:
 def composed(platform: Platform) -> Schema:
     """Return the schema of core's part, the active plugins' parts and their settings; what does not fit is disabled."""
     plugins = platform.plugins
-    parts: dict[str, tuple[GraphQLPart, ...]] = {NAME: (PART,)}
+    parts: dict[str, tuple[GraphQLPart, ...]] = {
+        NAME: (*PARTS, *(settings_part(name, declared) for name, declared in core_parts.SETTINGS.items()))
+    }
     for name, part in plugins.collect("graphql", accepted, platform=platform).items():
         parts[name] = (*parts.get(name, ()), part)
     for name, manifest in plugins.manifests.items():

@@ -37,7 +37,7 @@ def _show(
         value.description = values[kind(value.value)]
 
 
-def show_enums() -> None:
+def _show_enums() -> None:
     """Make core's enums part of the schema; once, before types are built that use them."""
     _show(
         Role,
@@ -101,3 +101,6 @@ def show_enums() -> None:
             Status.FAILED: "It is enabled and can't work; the reason says why.",
         },
     )
+
+
+_show_enums()

@@ -8,7 +8,7 @@ from graphql import GraphQLNonNull
 from strawberry.types.base import get_object_definition
 
 from bedside_graphql.api import GraphQLPart, Info, gate, public
-from bedside_graphql.platform import PART, Patient
+from bedside_graphql.platform import PARTS, Patient
 from bedside_graphql.schema import CompositionError, Schema, compose
 
 READ = gate("patients.read")
@@ -69,7 +69,7 @@ LINEN = GraphQLPart(extend=(BedLinen,))
 
 def built(**parts: GraphQLPart) -> Schema:
     """A schema of core's part and these."""
-    return Schema({"graphql": (PART,), **{name: (part,) for name, part in parts.items()}})
+    return Schema({"graphql": PARTS, **{name: (part,) for name, part in parts.items()}})
 
 
 def fields(schema: Schema, kind: str) -> list[str]:
@@ -164,7 +164,7 @@ def test_fields_are_the_same_by_their_name_in_the_schema_whatever_python_calls_t
     part: GraphQLPart, reason: str
 ) -> None:
     disabled: list[tuple[str, str]] = []
-    schema = compose({"graphql": (PART,), "evil": (part,)}, lambda name, why: disabled.append((name, why)))
+    schema = compose({"graphql": PARTS, "evil": (part,)}, lambda name, why: disabled.append((name, why)))
     assert disabled == [("evil", reason)]
     assert schema.as_str() == built().as_str()
 
@@ -178,7 +178,7 @@ def test_a_type_that_two_parts_define_is_refused_naming_both() -> None:
     one, two = (strawberry.type(type("Cup", (), {"__annotations__": {"size": int}})) for _ in range(2))
     one.__module__, two.__module__ = "first.schema", "second.schema"
     disabled: list[tuple[str, str]] = []
-    parts = {"graphql": (PART,), "one": (GraphQLPart(types=(one,)),), "two": (GraphQLPart(types=(two,)),)}
+    parts = {"graphql": PARTS, "one": (GraphQLPart(types=(one,)),), "two": (GraphQLPart(types=(two,)),)}
     schema = compose(parts, lambda name, why: disabled.append((name, why)))
     assert [name for name, _ in disabled] == ["two"]
     assert disabled[0][1].startswith("two and one: ")
@@ -210,7 +210,7 @@ def test_what_does_not_fit_is_left_out_one_after_the_other_until_the_rest_does()
 
     disabled: list[tuple[str, str]] = []
     parts = {
-        "graphql": (PART,),
+        "graphql": PARTS,
         "ungated": (GraphQLPart(query=Ungated),),
         "beds": (BEDS,),
         "cots": (GraphQLPart(query=BedQuery),),
@@ -229,7 +229,7 @@ def test_a_part_falls_with_the_plugin_that_it_requires() -> None:
     def disable(name: str, reason: str) -> None:
         gone.update({name, "linen"})  # linen requires it
 
-    parts = {"graphql": (PART,), "beds": (BEDS,), "cots": (GraphQLPart(query=BedQuery),), "linen": (LINEN,)}
+    parts = {"graphql": PARTS, "beds": (BEDS,), "cots": (GraphQLPart(query=BedQuery),), "linen": (LINEN,)}
     schema = compose(parts, disable, lambda name: name not in gone)
     assert gone == {"cots", "linen"}
     assert fields(schema, "Bed") == ["number"]
@@ -240,7 +240,7 @@ def test_a_strict_start_is_refused_by_what_disabling_raises() -> None:
         raise RuntimeError(f"{name}: {reason}")
 
     with pytest.raises(RuntimeError, match="^cots: cots and beds both define"):
-        compose({"graphql": (PART,), "beds": (BEDS,), "cots": (BEDS,)}, refuse)
+        compose({"graphql": PARTS, "beds": (BEDS,), "cots": (BEDS,)}, refuse)
 
 
 async def test_info_is_the_operations_own() -> None:
