@@ -13,8 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 from deployment import APPS, PASSWORD, served
 
-from bedside_core import auth
-from bedside_core.auth import Role
+from bedside_core.auth import Role, passwords
 from bedside_core.testing import Database, statements
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +115,7 @@ async def test_a_second_sign_in_of_an_operation_is_refused_before_a_password_is_
 
     async with served(fresh_database) as deployment:
         ada = await deployment.person(await deployment.practice())
-        monkeypatch.setattr(auth, "_passwords", Counting())
+        monkeypatch.setattr(passwords, "_passwords", Counting())
         sign_in = f'signIn(email: "{ada.email}", password: "{PASSWORD}") {{ token }}'
         before = await sessions(fresh_database)
         for document in (
