@@ -52,7 +52,7 @@ from bedside_core.manifest import PLUGIN_API, Manifest
 from bedside_core.paging import USUAL_PAGE, Page, cursor_of, key_of, page_of, page_size
 from bedside_core.people import PRACTICE_STREAM, Member, NewPatient, Patient, People, Practice
 from bedside_core.platform import Platform
-from bedside_core.routes import Gate, Route, actor_of, public_route, uuid_of
+from bedside_core.routes import Gate, Route, actor_of, public_route, uuid_or_none
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
 
 __all__ = [
@@ -130,5 +130,5 @@ __all__ = [
     "sql_migration",
     "unit",
     "uuid7",
-    "uuid_of",
+    "uuid_or_none",
 ]

@@ -69,7 +69,7 @@ def mounted(plugin: str, routes: Iterable[Route]) -> Router:
     return Router(path=f"/{plugin}", route_handlers=list(routes))
 
 
-def uuid_of(text: str) -> UUID | None:
+def uuid_or_none(text: str) -> UUID | None:
     """Return the id in a path or argument; None where it is none, which is told as not found."""
     try:
         return UUID(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,13 @@ def test_every_name_of_the_surface_is_there() -> None:
     for module in (bedside_core.api, bedside_graphql.api):
         assert [name for name in module.__all__ if not hasattr(module, name)] == []
         assert len(set(module.__all__)) == len(module.__all__)
+
+
+def test_a_function_of_one_name_is_one_function() -> None:
+    """Types may share a name, as a patient of core and the patient of the schema: a function does one thing."""
+    both = set(bedside_core.api.__all__) & set(bedside_graphql.api.__all__)
+    pairs = {name: (getattr(bedside_core.api, name), getattr(bedside_graphql.api, name)) for name in both}
+    assert [name for name, (one, other) in pairs.items() if one is not other and inspect.isfunction(one)] == []
 
 
 def test_every_field_of_an_event_says_what_it_tells() -> None:
