@@ -338,7 +338,7 @@ class Access:
             return Refusal(
                 rule=Rule.ROLE,
                 message=f"Your role does not allow this: {permission.doc}",
-                way_on="Ask an owner or manager of your practice.",
+                way_on=_who_may(permission, actor, self._platform.config.support_contact),
                 permission=permission.key,
             )
         return None
@@ -362,6 +362,19 @@ class Access:
         if actor is None:  # why_not has refused it; said again for the reader and the type checker
             raise errors.Unauthenticated("You are not signed in.")
         return actor
+
+
+def _who_may(permission: Permission, actor: Actor, support_contact: str) -> str:
+    """Return whom somebody can turn to whose role does not allow an action: those whose role does."""
+    able = permission.roles & EVERYONE
+    names = ["staff member" if role is Role.STAFF else role.value for role in Role if role in able]
+    if not names:
+        contact = f": {support_contact}" if support_contact else ""
+        return f"Only the operator of this deployment may; ask them{contact}."
+    if actor.practice_id is None:
+        return "Sign in as a member of a practice."
+    article = "an" if names[0] == Role.OWNER else "a"
+    return f"Ask {article} {' or '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} of your practice."
 
 
 def _state(feature: Feature, enabled: bool, reason: Reason) -> FeatureState:

@@ -8,7 +8,7 @@ import pytest
 from core_stage import FixedPlans, assembled_with, plugin, practice_with, ward
 
 from bedside_core import errors
-from bedside_core.access import Permission, Refusal, Rule, operation
+from bedside_core.access import EVERYONE, LEADERS, OPERATOR, Permission, Refusal, Rule, operation
 from bedside_core.auth import Actor, Role
 from bedside_core.manifest import Manifest
 from bedside_core.platform import Platform
@@ -37,6 +37,39 @@ async def test_a_role_without_the_permission_is_refused_by_name(fresh_database: 
         assert (refusal.rule, refusal.permission) == (Rule.ROLE, "ward.lead")
         assert refusal.problem().extensions()["code"] == "FORBIDDEN"
         assert await platform.access.why_not(owner, "ward.lead") is None
+
+
+@pytest.mark.rule("A12")
+@pytest.mark.parametrize(
+    ("contact", "only_operator"),
+    [
+        ("", "Only the operator of this deployment may; ask them."),
+        ("help@clinic.example", "Only the operator of this deployment may; ask them: help@clinic.example."),
+    ],
+)
+async def test_a_role_is_sent_to_those_who_may(fresh_database: Database, contact: str, only_operator: str) -> None:
+    keys = {
+        "desk.plan": OPERATOR,
+        "desk.lead": LEADERS | OPERATOR,
+        "desk.sign": frozenset({Role.OWNER}),
+        "desk.note": EVERYONE - {Role.MANAGER},
+    }
+    permissions = tuple(Permission(key=key, doc="Do it.", roles=roles) for key, roles in keys.items())
+    desk = plugin("desk", Manifest(name="desk", title="Desk", api=">=1.0,<2", permissions=permissions))
+    async with assembled_with(fresh_database, desk, support_contact=contact) as platform:
+        _, (owner, manager, staff) = await practice_with(platform, Role.OWNER, Role.MANAGER, Role.STAFF)
+        operator = Actor(account_id=UUID(int=1), session_id=UUID(int=2), role=Role.OPERATOR)
+
+        async def way_on(actor: Actor, key: str) -> str | None:
+            refusal = await platform.access.why_not(actor, key)
+            return refusal.way_on if refusal is not None else None
+
+        assert [await way_on(person, "desk.plan") for person in (owner, staff)] == [only_operator] * 2
+        assert await way_on(operator, "desk.plan") is None
+        assert await way_on(staff, "desk.lead") == "Ask an owner or manager of your practice."
+        assert await way_on(manager, "desk.sign") == "Ask an owner of your practice."
+        assert await way_on(manager, "desk.note") == "Ask an owner, practitioner or staff member of your practice."
+        assert await way_on(operator, "desk.sign") == "Sign in as a member of a practice."
 
 
 @pytest.mark.rule("L3")
