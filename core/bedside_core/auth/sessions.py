@@ -37,7 +37,7 @@ class Auth:
 
     def __init__(self, clock: Clock, lasts: timedelta, support_contact: str = "") -> None:
         self._clock = clock
-        self._way_on = 'Try again, or use "Reset Password".'
+        self._way_on = "Try again."
         if support_contact:
             self._way_on += f" If that does not help, ask {support_contact}."
         self.lasts = lasts
