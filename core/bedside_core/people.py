@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 from uuid import UUID
 
 import phonenumbers
@@ -80,6 +81,9 @@ class NewPatient:
     email: str | None = None
 
 
+_Person = TypeVar("_Person", Member, Patient)
+
+
 def _member(row: Row) -> Member:
     return Member(
         id=row["id"],
@@ -96,6 +100,13 @@ def _patient(row: Row) -> Patient:
 
 _MEMBER = "SELECT id, practice_id, first_name, last_name, role FROM member"
 _PATIENT = "SELECT id, practice_id, first_name, last_name, date_of_birth, mrn, gender, phone, email FROM patient"
+_BY_NAME = """($2::text IS NULL OR (last_name, first_name, id) > ($2, $3, $4))
+    ORDER BY last_name, first_name, id LIMIT $1"""
+
+
+def _by_name(found: Sequence[_Person], size: int, after: str | None) -> Page[_Person]:
+    """Return a page out of what `_BY_NAME` found."""
+    return page_of(found, size, lambda item: (item.last_name, item.first_name, str(item.id)), after=after)
 
 
 class People:
@@ -133,18 +144,8 @@ class People:
         """Return the active members of the actor's practice, by name."""
         actor.in_practice()
         size, key = page_size(first), key_of(after, str, str, UUID)
-        rows = await DB.fetch(
-            f"""{_MEMBER} WHERE active AND ($2::text IS NULL OR (last_name, first_name, id) > ($2, $3, $4))
-            ORDER BY last_name, first_name, id LIMIT $1""",
-            size + 1,
-            *(key or (None, None, None)),
-        )
-        return page_of(
-            [_member(row) for row in rows],
-            size,
-            lambda item: (item.last_name, item.first_name, str(item.id)),
-            after=after,
-        )
+        rows = await DB.fetch(f"{_MEMBER} WHERE active AND {_BY_NAME}", size + 1, *(key or (None, None, None)))
+        return _by_name([_member(row) for row in rows], size, after)
 
     async def patients_by_id(self, ids: Sequence[UUID]) -> Mapping[UUID, Patient]:
         """Return those of the patients that the acting practice has, in one statement."""
@@ -155,18 +156,8 @@ class People:
         """Return the patients of the actor's practice, by name."""
         actor.in_practice()
         size, key = page_size(first), key_of(after, str, str, UUID)
-        rows = await DB.fetch(
-            f"""{_PATIENT} WHERE $2::text IS NULL OR (last_name, first_name, id) > ($2, $3, $4)
-            ORDER BY last_name, first_name, id LIMIT $1""",
-            size + 1,
-            *(key or (None, None, None)),
-        )
-        return page_of(
-            [_patient(row) for row in rows],
-            size,
-            lambda item: (item.last_name, item.first_name, str(item.id)),
-            after=after,
-        )
+        rows = await DB.fetch(f"{_PATIENT} WHERE {_BY_NAME}", size + 1, *(key or (None, None, None)))
+        return _by_name([_patient(row) for row in rows], size, after)
 
     async def create_practice(self, name: str, *, zone: str = "America/New_York") -> Practice:
         """Make a practice; for the operator's commands and the demo."""
