@@ -26,6 +26,8 @@ HAS_UV      := $(VENV)/.has-uv
 HAS_RUNTIME := $(VENV)/.has-runtime
 HAS_DEV     := $(VENV)/.has-dev
 HAS_BUNDLE  := web/node_modules/.bedside-bundle
+# As web/package.json says in `engines`.
+NODE_FITS   := v20.19.*|v20.[2-9][0-9].*|v22.1[2-9].*|v22.[2-9][0-9].*|v2[3-9].*|v[3-9][0-9].*
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -type f -print 2>/dev/null)
 
 # The demo needs no developers' tools; where they are installed already they stay.
@@ -67,7 +69,9 @@ $(HAS_DEV): $(HAS_UV) requirements-dev.lock pyproject.toml $(PARTNER)/pyproject.
 	@touch $@
 
 $(HAS_BUNDLE): $(WEB_SOURCES)
-	@command -v npm >/dev/null || { echo "The client bundle is built with Node 20 or newer and its npm, and there is no npm on the PATH." >&2; exit 1; }
+	@case "$$(node --version 2>/dev/null)" in $(NODE_FITS)) ;; *) \
+		echo "The client bundle is built with Node 20.19 or later of 20, or 22.12 or newer; on the PATH is $$(node --version 2>/dev/null || echo none)." >&2; exit 1;; esac
+	@command -v npm >/dev/null || { echo "The client bundle is built with Node's npm, and there is none on the PATH." >&2; exit 1; }
 	npm --prefix web ci --no-audit --no-fund
 	npm --prefix web run build
 	@test -n "$$(ls $(BUNDLE) 2>/dev/null)" || { echo "web/ was built, but nothing arrived in $(BUNDLE)." >&2; exit 1; }
