@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 from bedside_core import errors
 from bedside_core.auth import warm_up
 from bedside_core.boot import assembled
-from bedside_core.client import client_routes
+from bedside_core.client import client_routes, front_page
 from bedside_core.config import Config
 from bedside_core.demo.routes import demo_routes
 from bedside_core.entrance import Entrance, request_id_of
@@ -92,7 +92,12 @@ class Bedside:
 def _litestar(platform: Platform) -> Litestar:
     routers = [mounted(name, routes) for name, routes in platform.plugins.collected("routes").items() if routes]
     return Litestar(
-        route_handlers=[*health_routes(), *client_routes(), *(demo_routes() if platform.config.demo else ()), *routers],
+        route_handlers=[
+            *health_routes(),
+            *client_routes(),
+            *(demo_routes() if platform.config.demo else [front_page]),
+            *routers,
+        ],
         state=State({"platform": platform}),
         exception_handlers={errors.Problem: _problem, HTTPException: _http, Exception: _unexpected},
         request_max_body_size=BODY_BYTES,

@@ -1,4 +1,4 @@
-"""Serves the built client: pages at /<name>, hashed and precompressed files below /web/."""
+"""Serves the built client: pages at /<name>, hashed and precompressed files below /web/; and what stands at /."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.params import FromPath
 
 from bedside_core import errors
+from bedside_core.platform import Platform
 from bedside_core.routes import Route, public_route
 
 WEB = Path(__file__).parent / "web"
@@ -54,6 +55,27 @@ def web_file(request: Request[Any, Any, Any], path: FromPath[Path]) -> Response[
         file = compressed
         headers["content-encoding"] = "gzip"
     return Response(file.read_bytes(), media_type=kind, headers=headers)
+
+
+@get("/", guards=[public_route], media_type=MediaType.HTML, sync_to_thread=False)
+def front_page(request: Request[Any, Any, Any]) -> str:
+    """Say what this is to people who come by its bare address, and where developers go on."""
+    platform: Platform = request.app.state.platform
+    lines = ["<p>This is a server for programs. It runs.</p>"]
+    if platform.plugins.active("graphql"):
+        lines.append("<p>Its API is at <code>/graphql</code>.</p>")
+        if is_built():
+            lines.append('<p><a href="/graphiql">GraphiQL</a> explores it.</p>')
+    body = "\n".join(lines)
+    return f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Bedside</title></head>
+<body>
+<h1>Bedside</h1>
+{body}
+</body>
+</html>
+"""
 
 
 def is_built() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -153,6 +154,23 @@ async def test_ready_tells_the_plugins(deployment: Deployment) -> None:
 async def test_demo_routes_are_not_there_outside_the_demo(deployment: Deployment) -> None:
     assert (await deployment.http.get("/demo")).status_code == 404
     assert (await deployment.http.post("/demo/clock", json={"seconds": 60})).status_code == 404
+
+
+async def test_the_bare_address_is_a_page_that_says_what_this_is_and_leads_on(deployment: Deployment) -> None:
+    page = await deployment.http.get("/")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert "<h1>Bedside</h1>" in page.text
+    assert re.findall(r'(?:href|src)="([^"]*)"', page.text) == ["/graphiql"]
+    assert "<script" not in page.text
+    assert "<style" not in page.text
+
+
+async def test_the_bare_address_leads_nowhere_without_a_schema(fresh_database: Database) -> None:
+    async with served(fresh_database, plugins=()) as deployment:
+        page = await deployment.http.get("/")
+    assert page.status_code == 200
+    assert "graph" not in page.text
 
 
 def test_hosts_and_origins() -> None:
