@@ -197,6 +197,14 @@ class Entitlements(Protocol):
         ...
 
 
+class PlanTiers(Protocol):
+    """Which tier a practice is on; provided by the plugin `plans`."""
+
+    async def tier(self, practice_id: UUID) -> Tier:
+        """Return a practice's own tier, whatever it tries meanwhile."""
+        ...
+
+
 _memo: ContextVar[dict[UUID, asyncio.Future[Mapping[str, FeatureState]]] | None] = ContextVar(
     "access_memo", default=None
 )

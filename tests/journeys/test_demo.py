@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,6 +91,23 @@ def started(data: Path) -> Demo:
     if not line:
         raise AssertionError(process.communicate()[1])
     return Demo(process, json.loads(line), data, time.monotonic() - began)
+
+
+def change_plan(demo: Demo, practice: str, tier: str) -> None:
+    operator = demo.sign_in("operator@bedside.example")
+    found = demo.ask("{ practices(first: 100) { nodes { id name } } }", operator)["data"]["practices"]["nodes"]
+    [practice_id] = [each["id"] for each in found if each["name"] == practice]
+    change = "mutation ($id: ID!, $tier: PlanTier!) { changePlan(practiceId: $id, tier: $tier) { tier } }"
+    assert demo.ask(change, operator, id=practice_id, tier=tier)["data"] == {"changePlan": {"tier": tier}}
+
+
+def tiers_of_page(demo: Demo) -> dict[str, set[str]]:
+    """Practice -> the tiers that stand beside it."""
+    page = httpx.get(f"{demo.told['url']}/demo").text
+    found: dict[str, set[str]] = {}
+    for practice, tier in re.findall("<tr><td>([^<]*)</td><td>([^<]*)</td>", page):
+        found.setdefault(practice, set()).add(tier)
+    return found
 
 
 def left_running(data: Path) -> list[str]:
@@ -181,6 +199,13 @@ def test_a_page_without_scripts_lists_the_sign_ins(running: Demo) -> None:
     assert "<script" not in page.text
     for account in running.told["accounts"]:
         assert account["email"] in page.text
+        assert tiers_of_page(running)[account["practice"] or ""] == {account["tier"] or ""}
+
+
+def test_the_address_that_is_printed_leads_to_that_page(running: Demo) -> None:
+    front = httpx.get(running.told["url"])
+    assert (front.status_code, front.headers["location"]) == (302, "/demo")
+    assert httpx.get(running.told["url"], follow_redirects=True).url.path == "/demo"
 
 
 def test_the_clock_moves_for_programs_and_not_for_pages_of_other_origins(running: Demo) -> None:
@@ -210,12 +235,16 @@ def test_ctrl_c_ends_everything_and_the_next_start_is_quick_and_the_same(running
         token = again.sign_in("owner@premium.example")
         found = again.ask("{ conversations { nodes { messages(first: 50) { nodes { id } } } } }", token)
         assert [len(each["messages"]["nodes"]) for each in found["data"]["conversations"]["nodes"]] == [6]
+        change_plan(again, "Harbor Street Practice", "enhanced")
+        assert tiers_of_page(again)["Harbor Street Practice"] == {"enhanced"}
         os.kill(again.process.pid, signal.SIGKILL)
         again.process.wait()
         assert left_running(running.data) != []  # nobody could stop it, so the next start takes it over
     finally:
         again.process.kill()
     third = started(running.data)
+    moved = [{**each, "tier": "enhanced"} if each["tier"] == "starter" else each for each in accounts]
+    assert third.told["accounts"] == moved  # on which plan a practice is now, not at first
     assert third.stop(signal.SIGHUP) == ""
     assert left_running(running.data) == []
 

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +22,7 @@ from rich_click import RichCommand
 from bedside_core.cli import logs
 from bedside_core.cli.common import ended
 from bedside_core.client import is_built
-from bedside_core.demo.cast import accounts
+from bedside_core.demo.accounts import DemoAccount, accounts
 from bedside_core.demo.run import configured, run_demo
 from bedside_core.platform import Platform
 from bedside_core.plugins import Status
@@ -49,15 +50,16 @@ def demo(data: Path, host: str, port: int, as_json: bool) -> None:
     out = sys.stdout
     progress = _Progress()
 
-    def ready(platform: Platform, address: str) -> None:
+    async def ready(platform: Platform, address: str) -> None:
+        listed = await accounts(platform)
         progress.done()
         for report in platform.plugins.report():
             if report.status is Status.FAILED:
                 click.echo(f"The plugin {report.name} is disabled: {report.reason}", err=True)
         if as_json:
-            out.write(json.dumps(_described(address)) + "\n")
+            out.write(json.dumps(_described(address, listed)) + "\n")
         else:
-            _show(address, out)
+            _show(address, listed, out)
         out.flush()
 
     async def work(stop: Stop) -> None:
@@ -95,23 +97,24 @@ class _Progress:
             self._spinner = None
 
 
-def _described(address: str) -> dict[str, object]:
+def _described(address: str, listed: Sequence[DemoAccount]) -> dict[str, object]:
     return {
         "url": address,
         "graphql": f"{address}/graphql",
         "ws": f"{address.replace('http', 'ws', 1)}/graphql",
-        "accounts": [asdict(account) for account in accounts()],
+        "accounts": [asdict(account) for account in listed],
     }
 
 
-def _show(address: str, out: TextIO) -> None:
+def _show(address: str, listed: Sequence[DemoAccount], out: TextIO) -> None:
     table = Table(title="Sign-ins", title_justify="left", show_edge=False)
     for heading in ("E-mail", "Password", "Role"):
         table.add_column(heading, no_wrap=True)
-    for (practice, tier), listed in groupby(accounts(), key=lambda account: (account.practice, account.tier)):
+    for (practice, tier), people in groupby(listed, key=lambda account: (account.practice, account.tier)):
         table.add_section()
-        table.add_row(f"{practice} ({tier})" if practice else "The deployment's operator", style="bold")
-        for account in listed:
+        shown = f"{practice} ({tier})" if tier else practice
+        table.add_row(shown or "The deployment's operator", style="bold")
+        for account in people:
             table.add_row(account.email, account.password, account.role)
     console = Console(file=out, highlight=False, soft_wrap=not out.isatty())
     console.print(f"Bedside's demo serves at [bold]{address}[/bold]\n")

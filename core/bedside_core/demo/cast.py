@@ -33,7 +33,7 @@ class DemoPractice:
     Args:
         name: its name.
         zone: its time zone.
-        tier: its tier.
+        tier: its tier at first.
         members: its people.
         patients: those in its care.
     """
@@ -47,17 +47,6 @@ class DemoPractice:
     def member(self, role: Role) -> DemoMember:
         """Return its first member of a role."""
         return next(member for member in self.members if member.role is role)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoAccount:
-    """A sign-in of the demo, as it is listed."""
-
-    email: str
-    password: str
-    practice: str | None
-    tier: str | None
-    role: str
 
 
 _ROLES = {
@@ -181,13 +170,3 @@ TALK = (
     (Role.PRACTITIONER, "Friday at one works for me. I'll write down who is still missing from the list."),
 )
 """What owner and practitioner of each practice write to each other."""
-
-
-def accounts() -> list[DemoAccount]:
-    """Return every sign-in of the demo, the operator's last."""
-    listed = [
-        DemoAccount(email=member.email, password=PASSWORD, practice=practice.name, tier=practice.tier, role=member.role)
-        for practice in PRACTICES
-        for member in practice.members
-    ]
-    return [*listed, DemoAccount(email=OPERATOR, password=PASSWORD, practice=None, tier=None, role=Role.OPERATOR)]

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, get, post
+from litestar.response import Redirect
 
 from bedside_core import errors
-from bedside_core.demo.cast import accounts
+from bedside_core.demo.accounts import accounts
 from bedside_core.platform import Platform
 from bedside_core.routes import Route, public_route
 
@@ -48,12 +49,19 @@ async def move_clock(request: Request[Any, Any, Any]) -> Response[dict[str, str]
     return Response({"now": platform.clock.now().isoformat()})
 
 
-@get("/demo", guards=[public_route], media_type=MediaType.HTML, sync_to_thread=False)
-def page() -> str:
+@get("/", guards=[public_route], sync_to_thread=False)
+def front() -> Redirect:
+    """Lead who comes by the bare address to the page."""
+    return Redirect("/demo")
+
+
+@get("/demo", guards=[public_route], media_type=MediaType.HTML)
+async def page(request: Request[Any, Any, Any]) -> str:
     """Show the sign-ins and where to go."""
+    listed = await accounts(request.app.state.platform)
     rows = "\n".join(
         "<tr>" + "".join(f"<td>{escape(value or '')}</td>" for value in values) + "</tr>"
-        for values in ((a.practice, a.tier, a.role, a.email, a.password) for a in accounts())
+        for values in ((a.practice, a.tier, a.role, a.email, a.password) for a in listed)
     )
     return f"""<!doctype html>
 <html lang="en">
@@ -78,4 +86,4 @@ its schema is <a href="/graphql/schema.graphql">here</a>.</p>
 
 def demo_routes() -> list[Route]:
     """Return the routes."""
-    return [move_clock, page]
+    return [front, move_clock, page]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from bedside_core.app import create_app
@@ -50,7 +50,7 @@ def configured(environment: Mapping[str, str], *, data: Path, host: str, port: i
 
 
 async def run_demo(
-    config: Config, stop: Stop, *, step: Callable[[str], None], ready: Callable[[Platform, str], None]
+    config: Config, stop: Stop, *, step: Callable[[str], None], ready: Callable[[Platform, str], Awaitable[None]]
 ) -> None:
     """Serve the demo until told to stop.
 
@@ -70,7 +70,7 @@ async def run_demo(
 
         async def serving(platform: Platform, address: str) -> None:
             await _complete(folder, platform, address, step)
-            ready(platform, address)
+            await ready(platform, address)
 
         await serve(create_app(config), config, stop, ready=serving)
 

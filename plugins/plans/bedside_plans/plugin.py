@@ -7,7 +7,18 @@ from typing import Any
 
 import structlog
 
-from bedside_core.api import EVERYONE, LEADERS, OPERATOR, Entitlements, Job, Manifest, Permission, Platform, hookimpl
+from bedside_core.api import (
+    EVERYONE,
+    LEADERS,
+    OPERATOR,
+    Entitlements,
+    Job,
+    Manifest,
+    Permission,
+    PlanTiers,
+    Platform,
+    hookimpl,
+)
 from bedside_graphql.api import GraphQLPart
 from bedside_plans.api import Plans
 from bedside_plans.catalogue import checked
@@ -53,7 +64,7 @@ def services(platform: Platform) -> Mapping[type[Any], object]:
     if ignored := checked(declared, mapped, lenient=bool(failed)):
         log.warning("mapped features that no active plugin declares", features=ignored, failed_plugins=failed)
     service = PlanService(platform, mapped)
-    return {Entitlements: service, Plans: service, PlanService: service}
+    return {Entitlements: service, PlanTiers: service, Plans: service, PlanService: service}
 
 
 @hookimpl

@@ -31,7 +31,7 @@ from bedside_plans.settings import LARGEST_AMOUNT, Mapped
 
 
 class PlanService:
-    """Provides `Plans` and core's `Entitlements`.
+    """Provides `Plans` and core's `Entitlements` and `PlanTiers`.
 
     Args:
         platform: its declared features, clock and live streams.
@@ -70,6 +70,10 @@ class PlanService:
     async def plan(self, practice_id: UUID) -> Plan:
         """Return what is stored of a practice's plan."""
         return _plan(practice_id, await DB.fetch("SELECT * FROM plan_of($1)", practice_id))
+
+    async def tier(self, practice_id: UUID) -> Tier:
+        """Return a practice's own tier, whatever it tries meanwhile."""
+        return (await self.plan(practice_id)).tier
 
     async def limits(self, practice_id: UUID) -> Sequence[Limit]:
         """Return the practice's limits in force, by key."""
