@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 
 def nested(depth: int) -> str:
@@ -63,6 +64,13 @@ def _hostile() -> Iterator[tuple[str, str, str]]:
     yield "fragment bomb", "TOO_MANY_FIELDS", doubling(30, "hello")
     yield "fragment chain", "TOO_MANY_DEFINITIONS", chain(200)
     yield "fragments to compare", "TOO_MANY_FIELDS", entangled(60)
+    yield "inline fragments to compare", "TOO_MANY_FIELDS", "{ " + "... on Query { hello me } " * 240 + "}"
+    small = " ".join(f"fragment F{number} on Query {{ hello me team plain {{ name }} }}" for number in range(95))
+    yield (
+        "small fragments to compare",
+        "TOO_MANY_FIELDS",
+        "{ " + " ".join(f"...F{n}" for n in range(95)) + " } " + small,
+    )
     yield (
         "fragment circle",
         "GRAPHQL_VALIDATION_FAILED",
@@ -102,3 +110,40 @@ def _hostile() -> Iterator[tuple[str, str, str]]:
 
 HOSTILE = tuple(_hostile())
 """Name, code, document."""
+
+
+def _hostile_values() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    basket, matrix = "query ($b: Basket!) { basket(basket: $b) }", "query ($m: [[Int!]!]!) { matrix(rows: $m) }"
+    near = {f"longestMessag{number}": 1 for number in range(1_500)}
+    wrong: list[Any] = [{"amount": "x", "words": []}] * 600
+    deep: Any = {}
+    for _ in range(200):
+        deep = {"baskets": [deep]}
+    yield "20,000 unknown keys", "VARIABLES_TOO_LARGE", basket, {"b": {f"k{number}": 1 for number in range(20_000)}}
+    yield "1,900 unknown keys", "INVALID_INPUT", basket, {"b": {f"k{number}": 1 for number in range(1_900)}}
+    yield "1,500 near misses", "INVALID_INPUT", basket, {"b": near}
+    yield "20,000 unknown variables", "VARIABLES_TOO_LARGE", basket, {f"k{number}": 1 for number in range(20_000)}
+    yield "1,900 unknown variables", "INVALID_INPUT", basket, {f"k{number}": 1 for number in range(1_900)}
+    yield "10,000 wrong items", "VARIABLES_TOO_LARGE", matrix, {"m": ["x"] * 10_000}
+    yield "1,900 wrong items", "INVALID_INPUT", matrix, {"m": ["x"] * 1_900}
+    yield "a wrong item after 1,900 right ones", "INVALID_INPUT", matrix, {"m": [[1] * 1_900 + ["x"]]}
+    yield "wrong objects in a list", "INVALID_INPUT", basket, {"b": {"wishes": wrong}}
+    yield "a wrong object after many right ones", "INVALID_INPUT", basket, {"b": {"baskets": [{}] * 1_900 + [7]}}
+    yield "near misses in many objects", "INVALID_INPUT", basket, {"b": {"baskets": [{"longestMesage": 1}] * 900}}
+    yield "objects within objects", "INVALID_INPUT", basket, {"b": {"baskets": [{"baskets": [deep] * 4}], "k": 1}}
+    yield "lists within lists", "INVALID_INPUT", matrix, {"m": [[[[1] * 90] * 10] * 2]}
+    yield "lists 400 deep", "INVALID_INPUT", matrix, {"m": _within(400)}
+    yield "a long key", "INVALID_INPUT", basket, {"b": {"k" * 250_000: 1}}
+    yield "a long text for a number", "INVALID_INPUT", matrix, {"m": "x" * 250_000}
+    yield "quotes", "INVALID_INPUT", matrix, {"m": "'\"" * 80_000}
+
+
+def _within(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+HOSTILE_VALUES = tuple(_hostile_values())
+"""Name, code, document, variables."""

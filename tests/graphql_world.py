@@ -83,8 +83,28 @@ class Wish:
     words: list[str]
 
 
+@strawberry.input
+class Basket:
+    """Wishes within wishes, and names so alike that one may be meant by another."""
+
+    wishes: list[Wish] = strawberry.field(default_factory=list[Wish])
+    baskets: "list[Basket]" = strawberry.field(default_factory=list["Basket"])
+    longest_message: strawberry.Maybe[int] = None
+    longest_messages: strawberry.Maybe[int] = None
+    longest_passage: strawberry.Maybe[int] = None
+    largest_message: strawberry.Maybe[int] = None
+
+
 @strawberry.type
 class Query:
+    @strawberry.field
+    def basket(self, basket: Basket) -> int:
+        return len(basket.wishes)
+
+    @strawberry.field
+    def matrix(self, rows: list[list[int]]) -> int:
+        return len(rows)
+
     @strawberry.field
     async def hello(self) -> str:
         return "hello"

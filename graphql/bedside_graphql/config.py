@@ -23,6 +23,7 @@ class GraphQLConfig(BaseSettings):
 
     max_document_bytes: int = Field(default=32_768, ge=1_024, description="Longest document, in bytes of UTF-8.")
     max_variables_bytes: int = Field(default=262_144, ge=1_024, description="Longest variables, in bytes of JSON.")
+    max_values: int = Field(default=2_000, ge=100, description="Most values in the variables, nested ones included.")
     max_tokens: int = Field(default=2_000, ge=100, description="Most tokens of a document, comments included.")
     max_definitions: int = Field(default=100, ge=1, description="Most operations and fragments of a document.")
     max_depth: int = Field(default=12, ge=3, description="Most fields within fields; introspection is measured apart.")

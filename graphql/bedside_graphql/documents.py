@@ -20,29 +20,33 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    TokenKind,
     parse,
     specified_rules,
     validate,
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 from graphql.validation.validate import ValidationAbortedError
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from bedside_core.errors import Problem
 from bedside_graphql import problems
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.cost import Cost, cost_of, introspection_only, root_fields
 from bedside_graphql.errors import shortened, told
+from bedside_graphql.inputs import NullRule
 from bedside_graphql.measure import INTROSPECTION, measure
 from bedside_graphql.persisted import digest_of
+from bedside_graphql.request import holding_nul
 from bedside_graphql.weight import is_once
 
-RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
-"""The specification's rules, and Strawberry's two about its own input types."""
+RULES = (*specified_rules, NullRule, OneOfInputValidationRule)
+"""The specification's rules, and two about Strawberry's own input types."""
 
-COMPARISONS = 10_000
-"""Most steps of finding out whether fields of the same name agree, which is quadratic: enough for twenty like fragments
-side by side. graphql-core allows 500 000, a second of work."""
+COMPARISONS = 5_000
+"""Most steps of finding out whether fields of the same name agree, which is quadratic in the fragments side by side:
+enough for twenty of some ten like fields each, or for twelve that all select a page of conversations with last messages
+and participants. graphql-core allows 500 000, a second of work."""
 
 TOKEN_BYTES = 600
 """What a token takes in memory once it is parsed, roughly."""
@@ -201,6 +205,8 @@ class Documents:
             raise problems.TooManyFields(
                 "The operation repeats too many fields.", way_on="Split it into several.", detail={"limit": COMPARISONS}
             )
+        if faults and isinstance(faults[0].original_error, Problem):
+            raise faults[0]
         if faults:
             raise told(problems.ValidationFailed(shortened(faults[0].message)), faults[0])
         fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
@@ -214,7 +220,7 @@ class Documents:
     def _parsed(self, text: str) -> DocumentNode:
         limit = self._config.max_tokens
         try:
-            return parse(text, max_lexical_tokens=limit, max_comments=limit)
+            document = parse(text, max_lexical_tokens=limit, max_comments=limit)
         except GraphQLSyntaxError as error:
             # graphql-core tells its limits from faults of the text by the message alone.
             if "contains more than" in error.message and error.message.endswith("Parsing aborted."):
@@ -222,6 +228,9 @@ class Documents:
             if error.message.endswith("nested too deeply. Parsing aborted."):
                 raise problems.TooDeep("The document is nested too deeply.") from None
             raise told(problems.ParseFailed(shortened(error.message)), error) from None
+        if _holds_nul(document):
+            raise holding_nul("query")
+        return document
 
     def _operation(
         self,
@@ -245,6 +254,16 @@ class Documents:
             introspects=bool(names & INTROSPECTION),
             introspection_only=introspection_only(node, fragments),
         )
+
+
+def _holds_nul(document: DocumentNode) -> bool:
+    """Tell whether a string holds NUL, however it is written: tokens tell what their escapes stand for."""
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        if token.value is not None and "\0" in token.value and token.kind is not TokenKind.COMMENT:
+            return True
+        token = token.next
+    return False
 
 
 def _refuse_repeated(selected: Sequence[FieldNode], root: Mapping[str, GraphQLField]) -> None:

@@ -21,8 +21,7 @@ from graphql import ExecutionResult, GraphQLError, GraphQLFieldResolver, GraphQL
 from graphql import Executor as CoreExecutor
 from graphql.execution import create_source_event_stream, execute_subscription_event, map_source_to_response_event
 from graphql.execution.incremental import IncrementalExecutor
-from graphql.utilities import type_from_ast
-from graphql.utilities.validate_input_value import validate_input_value
+from strawberry.exceptions import StrawberryInputCoercionError
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from bedside_core import errors
@@ -31,6 +30,7 @@ from bedside_core.guard import place_of
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.documents import Operation
 from bedside_graphql.errors import contained, shortened, told
+from bedside_graphql.inputs import NOT_NULL, Path, fault_in_variables, null_in_arguments, null_in_variables
 from bedside_graphql.persisted import digest_of
 from bedside_graphql.request import RequestContext
 
@@ -107,7 +107,12 @@ class CoreEngine:
             hide_suggestions=self._hide_suggestions,
         )
         if isinstance(built, list):
-            raise self._refused(built[0], operation, variables)
+            # graphql-core's own way of finding the place would go on after the first fault.
+            field = fault_in_variables(self._schema, operation.node, variables)
+            way_on = "Compare the value with the schema."
+            raise told(errors.InvalidInput(shortened(built[0].message), way_on=way_on, field=field), built[0])
+        if field := null_in_variables(self._schema, operation.node, variables):
+            raise _null(field)
         return built
 
     async def _event(self, executor: CoreExecutor[Any]) -> ExecutionResult:
@@ -121,24 +126,6 @@ class CoreEngine:
             if not deadline.expired():
                 raise
             return ExecutionResult(None, [told(errors.DeadlineExceeded("An event took too long to answer."))])
-
-    def _refused(self, error: GraphQLError, operation: Operation, variables: Variables) -> GraphQLError:
-        """Return the client's mistake with the path of the input field at fault (G3)."""
-        field: list[tuple[str, ...]] = []
-        for definition in operation.node.variable_definitions or ():
-            name = definition.variable.name.value
-            kind = type_from_ast(self._schema, definition.type)
-            if field or kind is None or (name not in variables and definition.default_value is not None):
-                continue
-
-            def noted(_: GraphQLError, path: list[str | int], name: str = name) -> None:
-                field.append((name, *map(str, path)))
-
-            validate_input_value(variables.get(name), cast(Any, kind), noted, self._hide_suggestions)
-        problem = errors.InvalidInput(
-            shortened(error.message), way_on="Compare the value with the schema.", field=field[0] if field else ()
-        )
-        return told(problem, error)
 
 
 class _Contained(MiddlewareManager):
@@ -154,15 +141,20 @@ class _Contained(MiddlewareManager):
 
 
 def _contained(resolve: Callable[..., Any], source: Any, info: Any, **arguments: Any) -> Any:
-    with contained:
-        result = resolve(source, info, **arguments)
-    return _contained_wait(result, info) if inspect.iscoroutine(result) else result
+    try:
+        with contained:
+            result = resolve(source, info, **arguments)
+    except StrawberryInputCoercionError as error:
+        raise _null_of(info, arguments) from error
+    return _contained_wait(result, info, arguments) if inspect.iscoroutine(result) else result
 
 
-async def _contained_wait(result: Awaitable[Any], info: Any) -> Any:
+async def _contained_wait(result: Awaitable[Any], info: Any, arguments: dict[str, Any]) -> Any:
     try:
         with contained:
             value = await result
+    except StrawberryInputCoercionError as error:
+        raise _null_of(info, arguments) from error
     except asyncio.CancelledError as error:
         _cut_off(info, place_of(error))
         raise
@@ -170,6 +162,15 @@ async def _contained_wait(result: Awaitable[Any], info: Any) -> Any:
     if task is not None and task.cancelling():
         _cut_off(info, "it went on all the same")
     return value
+
+
+def _null_of(info: Any, arguments: dict[str, Any]) -> GraphQLError:
+    """Return the refusal of a null that came by a variable inside of a literal, which only Strawberry sees."""
+    return _null(null_in_arguments(info.parent_type.fields[info.field_name].args, arguments) or ())
+
+
+def _null(field: Path) -> GraphQLError:
+    return told(errors.InvalidInput(NOT_NULL, way_on="Leave it out.", field=field))
 
 
 def _cut_off(info: Any, where: str) -> None:

@@ -72,10 +72,13 @@ class DocumentTooLarge(Problem):
 
 
 class VariablesTooLarge(Problem):
-    """The variables are too long."""
+    """The variables are too long, or too many."""
 
     code = "VARIABLES_TOO_LARGE"
-    meaning = "The variables are longer than the deployment reads; `limit` tells the bytes. Files go by upload (G5)."
+    meaning = (
+        "The variables have more bytes or values than the deployment reads; `limit` tells how many, `unit` of which. "
+        "Files go by upload (G5)."
+    )
     status = 413
 
 
@@ -199,6 +202,7 @@ OF_THE_DOCUMENT: tuple[type[Problem], ...] = (
     OperationUnknown,
     SubscriptionNeedsSocket,
     TooManyTokens,
+    TooManyDefinitions,
     TooDeep,
     TooManyAliases,
     TooManyFields,

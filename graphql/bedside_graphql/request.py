@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -108,16 +107,16 @@ def read_request(body: bytes | msgspec.Raw, config: GraphQLConfig) -> GraphQLReq
         operation_name = _string("operationName", members.operationName)
         extensions = _object("extensions", members.extensions)
         if len(memoryview(members.variables)) > config.max_variables_bytes:
-            raise problems.VariablesTooLarge(
-                "The variables are too long.", field=("variables",), detail={"limit": config.max_variables_bytes}
-            )
+            raise _too_large("The variables are too long.", config.max_variables_bytes, "bytes")
         variables = _object("variables", members.variables)
     except msgspec.ValidationError:
         raise problems.BadRequest("The request must be a JSON object.") from None
     except JSON_FAULTS:
         raise problems.BadRequest("The request is not JSON in UTF-8.") from None
-    if _holds_nul(members.variables, variables) or (query is not None and _NUL.search(query)):
-        raise problems.BadRequest("Texts can't contain the character NUL, U+0000.", field=("variables",))
+    if _more_than(config.max_values, variables):
+        raise _too_large("The variables hold too many values.", config.max_values, "values")
+    if _holds_nul(members.variables, variables):
+        raise holding_nul("variables")
     if query is not None and len(query.encode()) > config.max_document_bytes:
         raise problems.DocumentTooLarge(
             "The document is too long.", field=("query",), detail={"limit": config.max_document_bytes}
@@ -135,8 +134,28 @@ def read_request(body: bytes | msgspec.Raw, config: GraphQLConfig) -> GraphQLReq
     )
 
 
-_NUL = re.compile(r"\0|\\u0000|\\u\{0+\}")
-"""NUL in a document, raw or escaped. PostgreSQL stores none, so it is refused once and for all."""
+def holding_nul(member: str) -> problems.BadRequest:
+    """Return the refusal of a text with NUL: PostgreSQL stores none, so it is refused once and for all."""
+    return problems.BadRequest("Texts can't contain the character NUL, U+0000.", field=(member,))
+
+
+def _too_large(message: str, limit: int, unit: str) -> problems.VariablesTooLarge:
+    return problems.VariablesTooLarge(message, field=("variables",), detail={"limit": limit, "unit": unit})
+
+
+def _more_than(most: int, values: dict[str, Any]) -> bool:
+    """Tell whether more values are nested in one another; what is beyond the limit is not looked at."""
+    waiting: list[object] = [values]
+    found = 0
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict | list):
+            held = cast("dict[str, object] | list[object]", item)
+            found += len(held)
+            if found > most:
+                return True
+            waiting += held.values() if isinstance(held, dict) else held
+    return False
 
 
 def _holds_nul(raw: msgspec.Raw, value: object) -> bool:

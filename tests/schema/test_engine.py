@@ -89,6 +89,14 @@ class Query:
         return f"{change.name is not None} {change.note.value if change.note else 'absent'}"
 
     @strawberry.field
+    def changes(self, changes: list[Change]) -> int:
+        return len(changes)
+
+    @strawberry.field
+    async def note(self, note: strawberry.Maybe[str] = None) -> str:
+        return note.value if note else "absent"
+
+    @strawberry.field
     def numbers(self) -> list[Number]:
         loader = DataLoader(_squares)
         return [Number(value=value, loader=loader) for value in (1, 2, 3)]
@@ -159,3 +167,50 @@ async def test_an_error_that_is_not_one_of_ours_is_masked_though_a_resolver_wrot
     body = await run("{ raisesGraphqlError }")
     assert codes(body) == ["INTERNAL"]
     assert "secret" not in str(body)
+
+
+@pytest.mark.rule("G3")
+@pytest.mark.parametrize(
+    ("query", "variables", "code", "field"),
+    [
+        ("query ($c: Change!) { change(change: $c) }", {"c": {"name": None}}, "INVALID_INPUT", ["c", "name"]),
+        (
+            "query ($c: [Change!]!) { changes(changes: $c) }",
+            {"c": [{}, {"note": None}, {"name": None}]},
+            "INVALID_INPUT",
+            ["c", "2", "name"],
+        ),
+        ("query ($n: String) { change(change: {name: $n}) }", {"n": None}, "INVALID_INPUT", ["change", "name"]),
+        ("query ($n: String) { note(note: $n) }", {"n": None}, "INVALID_INPUT", ["note"]),
+        ("{ change(change: {name: null}) }", {}, "GRAPHQL_VALIDATION_FAILED", ["change", "name"]),
+        (
+            "{ changes(changes: [{}, {note: null}, {name: null}]) }",
+            {},
+            "GRAPHQL_VALIDATION_FAILED",
+            ["changes", "2", "name"],
+        ),
+        (
+            "query ($c: Change! = {name: null}) { change(change: $c) }",
+            {},
+            "GRAPHQL_VALIDATION_FAILED",
+            ["c", "name"],
+        ),
+        ("{ note(note: null) }", {}, "GRAPHQL_VALIDATION_FAILED", ["note"]),
+    ],
+)
+async def test_a_null_where_a_value_can_only_be_left_out_is_told_by_its_path(
+    query: str, variables: dict[str, Any], code: str, field: list[str]
+) -> None:
+    body = await run(query, **variables)
+    [error] = body["errors"]
+    assert error["message"] == "This can be left out, but it can't be null."
+    assert (error["extensions"]["code"], error["extensions"]["field"]) == (code, field)
+    assert error["extensions"]["wayOn"] == "Leave it out."
+
+
+async def test_a_null_is_a_value_where_the_schema_takes_one_and_a_variable_left_out_is_none() -> None:
+    assert (await run("{ changes(changes: [{note: null}]) }"))["data"] == {"changes": 1}
+    assert (await run("query ($n: String) { note(note: $n) change(change: {name: $n}) }"))["data"] == {
+        "note": "absent",
+        "change": "False absent",
+    }

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import pytest_asyncio
@@ -247,10 +248,48 @@ async def test_an_error_has_code_retry_request_id_field_and_way_on(here: Stage) 
     ]
 
 
+NUL_FIELD: list[Any] = [
+    pytest.param(r'{ echo(text: "a\u0000") }', {}, ["query"], id="escaped"),
+    pytest.param(r'{ echo(text: "\u{0000}") }', {}, ["query"], id="braces"),
+    pytest.param(r'{ echo(text: "\\\u0000") }', {}, ["query"], id="after an escaped backslash"),
+    pytest.param("query ($t: String!) { echo(text: $t) }", {"t": "\0"}, ["variables"], id="variable"),
+    pytest.param("query ($t: String!) { echo(text: $t) }", {"t": "a", "\0": 1}, ["variables"], id="variable's name"),
+]
+
+
+@pytest.mark.parametrize(("query", "variables", "field"), NUL_FIELD)
+async def test_nul_is_refused_where_it_stands(
+    here: Stage, query: str, variables: dict[str, str], field: list[str]
+) -> None:
+    answer = await send(here, {"query": query, "variables": variables})
+    assert (answer.status_code, codes(answer.json())) == (400, ["BAD_REQUEST"])
+    assert answer.json()["errors"][0]["extensions"]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        (r'{ echo(text: "\\u0000") }', r"\u0000"),
+        (r'{ echo(text: "\\\\u{0}") }', r"\\u{0}"),
+        (r'{ echo(text: """\u0000""") }', r"\u0000"),
+        (r'{ echo(text: "a") } # \u0000', "a"),
+    ],
+)
+async def test_what_only_looks_like_nul_is_a_text(here: Stage, query: str, text: str) -> None:
+    assert (await send(here, {"query": query})).json() == {"data": {"echo": text}, "extensions": ANY}
+
+
 @pytest.mark.rule("G3")
 @pytest.mark.parametrize(
     ("wish", "field"),
-    [({"amount": 1, "words": ["a", 7]}, ["wish", "words", "1"]), ({"words": []}, ["wish"]), (None, ["wish"])],
+    [
+        ({"amount": 1, "words": ["a", 7]}, ["wish", "words", "1"]),
+        ({"words": []}, ["wish", "amount"]),
+        ({"amount": 1, "words": [], "foo": 1}, ["wish", "foo"]),
+        ({"amount": 1, "words": [], "f" * 300: 1}, ["wish", "f" * 100]),
+        ([{"amount": 1}], ["wish"]),
+        (None, ["wish"]),
+    ],
 )
 async def test_a_wrong_variable_is_told_by_the_path_of_its_field(here: Stage, wish: object, field: list[str]) -> None:
     body = {"query": "query ($wish: Wish!) { wish(wish: $wish) }", "variables": {"wish": wish}}

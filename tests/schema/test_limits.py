@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from graphql import get_introspection_query
-from graphql_documents import HOSTILE
+from graphql_documents import HOSTILE, HOSTILE_VALUES
 from graphql_stage import Stage, codes, stage
-from graphql_world import SCHEMA
+from graphql_world import SCHEMA, Context, World
+
+from bedside_core.errors import Problem
+from bedside_graphql.request import read_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,6 +41,62 @@ async def test_a_hostile_document_is_refused_with_its_code(here: Stage, code: st
     assert codes(answer.json()) == [code]
     assert "data" not in answer.json()
     assert here.world.bumps == 0
+
+
+@pytest.mark.promise("G1")
+@pytest.mark.parametrize(
+    ("code", "document", "variables"), [pytest.param(*each[1:], id=each[0]) for each in HOSTILE_VALUES]
+)
+async def test_hostile_variables_are_refused_with_their_code(
+    here: Stage, code: str, document: str, variables: dict[str, Any]
+) -> None:
+    answer = await here.post(document, **variables)
+    assert codes(answer.json()) == [code]
+    assert "data" not in answer.json()
+    assert len(answer.content) < 3_000
+
+
+@pytest.mark.promise("G1")
+@pytest.mark.parametrize(
+    ("document", "variables"),
+    [
+        *(pytest.param(document, {}, id=name) for name, _, document in HOSTILE),
+        *(pytest.param(document, variables, id=name) for name, _, document, variables in HOSTILE_VALUES),
+    ],
+)
+async def test_refusing_keeps_a_core_busy_for_less_than_100_ms(
+    here: Stage, document: str, variables: dict[str, Any]
+) -> None:
+    body = json.dumps({"query": document, "variables": variables}).encode()
+    context = Context(None, "request", "127.0.0.1", False, World())
+    busy: list[float] = []
+    for _ in range(3):  # the least of three: Python's collecting of garbage is none of the refusal's work
+        began = time.thread_time()
+        try:
+            answer = await here.executor.execute(read_request(body, here.executor.config), context)
+        except Problem as problem:
+            answer = await here.executor.refusal(problem, context)
+        busy.append(time.thread_time() - began)
+        assert answer.refused is not None
+    assert min(busy) < 0.1
+
+
+@pytest.mark.promise("G1")
+async def test_variables_within_the_limits_are_taken(here: Stage) -> None:
+    values = [list(range(39)) for _ in range(49)]
+    answer = await here.post("query ($m: [[Int!]!]!) { matrix(rows: $m) }", m=values)
+    assert answer.json()["data"] == {"matrix": 49}
+    refused = await here.post("query ($m: [[Int!]!]!) { matrix(rows: $m) }", m=[*values, values[0], values[0]])
+    extensions = refused.json()["errors"][0]["extensions"]
+    assert (extensions["code"], extensions["limit"], extensions["unit"]) == ("VARIABLES_TOO_LARGE", 2_000, "values")
+    assert extensions["field"] == ["variables"]
+
+
+@pytest.mark.promise("G1")
+async def test_a_document_of_twenty_like_fragments_is_no_harm(here: Stage) -> None:
+    fragments = " ".join(f"fragment F{number} on Query {{ hello me team plain {{ name }} }}" for number in range(20))
+    document = "{ " + " ".join(f"...F{number}" for number in range(20)) + " } " + fragments
+    assert (await here.post(document)).json()["data"]["hello"] == "hello"
 
 
 @pytest.mark.promise("G1")
