@@ -111,9 +111,17 @@ def test_a_deployment_does_not_run_on_the_demos_folder(command: str, tmp_path: P
 
 def test_a_plugins_list_names_every_plugin_with_status_and_reason() -> None:
     result = run("plugins", BEDSIDE_PLUGINS="graphql,chat,nowhere")
-    lines = {line.split()[1].rstrip(":"): line for line in result.output.splitlines()}
+    lines = {line.split()[1]: line for line in result.output.splitlines()}
     assert lines["graphql"].startswith("ACTIVE")
     assert lines["plans"].startswith("DISABLED")
     assert lines["plans"].endswith(": not named in BEDSIDE_PLUGINS")
-    assert lines["nowhere"].startswith("FAILED")
-    assert lines["nowhere"].endswith(": enabled, but not installed")
+    assert lines["nowhere"].split(maxsplit=2) == ["FAILED", "nowhere", "enabled, but not installed"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_a_plugins_list_ends_well_only_if_all_that_are_enabled_are_active(arguments: tuple[str, ...]) -> None:
+    assert run("plugins", *arguments, BEDSIDE_PLUGINS="graphql,chat").exit_code == 0
+    result = run("plugins", *arguments, BEDSIDE_PLUGINS="graphql,nowhere,chat")
+    assert result.exit_code == 1
+    assert "enabled, but not installed" in result.output
+    assert "chat" in result.output

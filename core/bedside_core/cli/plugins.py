@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich_click import RichGroup
+
+if TYPE_CHECKING:
+    from bedside_core.plugins import PluginReport
 
 _COLOURS = {"ACTIVE": "green", "DISABLED": "bright_black", "FAILED": "red"}
 
@@ -20,7 +25,8 @@ _COLOURS = {"ACTIVE": "green", "DISABLED": "bright_black", "FAILED": "red"}
 def plugins(ctx: click.Context, as_json: bool) -> None:
     """Show the plugins that are installed or enabled, with their status and, where one fails, the reason.
 
-    No database is needed, so a plugin whose migrations or start fails shows as active here; /health/ready knows.
+    Exits with 1 when one that is enabled is not active. No database is needed, so a plugin whose migrations or start
+    fails shows as active here; /health/ready knows.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -36,12 +42,19 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     reports = platform.plugins.report()
     if as_json:
         click.echo(json.dumps([asdict(report) for report in reports], indent=2))
-        return
-    width = max(len(report.name) for report in reports)
+    else:
+        _show(reports)
+    if any(report.status == "FAILED" for report in reports):
+        ctx.exit(1)
+
+
+def _show(reports: Sequence[PluginReport]) -> None:
+    width = max((len(report.name) for report in reports), default=0)
     for report in reports:
         status = click.style(f"{report.status:8}", fg=_COLOURS[report.status])
-        reason = f": {report.reason}" if report.reason else ""
-        click.echo(f"{status}  {report.name:{width}}  {report.title} {report.version}{reason}")
+        installed = f"{report.title} {report.version}" if report.version else None
+        told = ": ".join(filter(None, [installed, report.reason]))
+        click.echo(f"{status}  {report.name:{width}}  {told}")
 
 
 @plugins.command()
