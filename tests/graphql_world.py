@@ -139,7 +139,9 @@ class Query:
 
     @strawberry.field
     async def coded(self) -> str | None:
-        raise errors.InvalidInput("Too long.", way_on="Shorten it.", field=("patch", "name"), detail={"longest": 3})
+        raise errors.InvalidInput(
+            "Too long.", way_on="Shorten it.", field=("patch", "away_message"), detail={"longest": 3}
+        )
 
     @strawberry.field
     def quits(self) -> str | None:

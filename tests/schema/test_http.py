@@ -241,7 +241,7 @@ async def test_an_error_has_code_retry_request_id_field_and_way_on(here: Stage) 
                 "retryable": False,
                 "requestId": answer.headers["x-request-id"],
                 "wayOn": "Shorten it.",
-                "field": ["patch", "name"],
+                "field": ["patch", "awayMessage"],  # a service names it as Python does
                 "longest": 3,
             },
         }
