@@ -7,13 +7,15 @@ documented by Strawberry: its minor version is pinned and tests/schema/test_comp
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import Parameter
 from typing import Any
 
 import strawberry
 import structlog
-from graphql import GraphQLNonNull
+from graphql import GraphQLNonNull, GraphQLObjectType, Undefined, is_required_argument
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryObjectDefinition, get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.private import is_private
@@ -57,7 +59,8 @@ class Schema(strawberry.Schema):
         parts: plugin name -> its parts, in plugin order.
 
     Raises:
-        CompositionError: two plugins define the same, or a field has no gate or can't be null though it has to.
+        CompositionError: two plugins define the same, a field has no gate or can't be null though it
+            has to, or a resolver can't do without an argument that clients can.
     """
 
     def __init__(self, parts: Mapping[str, Sequence[GraphQLPart]]) -> None:
@@ -82,6 +85,7 @@ class Schema(strawberry.Schema):
                 "extended type is absent", type=name, plugins=sorted({a.plugin for a in self._added[name].values()})
             )
         self._check_nullable()
+        self._check_defaults()
 
     def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
         """Return a type's own fields and those added to it."""
@@ -124,6 +128,29 @@ class Schema(strawberry.Schema):
                 # A refused subscription never has an event to be null in.
                 if may_be_refused and target != "Subscription" and isinstance(built.fields[name].type, GraphQLNonNull):
                     raise CompositionError(item.plugin, f"{target}.{name} can be refused, so it has to be nullable")
+
+    def _check_defaults(self) -> None:
+        """Refuse arguments that a client may leave out, but a resolver can't do without."""
+        for target, kind in self._schema.type_map.items():
+            if not isinstance(kind, GraphQLObjectType):
+                continue
+            for name, built in kind.fields.items():
+                field: Any = built.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+                resolver: Any = getattr(field, "base_resolver", None)
+                if resolver is None:
+                    continue
+                for argument in field.arguments:
+                    shown = CONFIG.name_converter.from_argument(argument)
+                    if is_required_argument(built.args[shown]) or built.args[shown].default_value is not Undefined:
+                        continue
+                    if resolver.signature.parameters[argument.python_name].default is Parameter.empty:
+                        raise self._argument_fault(target, name, shown, resolver.wrapped_func.__module__)
+
+    def _argument_fault(self, target: str, field: str, argument: str, module: str) -> Exception:
+        reason = f"{target}.{field}({argument}:) can be left out, so its resolver has to have a default"
+        added = self._added.get(target, {}).get(field)
+        plugin = added.plugin if added else self._plugin_of_package.get(module.split(".")[0])
+        return CompositionError(plugin, reason) if plugin else TypeError(reason)
 
 
 def compose(

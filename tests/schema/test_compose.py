@@ -196,6 +196,54 @@ def test_a_field_that_can_be_refused_has_to_be_nullable() -> None:
     assert refused.value.reason == "Query.strict can be refused, so it has to be nullable"
 
 
+@strawberry.type(description="A shelf.")
+class Shelf:
+    """A type of a plugin's own, whose field is no better."""
+
+    @strawberry.field(description="What lies there.")
+    def item(self, place: int | None) -> str | None:
+        """Return what lies in a place."""
+        return f"item {place}"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "fits"),
+    [
+        (int | None, None, True),
+        (int | None, 3, True),
+        (int | None, strawberry.UNSET, True),
+        (strawberry.Maybe[int], None, True),
+        (int, ..., True),
+        (int | None, ..., False),
+        (strawberry.Maybe[int], ..., False),
+    ],
+)
+def test_a_resolver_can_do_without_what_a_client_can(annotation: object, default: object, fits: bool) -> None:
+    def resolve(number: object = default) -> str | None:
+        return f"{number}"
+
+    if default is ...:
+        resolve.__defaults__ = None
+    resolve.__annotations__["number"] = annotation
+    field = strawberry.field(resolver=resolve, description="A field.", extensions=[public])
+    query = strawberry.type(type("Query", (), {"lax": field}))
+    if fits:
+        assert "lax(number: Int" in built(beds=GraphQLPart(query=query)).as_str()
+        return
+    with pytest.raises(CompositionError) as refused:
+        built(beds=GraphQLPart(query=query))
+    assert refused.value.plugin == "beds"
+    assert refused.value.reason == "Query.lax(number:) can be left out, so its resolver has to have a default"
+
+
+def test_a_resolver_of_a_plugins_own_type_is_held_to_the_same() -> None:
+    disabled: list[tuple[str, str]] = []
+    parts = {"graphql": PARTS, "shelves": (GraphQLPart(types=(Shelf,)),)}
+    schema = compose(parts, lambda name, why: disabled.append((name, why)))
+    assert disabled == [("shelves", "Shelf.item(place:) can be left out, so its resolver has to have a default")]
+    assert "Shelf" not in schema.as_str()
+
+
 def test_an_added_field_is_nullable_in_the_built_schema() -> None:
     kind = built(beds=BEDS)._schema.type_map["Patient"].fields["bedNumber"].type  # pyright: ignore
     assert not isinstance(kind, GraphQLNonNull)

@@ -273,7 +273,9 @@ class PlansMutation:
         info: Info,
         practice_id: PracticeId,
         key: Annotated[str, strawberry.argument(description="What is limited, as in `plan.limits`.")],
-        amount: Annotated[int | None, strawberry.argument(description="How much there may be; null is no limit.")],
+        amount: Annotated[
+            int | None, strawberry.argument(description="How much there may be; null is no limit.")
+        ] = None,
         ends_at: EndsAt = None,
     ) -> Plan | None:
         """Set a limit."""

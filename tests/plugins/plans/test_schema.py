@@ -206,6 +206,16 @@ async def test_the_operator_changes_everything_of_a_plan_and_owners_see_it(desk:
     assert {limit["own"] for limit in answer["removePlanItem"]["limits"]} == {False}
 
 
+@pytest.mark.rule("L6")
+@pytest.mark.parametrize("amount", ["", ", amount: null"])
+async def test_a_limit_without_an_amount_is_no_limit(desk: Desk, amount: str) -> None:
+    practice = await desk.practice()
+    document = f"""mutation($id: ID!) {{
+        setPlanLimit(practiceId: $id, key: "storage_gb"{amount}) {{ limits {{ key amount own }} }} }}"""
+    answer = await desk.data(desk.operator, document, id=str(practice.id))
+    assert {"key": "storage_gb", "amount": None, "own": True} in answer["setPlanLimit"]["limits"]
+
+
 MUTATIONS = (
     "mutation($id: ID!) { changePlan(practiceId: $id, tier: premium) { tier } }",
     'mutation($id: ID!) { setPlanOverride(practiceId: $id, feature: "band", enabled: true) { tier } }',
