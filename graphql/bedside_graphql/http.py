@@ -1,7 +1,7 @@
 """POST /graphql: GraphQL over HTTP (draft of September 2025) as a raw ASGI endpoint.
 
 Both media types are served. With application/graphql-response+json a refused request has a 4xx or 5xx status; with
-application/json every well-formed request is answered with 200, as that draft and the clients of its time have it.
+application/json a well-formed request that was looked at is answered with 200, as that draft and older clients have it.
 Queries by GET are not offered. It stands behind `bedside_core.entrance`, which names the request, finds out who asks,
 and counts a cookie only on requests that provably come from our own pages (promise G2).
 """

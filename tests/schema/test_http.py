@@ -10,6 +10,7 @@ from unittest.mock import ANY
 
 import pytest
 import pytest_asyncio
+from graphql_documents import HOSTILE
 from graphql_stage import Stage, codes, stage
 
 from bedside_core.auth import COOKIE
@@ -246,6 +247,13 @@ async def test_an_error_has_code_retry_request_id_field_and_way_on(here: Stage) 
             },
         }
     ]
+
+
+@pytest.mark.parametrize(("code", "document"), [pytest.param(*each[1:], id=each[0]) for each in HOSTILE])
+async def test_a_refused_document_is_200_for_clients_of_application_json(here: Stage, code: str, document: str) -> None:
+    answer = await send(here, {"query": document}, accept=JSON)
+    status = 413 if code == "DOCUMENT_TOO_LARGE" else 200
+    assert (answer.status_code, codes(answer.json())) == (status, [code])
 
 
 NUL_FIELD: list[Any] = [

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from bedside_core import errors
 from bedside_core.paging import LARGEST_PAGE, USUAL_PAGE
+from bedside_graphql import problems
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.documents import Documents
 from bedside_graphql.errors import problem_of
@@ -25,6 +26,21 @@ from bedside_graphql.persisted import PersistedDocuments, PersistedFileFault
 from bedside_graphql.ratelimit import RateLimits, wait_seconds
 from bedside_graphql.request import GraphQLRequest, budget_key
 from bedside_graphql.weight import weighed
+
+NOT_LOOKED_AT = {
+    problems.BadRequest, problems.BatchingNotSupported, problems.MethodNotAllowed, problems.NotAcceptable,
+    problems.RequestTimeout, problems.UnsupportedMediaType, problems.OriginNotAllowed, problems.DocumentTooLarge,
+    problems.VariablesTooLarge, problems.TooManyOperations,
+}  # fmt: skip
+
+
+def test_each_problem_is_either_the_documents_or_of_a_request_that_was_not_looked_at() -> None:
+    declared = {
+        kind for kind in vars(problems).values() if isinstance(kind, type) and kind.__module__ == problems.__name__
+    }
+    assert declared == {*problems.OF_THE_DOCUMENT, *NOT_LOOKED_AT} - {errors.InvalidInput}
+    assert not NOT_LOOKED_AT & {*problems.OF_THE_DOCUMENT}
+
 
 LISTED = "{ hello }"
 LISTED_ID = f"sha256:{hashlib.sha256(LISTED.encode()).hexdigest()}"
