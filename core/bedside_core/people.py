@@ -159,9 +159,11 @@ class People:
         rows = await DB.fetch(f"{_PATIENT} WHERE {_BY_NAME}", size + 1, *(key or (None, None, None)))
         return _by_name([_patient(row) for row in rows], size, after)
 
-    async def create_practice(self, name: str, *, zone: str = "America/New_York") -> Practice:
-        """Make a practice; for the operator's commands and the demo."""
-        practice = Practice(id=uuid7(), name=name, zone=zone)
+    async def create_practice(
+        self, name: str, *, zone: str = "America/New_York", practice_id: UUID | None = None
+    ) -> Practice:
+        """Make a practice; for the operator's commands and the demo. Its id may be given, to act for it already."""
+        practice = Practice(id=practice_id or uuid7(), name=name, zone=zone)
         await DB.execute("SELECT practice_create($1, $2, $3, $4)", practice.id, name, zone, self._clock.now())
         return practice
 

@@ -27,7 +27,18 @@ def test_the_list_of_commands_needs_none_of_what_they_need() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip().endswith("[]")
-    for command in ("serve", "worker", "migrate", "doctor", "plugins", "demo", "plan", "schema"):
+    for command in (
+        "serve",
+        "worker",
+        "migrate",
+        "doctor",
+        "plugins",
+        "demo",
+        "plan",
+        "schema",
+        "operator",
+        "practice",
+    ):
         assert command in shown
 
 

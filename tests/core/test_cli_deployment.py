@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from select import select
 from socket import create_server
+from typing import Any
 
 import httpx
 import psutil
@@ -45,10 +49,10 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def bedside(*arguments: str, **given: str) -> Result:
+def bedside(*arguments: str, typed: str = "", **given: str) -> Result:
     """Run a command to its end, in this process: to begin a Python takes longer than most of them."""
     with logging_as_before():
-        return CliRunner().invoke(cli.bedside, arguments, env=given)
+        return CliRunner().invoke(cli.bedside, arguments, input=typed, env=given)
 
 
 @dataclass
@@ -271,3 +275,95 @@ def test_a_worker_runs_apart_from_the_server(external: External, tmp_path: Path)
         assert worker.line() == "Bedside runs background jobs.\n", worker.errors.read_text()
         assert worker.stop(signal.SIGINT) == 0
     assert worker.errors.read_text() == ""
+
+
+OPERATOR = ("operator", "create", "ops@bay.example")
+PRACTICE = (
+    "practice", "create", "Bay View", "--zone", "America/Chicago", "--owner", "ada@bay.example",
+    "--first-name", "Ada", "--last-name", "Moss",
+)  # fmt: skip
+PASSWORD = "a tall glass of water"
+
+
+@pytest.mark.rule("A15")
+def test_a_new_deployment_gets_its_operator_and_a_practice_and_both_sign_in(external: External, tmp_path: Path) -> None:
+    assert bedside("migrate", **external.variables).exit_code == 0
+    given = {"BEDSIDE_DATABASE_URL": external.application}
+    done = bedside(*OPERATOR, typed=f"{PASSWORD}\n", **given)
+    assert (done.exit_code, done.stdout) == (0, "The operator ops@bay.example can sign in.\n"), done.stderr
+    done = bedside(*PRACTICE, typed=f"{PASSWORD}\n", **given)
+    assert done.exit_code == 0, done.stderr
+    assert re.fullmatch(
+        r"The practice Bay View \([0-9a-f-]{36}\) is there, and its owner ada@bay.example can sign in.\n", done.stdout
+    )
+    with running(tmp_path, "serve", "--port", "0", **given) as server:
+        url = server.line().rpartition(" ")[2].strip()
+
+        def ask(query: str, token: str = "", **variables: str) -> Any:
+            headers = {"authorization": f"Bearer {token}"} if token else {}
+            body = {"query": query, "variables": variables}
+            return httpx.post(f"{url}/graphql", json=body, headers=headers, timeout=DEADLINE).json()["data"]
+
+        sign_in = "mutation ($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
+        tokens = [ask(sign_in, e=e, p=PASSWORD)["signIn"]["token"] for e in ("ops@bay.example", "ada@bay.example")]
+        listed = ask("{ practices { nodes { name zone } } }", tokens[0])
+        assert listed == {"practices": {"nodes": [{"name": "Bay View", "zone": "America/Chicago"}]}}
+        found = ask("{ practice { name } viewer { role member { name } } }", tokens[1])
+        assert found == {
+            "practice": {"name": "Bay View"},
+            "viewer": {"role": "OWNER", "member": {"name": "Ada Moss"}},
+        }
+        assert server.stop() == 0
+
+
+def test_what_can_not_be_made_is_told_in_a_line_and_changes_nothing(external: External) -> None:
+    assert bedside("migrate", **external.variables).exit_code == 0
+    given = {"BEDSIDE_DATABASE_URL": external.application, "BEDSIDE_PLUGINS": ""}
+    for arguments, typed, told in (
+        (OPERATOR, "", "A password has 15 to 1024 characters."),
+        (OPERATOR, "short\n", "A password has 15 to 1024 characters."),
+        (("operator", "create", "ops"), PASSWORD, "'ops' is no e-mail address."),
+        ([part.replace("America/Chicago", "Mars/Base") for part in PRACTICE], PASSWORD, "There is no time zone"),
+    ):
+        done = bedside(*arguments, typed=typed, **given)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"bedside: {told}")
+        assert len(done.stderr.splitlines()) == 1
+    assert bedside(*OPERATOR, typed=PASSWORD, **given).exit_code == 0
+    done = bedside(*OPERATOR, typed="another glass of water", **given)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "bedside: There is an account with the address ops@bay.example already.\n"
+
+
+@pytest.mark.parametrize("arguments", [OPERATOR, PRACTICE])
+def test_nobody_is_made_in_the_demos_folder(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / ".bedside-demo").write_text("complete")
+    done = bedside(*arguments, typed=PASSWORD, BEDSIDE_DATA=str(tmp_path))
+    assert done.exit_code == 1
+    assert "is the demo's folder" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [".bedside-demo"]
+
+
+def test_a_terminal_is_asked_for_a_password_twice_and_does_not_show_it() -> None:
+    asks = "from bedside_core.cli.common import new_password; print('got', len(new_password('Password')))"
+    pid, terminal = pty.fork()
+    if pid == 0:  # pragma: no cover - the child's
+        os.execv(sys.executable, [sys.executable, "-c", asks])
+    shown = b""
+
+    def until_shown(what: bytes) -> None:
+        nonlocal shown
+        deadline = time.monotonic() + DEADLINE
+        while what not in shown:
+            assert select([terminal], [], [], deadline - time.monotonic())[0], shown
+            shown += os.read(terminal, 1000)
+
+    try:
+        for question in (b"Password: ", b"Repeat for confirmation: "):
+            until_shown(question)
+            os.write(terminal, f"{PASSWORD}\n".encode())
+        until_shown(b"got 21")
+    finally:
+        os.close(terminal)
+        os.waitpid(pid, 0)
+    assert PASSWORD.encode() not in shown

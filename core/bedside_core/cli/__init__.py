@@ -29,6 +29,8 @@ COMMANDS: dict[str, str] = {
     "migrate": "Bring the tables of an external database up to date.",
     "doctor": "Look at everything that a deployment needs, and say what is wrong.",
     "plugins": "Show the plugins with their status, or check one.",
+    "operator": "Make an account of the deployment's operator.",
+    "practice": "Make a practice with its first owner.",
 }
 """Core's own commands with their help: each is `bedside_core.cli.<name>:<name>`."""
 

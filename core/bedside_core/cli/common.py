@@ -1,15 +1,23 @@
-"""What several commands share: which configuration they refuse, and how a process that was told to stop ends."""
+"""What several commands share: the configuration they refuse, how they are told to stop, passwords, people."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import click
 
-from bedside_core.boot import NotReady
+from bedside_core.boot import NotReady, assembled
+from bedside_core.cli import logs
 from bedside_core.config import Config
 from bedside_core.demo.folder import is_demo
+from bedside_core.people import People
 from bedside_core.serving import Stopped
+
+T = TypeVar("T")
 
 
 def refuse_demo(config: Config) -> None:
@@ -32,3 +40,34 @@ def ended(work: Callable[[], None]) -> None:
         work()
     except Stopped as stopped:
         click.get_current_context().exit(128 + stopped.number)
+
+
+def new_password(prompt: str) -> str:
+    """Ask for a password twice, or read it as one line from a standard input that is no terminal; never from argv.
+
+    Args:
+        prompt: what is asked.
+    """
+    if sys.stdin.isatty():
+        return click.prompt(prompt, hide_input=True, confirmation_prompt=True, err=True)
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def with_people(act: Callable[[People], Awaitable[T]]) -> T:
+    """Do something with the people of the deployment that the environment configures, whether or not it serves now.
+
+    Args:
+        act: what is done.
+
+    Raises:
+        NotReady: the configuration is the demo's, or the database is not fit.
+    """
+    config = Config()
+    refuse_demo(config)
+    logs.configure(level=logging.WARNING)
+
+    async def run() -> T:
+        async with assembled(config) as platform:
+            return await act(platform.people)
+
+    return asyncio.run(run())
