@@ -139,6 +139,8 @@ class Settings:
             except msgspec.ValidationError as error:
                 raise errors.InvalidInput("The value has the wrong type.", field=("patch", name)) from error
             least, most = fields[name].metadata["least"], fields[name].metadata["most"]
+            if value is None:  # the type allows it, and it is no number
+                continue
             if (least is not None and value < least) or (most is not None and value > most):
                 raise errors.InvalidInput(f"The value is from {least} to {most}.", field=("patch", name))
         async with unit() as work:

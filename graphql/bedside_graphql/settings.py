@@ -8,7 +8,6 @@ import strawberry
 from strawberry import UNSET, Maybe
 from strawberry.tools import create_type
 
-from bedside_core import errors
 from bedside_core.settings import Scope
 from bedside_graphql.context import Info
 from bedside_graphql.gate import gate
@@ -36,7 +35,8 @@ def settings_part(plugin: str, settings: type, guard: Guard | None = None) -> Gr
             continue
         own = "own_" if scope is Scope.MEMBER else ""
         queries.append(_query(f"{plugin}_{own}settings", settings, output, scope))
-        patch = _patch(settings, f"{title}{'Own' if own else ''}SettingsPatch", names)
+        stem = settings.__name__.removesuffix("Settings")  # as its author writes the plugin's name
+        patch = _patch(settings, f"{stem}{'Own' if own else ''}SettingsPatch", names)
         mutations.append(_mutation(f"update_{plugin}_{own}settings", settings, output, patch, scope, guard))
     return GraphQLPart(
         query=create_type(f"{title}SettingsQuery", queries) if queries else None,
@@ -95,8 +95,6 @@ def _mutation(name: str, settings: type[Any], output: Any, patch_type: Any, scop
         for key, value in given.items():
             if value is None or value is UNSET:
                 continue
-            if value.value is None:
-                raise errors.InvalidInput("This can't be null.", field=("patch", _camel(key)))
             if feature_of[key] and (refusal := await info.context.platform.access.lacks(practice_id, feature_of[key])):
                 raise refusal.problem()
             changes[key] = value.value

@@ -57,6 +57,24 @@ async def test_the_most_specific_layer_wins_and_what_is_not_given_stays(fresh_da
             assert await platform.settings.read(DoorSettings) == DoorSettings()
 
 
+@dataclass(frozen=True)
+class LampSettings:
+    """How lamps behave."""
+
+    watts: int | None = setting(60, "How bright it is; null is as bright as can be.", least=1, most=100)
+
+
+async def test_a_number_that_may_be_null_has_no_bounds_then(fresh_database: Database) -> None:
+    lamp = plugin("lamp", Manifest(name="lamp", title="Lamp", api=">=1.0,<2", settings=LampSettings))
+    async with assembled_with(fresh_database, lamp) as platform:
+        _practice, (owner,) = await practice_with(platform, Role.OWNER)
+        with as_(owner):
+            assert await platform.settings.change(owner, LampSettings, {"watts": None}) == LampSettings(watts=None)
+            with pytest.raises(errors.InvalidInput):
+                await platform.settings.change(owner, LampSettings, {"watts": 101})
+            assert (await platform.settings.read(LampSettings)).watts is None
+
+
 async def test_a_change_is_told_with_names_not_values(fresh_database: Database) -> None:
     HEARD.clear()
     async with assembled_with(fresh_database, door()) as platform:

@@ -2,14 +2,18 @@
 
 # No postponed annotations: the types of the schema are made here.
 
+from dataclasses import dataclass
+
 import pytest
 import strawberry
 from graphql import GraphQLNonNull
 from strawberry.types.base import get_object_definition
 
+from bedside_core.settings import Scope, setting
 from bedside_graphql.api import GraphQLPart, Info, gate, public
 from bedside_graphql.platform import PARTS, Patient
 from bedside_graphql.schema import CompositionError, Schema, compose
+from bedside_graphql.settings import settings_part
 
 READ = gate("patients.read")
 
@@ -303,3 +307,25 @@ async def test_info_is_the_operations_own() -> None:
 
     result = await built(beds=GraphQLPart(query=Query)).execute("{ asked }")
     assert (result.data, seen) == ({"asked": "asked"}, ["asked"])
+
+
+@dataclass(frozen=True)
+class ITSettings:
+    """How the machines behave."""
+
+    beeps: bool = setting(True, "Whether they beep.", scopes=(Scope.PRACTICE, Scope.MEMBER))
+    volume: int | None = setting(3, "How loud; null is as loud as can be.")
+
+
+def test_a_settings_type_and_its_patches_are_named_alike() -> None:
+    sdl = built(it=settings_part("it", ITSettings)).as_str()
+    for part in ("type ITSettings {", "input ITSettingsPatch {", "input ITOwnSettingsPatch {"):
+        assert part in sdl
+    for part in ("updateItSettings(", "updateItOwnSettings(", "  itSettings: ITSettings "):
+        assert part in sdl
+
+
+def test_whether_a_reason_is_kept_from_strangers_is_said_where_it_is_read() -> None:
+    assert built()._schema.type_map["Plugin"].fields["reason"].description == (  # pyright: ignore
+        "Why it does not, if so; always null for those who are not signed in."
+    )

@@ -78,7 +78,7 @@ async def test_a_practice_does_not_lock_itself_out_where_no_listed_document_lead
     [
         ("mutation { updateGraphqlSettings(patch: { persistedOnly: false }) { persistedOnly } }", {}),
         (
-            "mutation ($p: GraphqlSettingsPatch!) { ...F } "
+            "mutation ($p: GraphQLSettingsPatch!) { ...F } "
             "fragment F on Mutation { off: updateGraphqlSettings(patch: $p) { persistedOnly } }",
             {"p": {"persistedOnly": False}},
         ),

@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from deployment import APPS, PASSWORD, served
 
 from bedside_core.auth import Role, passwords
+from bedside_core.config import FIRST_PARTY
 from bedside_core.testing import Database, statements
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,16 @@ async def test_all_plugins_are_active(fresh_database: Database) -> None:
         assert {plugin["name"] for plugin in data["plugins"] if plugin["status"] == "ACTIVE"} == {
             "graphql", "plans", "chat", "telehealth", "portal", "scheduling",
         }  # fmt: skip
+
+
+async def test_why_a_plugin_does_not_work_is_told_to_those_who_are_signed_in(
+    fresh_database: Database,
+) -> None:
+    async with served(fresh_database, plugins=(*FIRST_PARTY, "nowhere"), strict=False) as deployment:
+        ada = await deployment.person(await deployment.practice())
+        told = [await deployment.data("{ plugins { name status reason } }", token) for token in (None, ada.token)]
+        reasons = [{plugin["name"]: plugin["reason"] for plugin in data["plugins"]}["nowhere"] for data in told]
+        assert reasons == [None, "enabled, but not installed"]
 
 
 async def test_signing_in_and_out(fresh_database: Database) -> None:

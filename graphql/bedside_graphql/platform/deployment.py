@@ -24,7 +24,9 @@ class Plugin:
     title: str = strawberry.field(description="What people read.")
     version: str = strawberry.field(description="Version of its distribution.")
     status: core_plugins.Status = strawberry.field(description="Whether it works.")
-    reason: str | None = strawberry.field(description="Why it does not, if so.")
+    reason: str | None = strawberry.field(
+        description="Why it does not, if so; always null for those who are not signed in."
+    )
 
 
 @strawberry.type(description="Whether something may be done, and if not, why and what then.")

@@ -95,6 +95,45 @@ async def test_nul_is_refused_wherever_it_stands(ward: Ward) -> None:
     assert await ward.messages() == ["a \\u0000 spelt out"]
 
 
+CHANGE = "updateChatSettings(patch: %s) { longestMessage }"
+
+
+@pytest.mark.rule("G3")
+@pytest.mark.parametrize(
+    ("document", "variables", "code", "field"),
+    [
+        (
+            "mutation($p: ChatSettingsPatch!) {" + CHANGE % "$p" + "}",
+            {"p": {"longestMessage": None}},
+            "INVALID_INPUT",
+            ["p", "longestMessage"],
+        ),
+        ("mutation($p: ChatSettingsPatch!) {" + CHANGE % "$p" + "}", {"p": {"foo": 1}}, "INVALID_INPUT", ["p", "foo"]),
+        (
+            "mutation($n: Int) {" + CHANGE % "{ longestMessage: $n }" + "}",
+            {"n": None},
+            "INVALID_INPUT",
+            ["patch", "longestMessage"],
+        ),
+        (
+            "mutation {" + CHANGE % "{ longestMessage: null }" + "}",
+            {},
+            "GRAPHQL_VALIDATION_FAILED",
+            ["patch", "longestMessage"],
+        ),
+    ],
+)
+async def test_a_patch_at_fault_is_told_by_its_path(
+    ward: Ward, document: str, variables: dict[str, object], code: str, field: list[str]
+) -> None:
+    owner = await ward.deployment.person(ward.practice, Role.OWNER)
+    [error] = (await ward.deployment.ask(document, owner.token, **variables))["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["field"]) == (code, field)
+    assert "Maybe" not in error["message"]
+    data = await ward.deployment.data("{ chatSettings { longestMessage } }", owner.token)
+    assert data == {"chatSettings": {"longestMessage": 10_000}}
+
+
 @pytest.mark.parametrize("value", [0, -5, 10_001, 2**31 - 1])
 async def test_a_setting_keeps_its_bounds(ward: Ward, value: int) -> None:
     owner = await ward.deployment.person(ward.practice, Role.OWNER)
