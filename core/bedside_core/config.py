@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 FIRST_PARTY = ("graphql", "plans", "chat", "telehealth", "portal", "scheduling")
@@ -83,3 +83,22 @@ class Config(BaseSettings):
     def clock_moves(self) -> bool:
         """Whether the clock's offset is read from the database (demo and tests only)."""
         return self.demo or self.testing
+
+
+def told(error: ValidationError, prefix: str = "BEDSIDE_") -> str:
+    """Return what is wrong with the variables, each by its name, without their values and without pydantic's address.
+
+    Args:
+        error: what making a configuration raised.
+        prefix: what the names of its variables begin with.
+    """
+    return "; ".join(
+        f"{prefix}{'.'.join(map(str, fault['loc'])).upper()}: {_words(fault['msg'])}"
+        if fault["loc"]
+        else _words(fault["msg"])  # of several variables, which it names itself
+        for fault in error.errors(include_url=False, include_input=False)
+    )
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bedside_core.config import told
+from bedside_core.plugins import PluginError
+
+PREFIX = "BEDSIDE_GRAPHQL_"
 
 ENVELOPE_BYTES = 16_384
 """What a request may hold beside document and variables: operation name, extensions, JSON's escapes."""
@@ -19,7 +24,7 @@ class GraphQLConfig(BaseSettings):
         pydantic.ValidationError: a value out of range, or two that can't stand together.
     """
 
-    model_config = SettingsConfigDict(env_prefix="BEDSIDE_GRAPHQL_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     max_document_bytes: int = Field(default=32_768, ge=1_024, description="Longest document, in bytes of UTF-8.")
     max_variables_bytes: int = Field(default=262_144, ge=1_024, description="Longest variables, in bytes of JSON.")
@@ -62,12 +67,24 @@ class GraphQLConfig(BaseSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.persisted_only and self.persisted_documents is None:
-            raise ValueError("persisted_only needs persisted_documents, the file of documents to accept")
+            raise ValueError(f"{PREFIX}PERSISTED_ONLY needs {PREFIX}PERSISTED_DOCUMENTS, the file of what to accept")
         if min(self.session_budget, self.address_budget) < self.max_cost:
-            raise ValueError("a budget smaller than max_cost would refuse some operations for ever")
+            raise ValueError(f"a budget smaller than {PREFIX}MAX_COST would refuse some operations for ever")
         return self
 
     @property
     def max_message_bytes(self) -> int:
         """The longest HTTP body or socket message; give it to the server as its own limit too (`ws_max_size`)."""
         return self.max_document_bytes + self.max_variables_bytes + ENVELOPE_BYTES
+
+
+def configured() -> GraphQLConfig:
+    """Return what the environment says.
+
+    Raises:
+        PluginError: it can't be used; the words are for the operator.
+    """
+    try:
+        return GraphQLConfig()
+    except ValidationError as error:
+        raise PluginError("its configuration can't be used", told(error, PREFIX)) from error

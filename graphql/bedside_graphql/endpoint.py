@@ -16,7 +16,7 @@ from bedside_core.errors import Conflict, Unavailable
 from bedside_core.platform import Platform
 from bedside_core.plugins import PluginError
 from bedside_core.routes import Route, actor_of, public_route
-from bedside_graphql.config import GraphQLConfig
+from bedside_graphql.config import GraphQLConfig, configured
 from bedside_graphql.context import Context, Info
 from bedside_graphql.errors import quiet
 from bedside_graphql.execute import Executor
@@ -81,7 +81,7 @@ class Endpoint:
 
     def __init__(self, platform: Platform, config: GraphQLConfig | None = None) -> None:
         self._platform = platform
-        self.config = config or GraphQLConfig()
+        self.config = config or configured()
         """Limits and policies."""
         self._http: GraphQLHTTP | None = None
         self._sockets: GraphQLSockets | None = None

@@ -235,7 +235,7 @@ def test_only_the_first_fault_of_a_document_is_told() -> None:
 
 @pytest.mark.parametrize("values", [{"persisted_only": True}, {"max_cost": 50_000}, {"max_tokens": 0}])
 def test_a_configuration_that_can_not_work_is_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(values))):
+    with pytest.raises(ValueError, match=f"(?i){next(iter(values))}"):
         GraphQLConfig(**values)
 
 

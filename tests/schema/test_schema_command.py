@@ -45,6 +45,27 @@ def test_half_a_schema_is_no_answer() -> None:
     assert result.stderr == "bedside: plugin nowhere: enabled, but not installed\n"
 
 
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"MAX_COST": "1"}, "BEDSIDE_GRAPHQL_MAX_COST: Input should be greater than or equal to 100"),
+        (
+            {"MAX_COST": "secret", "MAX_DEPTH": "1"},
+            "BEDSIDE_GRAPHQL_MAX_DEPTH: Input should be greater than or equal to 3; "
+            "BEDSIDE_GRAPHQL_MAX_COST: Input should be a valid integer, unable to parse string as an integer",
+        ),
+        (
+            {"MAX_COST": "50000"},
+            "a budget smaller than BEDSIDE_GRAPHQL_MAX_COST would refuse some operations for ever",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_told_by_its_name(variables: dict[str, str], told: str) -> None:
+    result = schema(**{f"BEDSIDE_GRAPHQL_{name}": value for name, value in variables.items()})
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"bedside: plugin graphql: its configuration can't be used: {told}\n"
+
+
 @pytest.mark.rule("G7")
 def test_the_snapshot_in_the_repository_is_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from bedside_core.boot import NotReady
+from bedside_core.config import told
 from bedside_core.database import MigrationRefused, OldServer, RolesMissing, ServerFailed
 from bedside_core.database.driver import asyncpg
 from bedside_core.errors import Problem
@@ -34,10 +35,7 @@ def explained(error: BaseException) -> str | None:
     if isinstance(error, Problem):
         return _problem(error)
     if isinstance(error, ValidationError):
-        return "; ".join(
-            f"BEDSIDE_{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors(include_url=False, include_input=False)
-        )
+        return told(error)
     if isinstance(error, _REFUSED):
         return f"the database refuses: {error}"
     if isinstance(error, asyncpg.ClientConfigurationError):
@@ -46,5 +44,5 @@ def explained(error: BaseException) -> str | None:
 
 
 def _problem(problem: Problem) -> str:
-    told = " ".join(filter(None, [problem.message, problem.way_on]))
-    return f"{told} ({problem.__cause__})" if problem.__cause__ is not None else told
+    words = " ".join(filter(None, [problem.message, problem.way_on]))
+    return f"{words} ({problem.__cause__})" if problem.__cause__ is not None else words
