@@ -94,7 +94,7 @@ test: $(HAS_DEV) $(HAS_BUNDLE)  ## all tests (ARGS="tests/core -k scope" for som
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--rulebook=$(RECORD))
 
 .PHONY: check
-check: $(HAS_DEV) $(HAS_BUNDLE)  ## lint, format, types (strict), imports, layout, client, SDL
+check: $(HAS_DEV) $(HAS_BUNDLE)  ## lint, format, types (strict), imports, layout, client, SDL and what breaks it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
@@ -102,6 +102,7 @@ check: $(HAS_DEV) $(HAS_BUNDLE)  ## lint, format, types (strict), imports, layou
 	$(BIN)/pyright
 	npm --prefix web run check
 	$(BIN)/bedside schema --check
+	$(BIN)/bedside schema --breaking
 
 .PHONY: rules
 rules: $(RECORD)  ## rules and promises without a passing test, by the last whole `make test`

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SNAPSHOT = "graphql/schema.graphql"
 """The reviewed schema, in the repository."""
 
+RELEASED = "graphql/released.graphql"
+"""The schema of the last release, which clients know; absent until there is one."""
+
 
 @click.command(cls=RichCommand)
 @click.option(
@@ -35,9 +38,11 @@ SNAPSHOT = "graphql/schema.graphql"
 )
 @click.option(
     "--breaking",
-    type=click.File(encoding="utf-8"),
-    metavar="OLD",
-    help="Say what rule G7 forbids, compared with an older schema (- is standard input), and exit with 1 if anything.",
+    is_flag=False,
+    flag_value=RELEASED,
+    metavar="[OLD]",
+    help="Say what rule G7 forbids, compared with an older schema (- is standard input), and exit with 1 if anything; "
+    f"{RELEASED} if none is named.",
 )
 @click.option(
     "--changes",
@@ -45,7 +50,7 @@ SNAPSHOT = "graphql/schema.graphql"
     metavar="OLD",
     help="List all changes since an older schema, for the changelog.",
 )
-def schema(checked: str | None, written: str | None, breaking: TextIO | None, changes: TextIO | None) -> None:
+def schema(checked: str | None, written: str | None, breaking: str | None, changes: TextIO | None) -> None:
     """Print the GraphQL schema of the enabled plugins (SDL). Needs no database."""
     if sum(option is not None for option in (checked, written, breaking, changes)) > 1:
         raise click.UsageError("one of --check, --write, --breaking and --changes at a time")
@@ -92,12 +97,20 @@ def _check(file: Path, sdl: str) -> None:
     click.get_current_context().exit(1)
 
 
-def _forbid(old: TextIO, sdl: str) -> None:
+def _forbid(old: str, sdl: str) -> None:
+    if old == RELEASED and not Path(old).exists():
+        click.echo(f"There is no {RELEASED}: nothing is released yet, so nothing can break.")
+        return
     from bedside_core.clock import Clock
     from bedside_graphql import evolution
 
     today = Clock().now().date()
-    told = evolution.faults(_built(old.read(), old.name), _built(sdl, "the schema"), today)
+    try:
+        with click.open_file(old, encoding="utf-8") as file:
+            before = _built(file.read(), old)
+    except OSError as error:
+        raise click.ClickException(f"{old} can't be read: {error.strerror}") from error
+    told = evolution.faults(before, _built(sdl, "the schema"), today)
     for line in told:
         click.echo(line)
     if told:

@@ -95,6 +95,37 @@ def test_what_breaks_unannounced_fails(printed: str) -> None:
     assert schema("--changes", "-", given=older).stdout == "breaking: Field Viewer.nickname was removed.\n"
 
 
+@pytest.mark.rule("G7")
+def test_what_breaks_the_last_release_fails_the_build(
+    printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = schema("--breaking")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "There is no graphql/released.graphql: nothing is released yet, so nothing can break.\n",
+    )
+    released = tmp_path / "graphql" / "released.graphql"
+    released.parent.mkdir()
+    released.write_text(printed)
+    assert schema("--breaking").exit_code == 0
+    released.write_text(printed.replace("type Viewer {", "type Viewer {\n  nickname: String\n"))
+    result = schema("--breaking")
+    assert (result.exit_code, result.stdout) == (1, "Field Viewer.nickname was removed.\n")
+    result = schema("--breaking", "elsewhere.graphql")
+    assert result.exit_code == 1
+    assert "elsewhere.graphql can't be read: No such file or directory" in result.stderr
+
+
+@pytest.mark.rule("G7")
+def test_the_build_runs_it_and_no_release_is_without_its_schema() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipe = makefile.split("\ncheck:")[1].split("\n.PHONY")[0].splitlines()
+    assert "\t$(BIN)/bedside schema --breaking" in recipe
+    released = "\n## " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert (ROOT / "graphql" / "released.graphql").is_file() is released
+
+
 def test_what_is_no_schema_is_told() -> None:
     result = schema("--changes", "-", given="no schema")
     assert result.exit_code == 1
