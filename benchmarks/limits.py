@@ -32,6 +32,8 @@ COSTLY = "TOO_COSTLY"
 LARGE = "DOCUMENT_TOO_LARGE"
 PARSE = "GRAPHQL_PARSE_FAILED"
 INVALID = "GRAPHQL_VALIDATION_FAILED"
+INPUT = "INVALID_INPUT"
+VALUES = "VARIABLES_TOO_LARGE"
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,32 @@ def _spread() -> Iterator[Hostile]:
     )
 
 
+def _compared() -> Iterator[Hostile]:
+    side_by_side = "... on Query { viewer { role } } "
+    yield _document("180 inline fragments side by side", FIELDS, "{" + side_by_side * 180 + "}")
+    yield _document("240 inline fragments side by side", TOKENS, "{" + side_by_side * 240 + "}")
+    small = "viewer { role } practice { name } plugins { name }"
+    yield _document("95 overlapping fragments", FIELDS, "{" + _each(95, "...F#") + "} " + _fragments(95, small))
+
+
+def _values() -> Iterator[Hostile]:
+    patch = "mutation ($p: ChatSettingsPatch!) { updateChatSettings(patch: $p) { longestMessage } }"
+    paged = "query ($n: Int) { conversations(first: $n) { nodes { id } } }"
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    yield _document("20,000 unknown keys", VALUES, patch, p={f"k{number}": 1 for number in range(20_000)})
+    yield _document("1,900 unknown keys", INPUT, patch, p={f"k{number}": 1 for number in range(1_900)})
+    yield _document("1,500 near misses", INPUT, patch, p={f"longestMessag{number}": 1 for number in range(1_500)})
+    yield _document("20,000 unknown variables", VALUES, patch, **{f"k{number}": 1 for number in range(20_000)})
+    yield _document("a list of 10,000 wrong items", VALUES, patch, p=["x"] * 10_000)
+    yield _document("a list of 1,900 wrong items", INPUT, patch, p={"longestMessage": ["x"] * 1_900})
+    yield _document("lists 400 deep in variables", INPUT, patch, p={"longestMessage": deep})
+    yield _document("a text of 250 kB for a number", INPUT, paged, n="x" * 250_000)
+    unknown = "mutation { updateChatSettings(patch: {" + _each(480, "longestMessag#: 1") + "}) { longestMessage } }"
+    yield _document("480 near misses in the document", INVALID, unknown)
+
+
 def _large() -> Iterator[Hostile]:
     yield _document("a document of a megabyte", LARGE, "{ __typename }" + " " * 2**20)
     yield _document("a document of 300 kB", LARGE, "{ __typename }" + " " * 300_000)
@@ -150,14 +178,14 @@ def _large() -> Iterator[Hostile]:
     yield _document(
         "a block string of 32,000 lines, not closed", PARSE, '{ conversation(id: """' + "\n" * 32_000 + ") { id } }"
     )
-    yield _document("variables of 300 kB", "VARIABLES_TOO_LARGE", "{ __typename }", a=["x"] * 60_000)
+    yield _document("variables of 300 kB", VALUES, "{ __typename }", a=["x"] * 60_000)
     yield Hostile("JSON 100,000 deep", "BAD_REQUEST", b'{"query":"{ __typename }","variables":' + b"[" * 100_000)
     yield Hostile(
         "a batch of 1,000", "BATCHING_NOT_SUPPORTED", json.dumps([{"query": "{ __typename }"}] * 1_000).encode()
     )
 
 
-HOSTILE = (*_deep(), *_broad(), *_spread(), *_large())
+HOSTILE = (*_deep(), *_broad(), *_spread(), *_compared(), *_values(), *_large())
 
 
 async def run(runs: int) -> str:
