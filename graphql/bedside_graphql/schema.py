@@ -155,14 +155,15 @@ class Schema(strawberry.Schema):
 
 def compose(
     parts: Mapping[str, Sequence[GraphQLPart]],
-    disable: Callable[[str, str], None],
+    disable: Callable[[str, str, str | None], None],
     active: Callable[[str], bool] = lambda name: True,
 ) -> Schema:
     """Return the schema of the parts that fit together.
 
     Args:
         parts: plugin name -> its parts, in plugin order.
-        disable: called with the name of a plugin whose part does not fit, and why; it may raise.
+        disable: called with the name of a plugin whose part does not fit, why in our words, and what foreign code
+            said of it, if anything; it may raise.
         active: tells whether a plugin is still active: one may fall with another that it requires.
     """
     fitting = {name: several for name, several in parts.items() if active(name)}
@@ -170,24 +171,24 @@ def compose(
         try:
             return Schema(fitting)
         except Exception as error:
-            culprit, reason = _told(error) or _culprit(fitting, error)
-        disable(culprit, reason)
+            culprit, reason, said = _told(error) or _culprit(fitting, error)
+        disable(culprit, reason, said)
         fitting = {name: several for name, several in fitting.items() if name != culprit and active(name)}
 
 
-def _told(error: BaseException | None) -> tuple[str, str] | None:
+def _told(error: BaseException | None) -> tuple[str, str, None] | None:
     """Return whose fault it is, and why, where our schema found it: graphql-core wraps what `get_fields` raises."""
     seen: set[int] = set()  # what was raised again and again may lead back to itself
     while error is not None and id(error) not in seen:
         if isinstance(error, CompositionError):
-            return error.plugin, error.reason
+            return error.plugin, error.reason, None
         seen.add(id(error))
         error = error.__cause__ or error.__context__
     return None
 
 
-def _culprit(parts: Mapping[str, Sequence[GraphQLPart]], error: Exception) -> tuple[str, str]:
-    """Return the first plugin, in order, whose part makes the schema fail, and why."""
+def _culprit(parts: Mapping[str, Sequence[GraphQLPart]], error: Exception) -> tuple[str, str, str | None]:
+    """Return the first plugin, in order, whose part makes the schema fail, why, and what foreign code said."""
     tried: dict[str, Sequence[GraphQLPart]] = {}
     for name, several in parts.items():
         tried[name] = several
@@ -200,8 +201,8 @@ def _culprit(parts: Mapping[str, Sequence[GraphQLPart]], error: Exception) -> tu
                 owners = _owners(tried)
                 classes = [kind for kind in (found.first_cls, found.second_cls) if kind is not None]
                 other = next((owner for kind in classes if (owner := owners.get(_package(kind))) != name), None)
-                return name, f"{name} and {other or 'another'}: {found.message}"
-            return name, f"its part of the schema can't be built: {type(found).__name__}: {found}"
+                return name, f"{name} and {other or 'another'}: {found.message}", None
+            return name, f"its part of the schema can't be built: {type(found).__name__}", str(found)
     raise error
 
 

@@ -168,7 +168,7 @@ def test_fields_are_the_same_by_their_name_in_the_schema_whatever_python_calls_t
     part: GraphQLPart, reason: str
 ) -> None:
     disabled: list[tuple[str, str]] = []
-    schema = compose({"graphql": PARTS, "evil": (part,)}, lambda name, why: disabled.append((name, why)))
+    schema = compose({"graphql": PARTS, "evil": (part,)}, lambda name, why, said: disabled.append((name, why)))
     assert disabled == [("evil", reason)]
     assert schema.as_str() == built().as_str()
 
@@ -183,7 +183,7 @@ def test_a_type_that_two_parts_define_is_refused_naming_both() -> None:
     one.__module__, two.__module__ = "first.schema", "second.schema"
     disabled: list[tuple[str, str]] = []
     parts = {"graphql": PARTS, "one": (GraphQLPart(types=(one,)),), "two": (GraphQLPart(types=(two,)),)}
-    schema = compose(parts, lambda name, why: disabled.append((name, why)))
+    schema = compose(parts, lambda name, why, said: disabled.append((name, why)))
     assert [name for name, _ in disabled] == ["two"]
     assert disabled[0][1].startswith("two and one: ")
     assert "type Cup" in schema.as_str()
@@ -243,7 +243,7 @@ def test_a_resolver_can_do_without_what_a_client_can(annotation: object, default
 def test_a_resolver_of_a_plugins_own_type_is_held_to_the_same() -> None:
     disabled: list[tuple[str, str]] = []
     parts = {"graphql": PARTS, "shelves": (GraphQLPart(types=(Shelf,)),)}
-    schema = compose(parts, lambda name, why: disabled.append((name, why)))
+    schema = compose(parts, lambda name, why, said: disabled.append((name, why)))
     assert disabled == [("shelves", "Shelf.item(place:) can be left out, so its resolver has to have a default")]
     assert "Shelf" not in schema.as_str()
 
@@ -267,7 +267,7 @@ def test_what_does_not_fit_is_left_out_one_after_the_other_until_the_rest_does()
         "beds": (BEDS,),
         "cots": (GraphQLPart(query=BedQuery),),
     }
-    schema = compose(parts, lambda name, reason: disabled.append((name, reason)))
+    schema = compose(parts, lambda name, reason, said: disabled.append((name, reason)))
     assert disabled == [
         ("ungated", "Query.openDoor has neither a gate nor says public"),
         ("cots", "cots and beds both define Query.bed"),
@@ -278,7 +278,7 @@ def test_what_does_not_fit_is_left_out_one_after_the_other_until_the_rest_does()
 def test_a_part_falls_with_the_plugin_that_it_requires() -> None:
     gone: set[str] = set()
 
-    def disable(name: str, reason: str) -> None:
+    def disable(name: str, reason: str, said: str | None) -> None:
         gone.update({name, "linen"})  # linen requires it
 
     parts = {"graphql": PARTS, "beds": (BEDS,), "cots": (GraphQLPart(query=BedQuery),), "linen": (LINEN,)}
@@ -288,7 +288,7 @@ def test_a_part_falls_with_the_plugin_that_it_requires() -> None:
 
 
 def test_a_strict_start_is_refused_by_what_disabling_raises() -> None:
-    def refuse(name: str, reason: str) -> None:
+    def refuse(name: str, reason: str, said: str | None) -> None:
         raise RuntimeError(f"{name}: {reason}")
 
     with pytest.raises(RuntimeError, match="^cots: cots and beds both define"):
