@@ -18,9 +18,9 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pytest
 
@@ -30,6 +30,9 @@ KINDS = {"rule": "rules", "promise": "promises"}
 ENTRY = re.compile(r"^(?:- ([A-Z]\d+)\s+|\| ([A-Z]\d+) \| )(.+?)(?: \|.*)?$", re.MULTILINE)
 # What a tool's program may be called; a name not listed here is looked up as it stands.
 PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")}
+
+CLAIM = "claim"
+Claim = Mapping[str, list[str]]
 
 Size = TypeVar("Size", int, float)
 
@@ -79,7 +82,7 @@ class Recorder:
     """Follows one run: whose markers each test carries, and how each test ended."""
 
     def __init__(self) -> None:
-        self.claims: dict[str, dict[str, set[str]]] = {}
+        self.claims: dict[str, Claim] = {}
         self.passed: set[str] = set()
         self.failed: set[str] = set()
         self.absent: Counter[str] = Counter()
@@ -88,11 +91,14 @@ class Recorder:
         known = {marker: entries(kind).keys() for marker, kind in KINDS.items()}
         unknown: list[str] = []
         for item in items:
-            claim = self.claims[item.nodeid] = {
-                marker: {str(number) for mark in item.iter_markers(marker) for number in mark.args} for marker in KINDS
+            claim = {
+                marker: sorted({str(number) for mark in item.iter_markers(marker) for number in mark.args})
+                for marker in KINDS
             }
+            # With the report it reaches the process that gathers what several ran.
+            item.user_properties.append((CLAIM, claim))
             for marker, numbers in claim.items():
-                unknown += [f"{item.nodeid}: {marker} {number}" for number in sorted(numbers - known[marker])]
+                unknown += [f"{item.nodeid}: {marker} {number}" for number in numbers if number not in known[marker]]
         if unknown:
             raise pytest.UsageError("numbers that docs/rules.md or docs/promises.md don't know:\n" + "\n".join(unknown))
         if not full_size() and (left_out := [item for item in items if item.get_closest_marker("full")]):
@@ -100,6 +106,7 @@ class Recorder:
             items[:] = [item for item in items if item not in left_out]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.claims[report.nodeid] = cast("Claim", dict(report.user_properties).get(CLAIM, {}))
         if report.failed:
             self.failed.add(report.nodeid)
         elif report.when == "call" and report.passed:
@@ -116,7 +123,8 @@ class Recorder:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         # A run that was cut short would make rules look as if nothing showed them.
         ran = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
-        if ran and (target := session.config.getoption("--rulebook")):
+        gathers = not hasattr(session.config, "workerinput")
+        if ran and gathers and (target := session.config.getoption("--rulebook")):
             path = Path(str(target))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(self.record(), indent=1) + "\n", encoding="utf-8")
