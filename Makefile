@@ -91,7 +91,7 @@ serve: $(ENVIRONMENT) $(HAS_BUNDLE)  ## the server as configured by BEDSIDE_* va
 
 .PHONY: test
 test: $(HAS_DEV) $(HAS_BUNDLE)  ## all tests (ARGS="tests/core -k scope" for some)
-	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses=2 --dist=worksteal --rulebook=$(RECORD))
+	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses=2 --dist=loadfile --rulebook=$(RECORD))
 
 .PHONY: check
 check: $(HAS_DEV) $(HAS_BUNDLE)  ## lint, format, types (strict), imports, layout, client, SDL and what breaks it
@@ -109,7 +109,7 @@ rules: $(RECORD)  ## rules and promises without a passing test, by the last whol
 	@$(BIN)/python tests/rulebook.py $(RECORD)
 
 $(RECORD): | $(HAS_DEV) $(HAS_BUNDLE)
-	-$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal --rulebook=$(RECORD)
+	-$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile --rulebook=$(RECORD)
 
 .PHONY: promises
 promises: $(HAS_DEV) $(HAS_BUNDLE)  ## promises at the sizes and figures of docs/promises.md (within an hour)

@@ -30,7 +30,7 @@ from bedside_core.platform import Platform
 from bedside_core.plugins import Source
 from bedside_core.testing import Database
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 PASSWORD = "a tall glass of water"
 APPS = ("bedside_plans.piccolo_app", "bedside_chat.piccolo_app")
 """Piccolo apps of the first-party plugins, for the fixture `database_apps`."""

@@ -107,6 +107,7 @@ class Watchdog:
         self._beats = 0
         self._beaten = 0.0
         self._aim: _Aim | None = None
+        self._seen: FrameType | None = None
         self._faults: deque[Fault] = deque(maxlen=KEPT)
         self._recent: deque[float] = deque(maxlen=LIMIT + 1)
         self._counts: Counter[str] = Counter()
@@ -176,7 +177,7 @@ class Watchdog:
                 except Exception:
                     log.exception("the watchdog could not look")
             else:
-                self._aim = None  # it holds a frame, and with that its variables
+                self._aim = self._seen = None  # they hold a frame, and with that its variables
 
     def _look(self, thread: int, main: bool, overdue: float, *, first: bool) -> bool:
         """Name what blocks and interrupt it if that may be done. Tells whether anything blocks."""
@@ -197,7 +198,9 @@ class Watchdog:
             log.error("event loop blocked", plugin=fault.plugin, where=fault.where, seconds=round(overdue, 2))
         else:
             self._faults[-1] = dataclasses.replace(self._faults[-1], seconds=overdue)
-        if plugin and main:
+        # A call that has just begun may pay for none before it: it is interrupted once it was seen at two looks.
+        seen, self._seen = self._seen, own[-1]
+        if plugin and main and own[-1] is seen:
             self._aim = _Aim(plugin, own[-1], beats)
             if beats == self._beats:
                 signal.pthread_kill(thread, self._signal)

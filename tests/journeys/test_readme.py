@@ -73,7 +73,7 @@ def test_the_commands_and_the_first_query_work_as_printed(tmp_path: Path) -> Non
             assert "errors" not in json.loads(output)
     finally:
         os.killpg(running.pid, signal.SIGINT)
-        assert running.wait(timeout=60) is not None
+        assert running.wait(timeout=150) is not None
 
 
 async def test_the_first_plugin_is_whole(fresh_database: Database) -> None:
