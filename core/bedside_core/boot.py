@@ -73,6 +73,7 @@ async def assembled(
         stack.callback(set_outlet, None)
         await platform.clock.load()
         use(platform.clock)
+        stack.callback(use, Clock())
         platform.watchdog = Watchdog(plugins.packages(), seconds=config.blocked_seconds, now=platform.clock.now)
         await stack.enter_async_context(platform.watchdog.running())
         lifespans = Lifespans(plugins)

@@ -1,6 +1,6 @@
 """The audit trail: who saw and did what, append-only, chained by hashes and anchored outside the database (A14).
 
-`did(…)` enters an act in its unit of work, `saw(…)` whose data an operation returns, `operation(…)` holds them together.
+`did(…)` enters an act in its unit of work, `saw(…)` whose data an operation returns, `operation(…)` joins them.
 """
 
 from __future__ import annotations

@@ -88,7 +88,9 @@ class Entry:
 
 def entry_of(row: Row) -> Entry:
     """Return the entry in a row."""
-    return Entry(**{**{name: row[name] for name in COLUMNS}, "via": Via(row["via"])})
+    stored: dict[str, Any] = {name: row[name] for name in COLUMNS}
+    stored["via"] = Via(row["via"])
+    return Entry(**stored)
 
 
 async def write(entries: Sequence[Entry]) -> None:

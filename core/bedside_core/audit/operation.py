@@ -102,7 +102,9 @@ class Operation:
     def entries(self, practice_id: UUID, deeds: Iterable[Deed]) -> list[Entry]:
         """Return the entries of what was done; the first, or one of its own, names the patients seen so far."""
         seen = tuple(self._seen.get(practice_id, ()))
-        made = [self._entry(deed, (*deed.patients, *seen) if first else deed.patients) for first, deed in _firsts(deeds)]
+        made = [
+            self._entry(deed, (*deed.patients, *seen) if first else deed.patients) for first, deed in _firsts(deeds)
+        ]
         if not made and seen:
             reading = Deed(
                 practice_id=practice_id, action=READ, kind=None, target=None, patients=(), detail={}, actor=None

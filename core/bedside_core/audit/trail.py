@@ -15,9 +15,7 @@ from bedside_core.database import DB
 from bedside_core.paging import Page, key_of, page_of, page_size
 
 PERMISSIONS = (
-    Permission(
-        key="audit.read", doc="Read who saw and did what in the practice.", roles=frozenset({Role.OWNER})
-    ),
+    Permission(key="audit.read", doc="Read who saw and did what in the practice.", roles=frozenset({Role.OWNER})),
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Finds the first bad entry of an audit trail: changed, removed, reordered, inserted, cut off or rewritten (promise J1)."""
+"""Finds the first bad entry of an audit trail: changed, removed, reordered, inserted, cut or rewritten (promise J1)."""
 
 from __future__ import annotations
 
