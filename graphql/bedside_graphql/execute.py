@@ -242,7 +242,7 @@ def _audited(operation: Operation, context: RequestContext) -> AbstractAsyncCont
         context.actor,
         via=audit.Via.GRAPHQL,
         request_id=context.request_id,
-        detail={"fields": tuple(operation.root)},
+        detail={"fields": tuple(sorted(operation.root))},
     )
 
 

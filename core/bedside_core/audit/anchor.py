@@ -21,7 +21,7 @@ class Head(NamedTuple):
     """How far a practice's chain has come."""
 
     practice_id: UUID
-    count: int
+    number: int
     hash: bytes
 
 
@@ -66,8 +66,8 @@ class Anchor:
         path = self.folder / f"{now:%Y-%m}.jsonl"
         made = not path.exists()
         lines = b"".join(
-            msgspec.json.encode(_Line(practice_id, count, head.hex(), now.isoformat())) + b"\n"
-            for practice_id, count, head in heads
+            msgspec.json.encode(_Line(practice_id, number, head.hex(), now.isoformat())) + b"\n"
+            for practice_id, number, head in heads
         )
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
