@@ -41,7 +41,9 @@ async def test_a_query_that_returns_fifty_patients_is_one_entry_naming_them_and_
     for wanted in (5, 50):
         while await count(clinic, "patient") < wanted:
             await clinic.record(await clinic.patient())
-        ids = [UUID(node["id"]) for node in (await clinic.data(PATIENTS, clinic.ada.token, first=50))["patients"]["nodes"]]
+        ids = [
+            UUID(node["id"]) for node in (await clinic.data(PATIENTS, clinic.ada.token, first=50))["patients"]["nodes"]
+        ]
         assert len(ids) == wanted
         before = await length(clinic.practice.id)
         with statements() as ran:
@@ -194,8 +196,8 @@ async def test_signing_in_and_out_and_failing_to_are_entered(clinic: Clinic, fre
 async def test_owners_see_each_of_the_operator_s_acts(clinic: Clinic) -> None:
     operator = await clinic.deployment.operator()
     olive = await clinic.deployment.person(clinic.practice, Role.OWNER, "Olive")
-    change = 'mutation($p: ID!, $t: PlanTier!) { changePlan(practiceId: $p, tier: $t) { tier } }'
-    await clinic.data(change, operator, p=str(clinic.practice.id), t="PREMIUM")
+    change = "mutation($p: ID!, $t: PlanTier!) { changePlan(practiceId: $p, tier: $t) { tier } }"
+    await clinic.data(change, operator, p=str(clinic.practice.id), t="premium")
     nodes = (await clinic.data(ENTRIES, olive.token, a="plans.change"))["auditEntries"]["nodes"]
     assert [(node["operator"], node["role"], node["member"], node["via"]) for node in nodes] == [
         (True, "OPERATOR", None, "graphql"),
