@@ -63,6 +63,8 @@ class Operation:
         self._named: dict[UUID, set[UUID]] = {}
         """Practice -> those that one names."""
         self._deeds: list[Deed] = []
+        self.over = False
+        """Whether its answer has left; tasks that it started may still hold it."""
 
     @property
     def owes(self) -> bool:
@@ -166,6 +168,7 @@ def within(running: Operation) -> Generator[Operation]:
     try:
         yield running
     finally:
+        running.over = True
         _running.set(before)
 
 
@@ -216,7 +219,7 @@ def saw(patient_ids: Iterable[UUID]) -> None:
     if practice_id is None:
         return
     running = _running.get()
-    if running is not None:
+    if running is not None and not running.over:
         running.see(practice_id, patient_ids)
     elif any(True for _ in patient_ids):
         log.warning("patients were read outside of any operation", practice=str(practice_id))
@@ -265,7 +268,7 @@ def did(
             _ledgers[work] = []
             _close_with(work, running or Operation(), practice_id)
         _ledgers[work].append(deed)
-    elif running is not None:
+    elif running is not None and not running.over:
         running.note(deed)
     else:
         raise RuntimeError("nothing is entered outside of unit() and audit.operation()")

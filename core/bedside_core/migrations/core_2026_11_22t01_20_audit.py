@@ -45,6 +45,8 @@ CREATE TABLE audit_unsealed (
     since timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (practice_id, entry_id)
 );
+-- Rows come and go all the time.
+ALTER TABLE audit_unsealed SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 """
 
 WAITING = [

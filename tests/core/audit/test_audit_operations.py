@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import replace
 from datetime import date
@@ -12,6 +13,7 @@ import pytest
 import pytest_asyncio
 from audit_stage import closed_trail, length, trail
 from core_stage import as_, assembled_with, plugin, practice_with
+from structlog.testing import capture_logs
 
 from bedside_core import audit, errors
 from bedside_core.audit import Via
@@ -133,6 +135,31 @@ async def test_an_act_needs_somebody_acted_for_and_something_to_be_part_of(platf
         audit.did("ward.walk")
     with acting(uuid7()), pytest.raises(RuntimeError, match="outside of unit"):
         audit.did("ward.walk")
+
+
+async def test_what_a_task_reads_that_outlives_its_operation_is_no_part_of_it(platform: Platform) -> None:
+    practice, (owner,) = await practice_with(platform, Role.OWNER)
+    patient = await ruth(platform, practice.id)
+    before = await length(practice.id)
+    answered = asyncio.Event()
+
+    async def straggle() -> None:
+        await answered.wait()
+        with capture_logs() as logs:
+            await platform.people.patients_by_id([patient.id])
+            with pytest.raises(RuntimeError, match="outside of unit"):
+                audit.did("ward.walk")
+        assert [entry["event"] for entry in logs] == ["patients were read outside of any operation"]
+        async with unit():
+            audit.did("ward.walk")
+
+    with as_(owner):
+        async with audit.operation(owner, request_id="abc"):
+            task = asyncio.create_task(straggle())
+        answered.set()
+        await task
+    [entry] = await trail(practice.id, past=before)
+    assert (entry.action, entry.request_id, list(entry.patients)) == ("ward.walk", "abc", [])
 
 
 @pytest.mark.rule("A14")
