@@ -28,8 +28,17 @@ COLUMNS = (
 )  # fmt: skip
 """Every column of the table; a seal is over all of them."""
 
-AT_ONCE = 500
-"""Entries written by one statement; PostgreSQL takes 65535 parameters."""
+_INSERT = """
+INSERT INTO audit_entry (id, practice_id, at, account_id, person_id, role, key_id, operator, action, kind, target,
+    patients, request_id, via, detail)
+SELECT id, practice_id, at, account_id, person_id, role, key_id, operator, action, kind, target,
+    patients::uuid[], request_id, via, detail::jsonb
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::boolean[],
+    $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+AS entry (id, practice_id, at, account_id, person_id, role, key_id, operator, action, kind, target,
+    patients, request_id, via, detail)
+"""
+"""Whatever the number of entries it is one statement, in the order of `COLUMNS`."""
 
 Detail = Mapping[str, str | Sequence[str]]
 """Ids and names of fields, never values."""
@@ -99,20 +108,23 @@ async def write(entries: Sequence[Entry]) -> None:
     Raises:
         Unavailable: they can't be written, so that what they tell of must not be.
     """
-    for start in range(0, len(entries), AT_ONCE):
-        chunk, width = entries[start : start + AT_ONCE], len(COLUMNS)
-        rows = (
-            f"({', '.join(f'${number * width + column + 1}' for column in range(width))})"
-            for number in range(len(chunk))
-        )
-        values = [getattr(entry, name) for entry in chunk for name in COLUMNS]
-        try:
-            await DB.execute(f"INSERT INTO audit_entry ({', '.join(COLUMNS)}) VALUES {', '.join(rows)}", *values)
-        except asyncpg.PostgresError as error:
-            raise Unavailable(
-                "What was asked for can't be entered in the audit trail, so it was not done.",
-                way_on="Try again; if it stays, tell the operator.",
-            ) from error
+    columns = [[_stored(getattr(entry, name)) for entry in entries] for name in COLUMNS]
+    try:
+        await DB.execute(_INSERT, *columns)
+    except asyncpg.PostgresError as error:
+        raise Unavailable(
+            "What was asked for can't be entered in the audit trail, so it was not done.",
+            way_on="Try again; if it stays, tell the operator.",
+        ) from error
+
+
+def _stored(value: Any) -> Any:
+    """Return a column's value as it goes into an array of PostgreSQL's: arrays and JSON as text."""
+    if isinstance(value, Mapping):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"{{{','.join(map(str, value))}}}"  # pyright: ignore[reportUnknownArgumentType] - of ids
+    return value
 
 
 def sealed(number: int, previous: bytes, row: Row) -> bytes:

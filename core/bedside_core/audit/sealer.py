@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from bedside_core.audit.anchor import Anchor, Head
-from bedside_core.audit.entries import COLUMNS, GENESIS, sealed
+from bedside_core.audit.entries import GENESIS, sealed
 from bedside_core.database import DB, acting
 
 log = structlog.get_logger("bedside.audit")
@@ -23,6 +23,8 @@ RETRY_SECONDS = 5.0
 
 BATCH = 500
 """Entries sealed in one transaction."""
+
+_WAITING = "SELECT e.* FROM audit_unsealed u JOIN audit_entry e ON e.id = u.entry_id ORDER BY e.id LIMIT $1"
 
 _LOCK = 0x61756469  # "audi": the first half of the advisory locks' key
 
@@ -105,11 +107,7 @@ class Sealer:
             async with DB.transaction():
                 if not await DB.fetchval("SELECT pg_try_advisory_xact_lock($1, hashtext($2))", _LOCK, str(practice_id)):
                     return 0
-                rows = await DB.fetch(
-                    f"""SELECT {", ".join(f"e.{name}" for name in COLUMNS)} FROM audit_unsealed u
-                    JOIN audit_entry e ON e.id = u.entry_id ORDER BY e.id LIMIT $1""",
-                    BATCH,
-                )
+                rows = await DB.fetch(_WAITING, BATCH)
                 if not rows:
                     return 0
                 number, last = await _head(practice_id)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from bedside_core import errors
 from bedside_core.access import Permission
-from bedside_core.audit.entries import COLUMNS, Entry, entry_of
+from bedside_core.audit.entries import Entry, entry_of
 from bedside_core.audit.operation import did
 from bedside_core.auth.actor import Role
 from bedside_core.database import DB
@@ -17,6 +17,13 @@ from bedside_core.paging import Page, key_of, page_of, page_size
 PERMISSIONS = (
     Permission(key="audit.read", doc="Read who saw and did what in the practice.", roles=frozenset({Role.OWNER})),
 )
+
+_PAGE = """
+SELECT * FROM audit_entry
+WHERE ($1::uuid IS NULL OR person_id = $1) AND ($2::text IS NULL OR action = $2)
+AND ($3::timestamptz IS NULL OR at >= $3) AND ($4::timestamptz IS NULL OR at < $4)
+AND ($5::timestamptz IS NULL OR (at, id) < ($5, $6)) ORDER BY at DESC, id DESC LIMIT $7
+"""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -77,13 +84,7 @@ class Trail:
                 "SELECT * FROM audit_of_patient($1, $2, $3, $4, $5, $6, $7, $8)", wanted.patient_id, *narrowed
             )
         else:
-            rows = await DB.fetch(
-                f"""SELECT {", ".join(COLUMNS)} FROM audit_entry
-                WHERE ($1::uuid IS NULL OR person_id = $1) AND ($2::text IS NULL OR action = $2)
-                AND ($3::timestamptz IS NULL OR at >= $3) AND ($4::timestamptz IS NULL OR at < $4)
-                AND ($5::timestamptz IS NULL OR (at, id) < ($5, $6)) ORDER BY at DESC, id DESC LIMIT $7""",
-                *narrowed,
-            )
+            rows = await DB.fetch(_PAGE, *narrowed)
         return page_of(
             [entry_of(row) for row in rows],
             size,

@@ -9,10 +9,19 @@ from enum import StrEnum
 from uuid import UUID
 
 from bedside_core.audit.anchor import Anchor
-from bedside_core.audit.entries import COLUMNS, GENESIS, sealed
+from bedside_core.audit.entries import GENESIS, sealed
 from bedside_core.database import DB, Row, acting
 
 BATCH = 1000
+"""Entries looked at by one statement."""
+
+_CHAIN = """
+SELECT s."number", s.entry_id, s.previous, s.hash, e.id, e.practice_id, e.at,
+    e.account_id, e.person_id, e.role, e.key_id, e.operator, e.action, e.kind, e.target, e.patients, e.request_id,
+    e.via, e.detail
+FROM audit_seal s LEFT JOIN audit_entry e ON e.id = s.entry_id
+WHERE s.practice_id = $1 AND s."number" > $2 ORDER BY s."number" LIMIT $3
+"""
 
 
 class Tampering(StrEnum):
@@ -104,18 +113,10 @@ async def _verdict(practice_id: UUID, anchored: Mapping[int, bytes]) -> Verdict:
 
 async def _walk(verdict: Verdict, anchored: Mapping[int, bytes]) -> None:
     """Follow the chain from its beginning to its end or first fault."""
-    columns = ", ".join(f"e.{name}" for name in COLUMNS)
     before = GENESIS
     """Hash of the one before the last."""
     last_id: UUID | None = None
-    while rows := await DB.fetch(
-        f"""SELECT s."number", s.entry_id, s.previous, s.hash, {columns}
-        FROM audit_seal s LEFT JOIN audit_entry e ON e.id = s.entry_id
-        WHERE s.practice_id = $1 AND s."number" > $2 ORDER BY s."number" LIMIT $3""",
-        verdict.practice_id,
-        verdict.sealed,
-        BATCH,
-    ):
+    while rows := await DB.fetch(_CHAIN, verdict.practice_id, verdict.sealed, BATCH):
         for row in rows:
             if fault := _broken(verdict, row, before, last_id, anchored):
                 verdict.fault = fault
