@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -14,9 +15,11 @@ from deployment import PASSWORD, served
 from vitals_stage import ENABLED, FOLLOW, READ, RECORD, VITALS_APPS, Clinic
 
 from bedside_core.audit import DEPLOYMENT, Via
+from bedside_core.audit.anchor import Anchor
+from bedside_core.audit.verify import Verdict, verify
 from bedside_core.auth import Role
 from bedside_core.database import DB, acting
-from bedside_core.testing import Database, statements
+from bedside_core.testing import Database, statements, until
 
 SIGN_IN = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
 BOTH = """query($p: ID!) { patients(first: 50) { nodes { id vitals { nodes { systolic } } vitalsDays { day } } }
@@ -302,6 +305,39 @@ async def test_reads_at_once_are_an_entry_each_and_those_of_one_operation_share_
     entries = await trail(clinic.practice.id, past=before)
     assert [len(entry.patients) for entry in entries] == [1, 1, 1, 3]
     assert {id for entry in entries[:3] for id in entry.patients} == {UUID(patient) for patient in patients}
+
+
+@pytest.mark.promise("J1")
+@pytest.mark.rule("A14")
+async def test_a_running_server_seals_what_it_enters_and_tampering_with_one_read_is_seen(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    anchor = Anchor(tmp_path / "anchor")
+    async with served(
+        fresh_database, plugins=ENABLED, strict=True, worker=True, audit_anchor=anchor.folder
+    ) as deployment:
+        clinic = await Clinic(deployment).open()
+        olive = await deployment.person(clinic.practice, Role.OWNER, "Olive")
+        patient = await clinic.patient()
+        await clinic.data(PATIENT, clinic.ada.token, p=patient)
+        await clinic.record(patient)
+
+        async def verdict() -> Verdict:
+            [found] = [found async for found in verify(anchor, clinic.practice.id)]
+            return found
+
+        async def whole() -> bool:
+            found = await verdict()
+            return (found.fault, found.unsealed, found.anchored) == (None, 0, await length(clinic.practice.id))
+
+        await until(whole, "everything is sealed and anchored", 60)
+        told = (await clinic.data(ENTRIES, olive.token, p=patient, m=clinic.ada.id))["auditEntries"]["nodes"]
+        assert [node["action"] for node in told] == ["vitals.record", "patients.read"]
+        async with owner(fresh_database) as connection:
+            await connection.execute("UPDATE audit_entry SET person_id = NULL WHERE id = $1", UUID(told[1]["id"]))
+        fault = (await verdict()).fault
+        assert fault is not None
+        assert (fault.kind, fault.entry_id) == ("changed", UUID(told[1]["id"]))
 
 
 async def count(clinic: Clinic, table: str, database: Database | None = None) -> int:
