@@ -105,7 +105,7 @@ class Operation:
         """Return the entries of what was done; the first, or one of its own, names the patients seen so far."""
         seen = tuple(self._seen.get(practice_id, ()))
         made = [
-            self._entry(deed, (*deed.patients, *seen) if first else deed.patients) for first, deed in _firsts(deeds)
+            self._entry(deed, (*deed.patients, *(seen if number == 0 else ()))) for number, deed in enumerate(deeds)
         ]
         if not made and seen:
             reading = Deed(
@@ -143,10 +143,6 @@ class Operation:
             via=self.via,
             detail={**self.detail, **deed.detail},
         )
-
-
-def _firsts(deeds: Iterable[Deed]) -> Iterable[tuple[bool, Deed]]:
-    return ((number == 0, deed) for number, deed in enumerate(deeds))
 
 
 _running: ContextVar[Operation | None] = ContextVar("audit_operation", default=None)
