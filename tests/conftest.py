@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 import structlog
 
 pytest_plugins = ["rulebook"]
@@ -14,3 +17,9 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def audit_anchor(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have what the tests' processes seal anchored in a folder of theirs, and not beside the sources."""
+    os.environ["BEDSIDE_AUDIT_ANCHOR"] = str(tmp_path_factory.mktemp("anchor"))

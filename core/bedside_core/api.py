@@ -1,5 +1,6 @@
 """Everything of core that a plugin may import; its surface has a snapshot and grows by addition (PLUGIN_API 1.0)."""
 
+from bedside_core import audit
 from bedside_core.access import (
     EVERYONE,
     LEADERS,
@@ -113,6 +114,7 @@ __all__ = [
     "acting",
     "actor_of",
     "assembled",
+    "audit",
     "cursor_of",
     "definer_function",
     "deployment_table",

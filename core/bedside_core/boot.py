@@ -13,6 +13,9 @@ from litestar import Litestar
 
 from bedside_core import parts
 from bedside_core.access import Access, Entitlements
+from bedside_core.audit.anchor import Anchor
+from bedside_core.audit.operation import use
+from bedside_core.audit.sealer import Sealer
 from bedside_core.auth import SESSION_STREAM, Auth
 from bedside_core.clock import Clock, clock_positions
 from bedside_core.config import Config
@@ -69,6 +72,8 @@ async def assembled(
         set_outlet(PlatformOutlet(platform))
         stack.callback(set_outlet, None)
         await platform.clock.load()
+        use(platform.clock)
+        stack.callback(use, Clock())
         platform.watchdog = Watchdog(plugins.packages(), seconds=config.blocked_seconds, now=platform.clock.now)
         await stack.enter_async_context(platform.watchdog.running())
         lifespans = Lifespans(plugins)
@@ -82,6 +87,7 @@ async def assembled(
         if config.clock_moves:
             stack.enter_context(platform.clock.follow(platform.live))
         if worker:
+            await stack.enter_async_context(Sealer(Anchor(config.anchor)).running())
             await stack.enter_async_context(platform.jobs.running(dsn))
         yield platform
 

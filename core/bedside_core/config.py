@@ -26,6 +26,10 @@ class Config(BaseSettings):
     data: Path = Field(
         default=Path(".bedside"), description="Folder for the private PostgreSQL server and local files."
     )
+    audit_anchor: Path | None = Field(
+        default=None,
+        description="Folder of the audit trail's anchor, on a disk that the database can't write; else `data`/audit.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str | None = Field(
@@ -78,6 +82,11 @@ class Config(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def anchor(self) -> Path:
+        """Where heads and counts of the audit trail are written."""
+        return self.audit_anchor or self.data / "audit"
 
     @property
     def clock_moves(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from bedside_core import tables
@@ -74,13 +75,20 @@ async def examine(config: Config) -> AsyncIterator[Finding]:
         config: the deployment's configuration.
     """
     yield _ok("python", f"Python {machine.python_version()} on {machine.system()}")
-    for finding in (*_variables(config), *_address(config), _bundle()):
+    for finding in (*_variables(config), *_address(config), _anchor(config.anchor), _bundle()):
         yield finding
     plugins = outlined(config.model_copy(update={"strict": False})).plugins
     for finding in _plugins(plugins):
         yield finding
     async for finding in _database(config, plugins):
         yield finding
+
+
+def _anchor(folder: Path) -> Finding:
+    made = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+    if not made.is_dir() or not os.access(made, os.W_OK | os.X_OK):
+        return _fail("anchor", f"{made} can't be written", "Let BEDSIDE_AUDIT_ANCHOR name a folder of Bedside's user.")
+    return _ok("anchor", f"heads of the audit trail are written to {folder}")
 
 
 def _variables(config: Config) -> list[Finding]:
@@ -177,6 +185,7 @@ async def _of(dsn: str, owner_dsn: str | None, plugins: Plugins) -> AsyncGenerat
                 for finding in await _tables(connection, plugins):
                     yield finding
             yield await _clock()
+            yield await _sealing()
     except (Problem, OldServer, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         yield _fail("database", f"{error}{cause}", "Check BEDSIDE_DATABASE_URL, and whether the server runs.")
@@ -221,6 +230,21 @@ async def _tables(connection: Connection, plugins: Plugins) -> list[Finding]:
         what = ", ".join(fault.split()[1] for fault in left)
         findings.append(_warn("tables", f"no active plugin declares {what}", "Enable its plugin, or drop what is old."))
     return findings or [_ok("tables", f"{len(kinds)} tables are secured as their kinds say")]
+
+
+async def _sealing() -> Finding:
+    """Tell whether somebody seals the audit trail, which takes less than a second."""
+    row = await DB.fetchrow(
+        """SELECT sum(entries) AS waiting, min(since) AS since, min(since) < now() - interval '1 minute' AS late
+        FROM audit_unsealed_practices()"""
+    )
+    if row is not None and row["late"]:
+        return _warn(
+            "audit",
+            f"{row['waiting']} entries wait for their seal, the oldest since {row['since']:%Y-%m-%d %H:%M} UTC",
+            "Let a process run jobs (BEDSIDE_WORKER, or `bedside worker`), and see what its log says of the anchor.",
+        )
+    return _ok("audit", "the audit trail is sealed; `bedside audit verify` tells whether it is whole")
 
 
 async def _clock() -> Finding:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
+from collections.abc import Awaitable
 from contextlib import ExitStack
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from bedside_core import audit
 from bedside_core.access import operation
 from bedside_core.auth import COOKIE, Actor
 from bedside_core.config import Config
@@ -60,30 +63,24 @@ class Entrance:
         if scope["type"] == "websocket":
             # A socket says who it is in connection_init; it is authenticated there, for each operation.
             return await self._app(scope, receive, send)
-        began, status = time.monotonic(), 0
-
-        async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = _with_headers(list(message["headers"]), any_scope["request_id"])
-            await send(message)
-
+        began = time.monotonic()
         with ExitStack() as stack:
             actor = await self._actor(any_scope, headers)
             any_scope["user"] = actor
             if actor is not None:
                 stack.enter_context(acting(actor.practice_id, actor.person_id))
             stack.enter_context(operation())
+            audited = stack.enter_context(audit.within(audit.Operation(actor, audit.Via.REST, any_scope["request_id"])))
+            answer = _Answer(send, any_scope, audited)
             try:
-                await self._app(scope, receive, answer)
+                await answer.of(self._app(scope, receive, answer))
             finally:
                 log.info(
                     "request",
                     request=any_scope["request_id"],
                     method=any_scope["method"],
                     route=any_scope.get("path_template", ""),
-                    status=status,
+                    status=answer.status,
                     ms=round((time.monotonic() - began) * 1000, 1),
                 )
         return None
@@ -95,6 +92,58 @@ class Entrance:
             scope["refusal"] = problem if isinstance(problem, Unavailable | Forbidden) else None
             return None
         return actor
+
+
+class _Answer:
+    """Sends an answer with the headers of the house, and nothing of it before the audit trail knows of it (A14).
+
+    Its beginning is held back until there is something to go with it: until then an answer that can't be entered is
+    replaced by the refusal. One that has begun to stream is cut off.
+    """
+
+    def __init__(self, send: Send, scope: dict[str, Any], audited: audit.Operation) -> None:
+        self.status = 0
+        self._send = send
+        self._scope = scope
+        self._audited = audited
+        self._held: Message | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """Send one ASGI message."""
+        if message["type"] == "http.response.start":
+            message["headers"] = _with_headers(list(message["headers"]), self._scope["request_id"])
+            self._held = message
+            return
+        if self._audited.owes:
+            self._audited.detail = {"route": str(self._scope.get("path_template", ""))}
+            await self._audited.settle()
+        if self._held is not None:
+            await self._begin(self._held)
+        await self._send(message)
+
+    async def of(self, app: Awaitable[None]) -> None:
+        """Await what answers; where the trail can't be written, refuse in its place."""
+        try:
+            await app
+            await self._audited.settle()
+        except BaseException as error:
+            # Litestar wraps what its `send` raises, so the fault is asked of the operation: it still owes.
+            if self.status or self._held is None or not self._audited.owes or not isinstance(error, Exception):
+                raise
+        else:
+            return
+        self._audited.forget()
+        refusal = Unavailable("The answer can't be entered in the audit trail, so it is withheld.")
+        told = {"title": refusal.message, "status": refusal.status, **refusal.extensions()}
+        told["requestId"] = self._scope["request_id"]
+        headers = _with_headers([(b"content-type", b"application/problem+json")], self._scope["request_id"])
+        await self._begin({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        body: Message = {"type": "http.response.body", "body": json.dumps(told).encode(), "more_body": False}
+        await self._send(body)
+
+    async def _begin(self, start: Any) -> None:
+        self._held, self.status = None, start["status"]
+        await self._send(start)
 
 
 def header_map(scope: Scope) -> dict[str, str]:

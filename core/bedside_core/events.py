@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from bedside_core import audit
 from bedside_core.database import acting
 from bedside_core.guard import guarded
 
@@ -159,7 +160,9 @@ class Events:
 
     async def _hear(self, line: _Line, event: Event) -> None:
         async def handle() -> None:  # calling it may raise already
-            await line.listener.handler(event)
+            name = event_name(line.plugin, line.listener.event)
+            async with audit.operation(via=audit.Via.LISTENER, detail={"listener": name}):
+                await line.listener.handler(event)
 
         with acting(event.practice_id):
             outcome = await guarded(handle(), self._seconds)

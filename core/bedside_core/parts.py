@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from bedside_core import people, settings
 from bedside_core.access import Permission
+from bedside_core.audit import trail
 from bedside_core.jobs.declared import Job
 
 CORE = "core"
 """Under this name stand core's jobs, as a plugin's do under the plugin's."""
 
-PERMISSIONS: Sequence[Permission] = (*people.PERMISSIONS, *settings.PERMISSIONS)
+PERMISSIONS: Sequence[Permission] = (*people.PERMISSIONS, *settings.PERMISSIONS, *trail.PERMISSIONS)
 """Actions on what belongs to core."""
 
 SETTINGS: Mapping[str, type] = {}

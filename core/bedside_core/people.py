@@ -10,11 +10,11 @@ from uuid import UUID
 
 import phonenumbers
 
-from bedside_core import errors
+from bedside_core import audit, errors
 from bedside_core.access import EVERYONE, OPERATOR, Permission
 from bedside_core.auth import Actor, Role, hash_password
 from bedside_core.clock import Clock
-from bedside_core.database import DB, Row, acting, unit
+from bedside_core.database import DB, Row, acting, current_scope, unit
 from bedside_core.ids import uuid7
 from bedside_core.paging import Page, key_of, page_of, page_size
 
@@ -150,6 +150,7 @@ class People:
     async def patients_by_id(self, ids: Sequence[UUID]) -> Mapping[UUID, Patient]:
         """Return those of the patients that the acting practice has, in one statement."""
         rows = await DB.fetch(f"{_PATIENT} WHERE id = ANY($1)", list(ids))
+        audit.saw(row["id"] for row in rows)
         return {row["id"]: _patient(row) for row in rows}
 
     async def patients(self, actor: Actor, *, first: int | None, after: str | None) -> Page[Patient]:
@@ -157,6 +158,7 @@ class People:
         actor.in_practice()
         size, key = page_size(first), key_of(after, str, str, UUID)
         rows = await DB.fetch(f"{_PATIENT} WHERE {_BY_NAME}", size + 1, *(key or (None, None, None)))
+        audit.saw(row["id"] for row in rows[:size])
         return _by_name([_patient(row) for row in rows], size, after)
 
     async def create_practice(
@@ -164,20 +166,30 @@ class People:
     ) -> Practice:
         """Make a practice; for the operator's commands and the demo. Its id may be given, to act for it already."""
         practice = Practice(id=practice_id or uuid7(), name=name, zone=zone)
-        await DB.execute("SELECT practice_create($1, $2, $3, $4)", practice.id, name, zone, self._clock.now())
+        with acting(practice.id):
+            async with unit():
+                await DB.execute("SELECT practice_create($1, $2, $3, $4)", practice.id, name, zone, self._clock.now())
+                audit.did("practices.create", kind="practice", target=practice.id)
         return practice
 
     async def create_account(self, email: str, password: str, *, operator: bool = False) -> UUID:
-        """Make an account that signs in with a password; for the operator's commands and the demo."""
-        account_id = uuid7()
-        await DB.execute(
-            "SELECT account_create($1, $2, $3, $4, $5)",
-            account_id,
-            email.strip(),
-            await hash_password(password),
-            operator,
-            self._clock.now(),
-        )
+        """Make an account that signs in with a password; for the operator's commands and the demo.
+
+        It is entered in the acting practice's audit trail, or else in the deployment's.
+        """
+        account_id, hashed, scope = uuid7(), await hash_password(password), current_scope()
+        with acting(scope.practice_id or audit.DEPLOYMENT, scope.person_id):
+            async with unit():
+                await DB.execute(
+                    "SELECT account_create($1, $2, $3, $4, $5)",
+                    account_id,
+                    email.strip(),
+                    hashed,
+                    operator,
+                    self._clock.now(),
+                )
+                made = "operators.create" if operator else "accounts.create"
+                audit.did(made, kind="account", target=account_id)
         return account_id
 
     async def create_member(
@@ -186,17 +198,19 @@ class People:
         """Make an account a member of a practice; for the operator's commands and the demo."""
         member = Member(id=uuid7(), practice_id=practice_id, first_name=first_name, last_name=last_name, role=role)
         with acting(practice_id):
-            await DB.execute(
-                """INSERT INTO member (id, practice_id, account_id, first_name, last_name, role, created_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7)""",
-                member.id,
-                practice_id,
-                account_id,
-                first_name,
-                last_name,
-                role,
-                self._clock.now(),
-            )
+            async with unit():
+                await DB.execute(
+                    """INSERT INTO member (id, practice_id, account_id, first_name, last_name, role, created_at)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+                    member.id,
+                    practice_id,
+                    account_id,
+                    first_name,
+                    last_name,
+                    role,
+                    self._clock.now(),
+                )
+                audit.did("members.create", kind="member", target=member.id, detail={"role": role.value})
         return member
 
     async def create_patient(self, practice_id: UUID, new: NewPatient) -> Patient:
@@ -227,6 +241,8 @@ class People:
                     new.email,
                     self._clock.now(),
                 )
+                if row is not None:
+                    audit.did("patients.create", kind="patient", target=patient_id, patients=[patient_id])
         if row is None:
             raise errors.Conflict("The practice already has a patient with this MRN.", field=("mrn",))
         return _patient(row)

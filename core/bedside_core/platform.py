@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from bedside_core import errors
+from bedside_core.audit.trail import Trail
 from bedside_core.database import DB, Announcement, Connection, current_scope
 from bedside_core.events import Event, Events, encode
 
@@ -54,6 +55,7 @@ class Platform:
     people: People
     settings: Settings
     live: Live
+    audit: Trail = field(default_factory=Trail)
     access: Access = field(init=False)
     events: Events = field(init=False)
     jobs: Jobs = field(init=False)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from bedside_core import errors
+from bedside_core import audit, errors
 from bedside_core.access import LEADERS, Permission
 from bedside_core.auth import Actor
 from bedside_core.database import DB, unit
@@ -153,6 +153,12 @@ class Settings:
                 plugin,
                 member_id,
                 msgspec.json.encode(dict(changes)).decode(),  # asyncpg takes JSON as text
+            )
+            audit.did(
+                "settings.own" if member_id else "settings.practice",
+                kind="settings",
+                target=plugin,
+                detail={"changed": sorted(changes)},
             )
             work.emit(
                 SettingsChanged(

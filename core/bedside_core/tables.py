@@ -5,6 +5,10 @@ from __future__ import annotations
 from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Date, DoublePrecision, Integer, Text, Timestamptz
 from piccolo.table import Table
 
+from bedside_core.audit.tables import TABLE_KINDS as AUDIT_KINDS
+from bedside_core.audit.tables import AuditEntry as AuditEntry
+from bedside_core.audit.tables import AuditSeal as AuditSeal
+from bedside_core.audit.tables import AuditUnsealed as AuditUnsealed
 from bedside_core.database import DB, Kind
 
 
@@ -120,4 +124,5 @@ TABLE_KINDS = {
     "member": Kind.PRACTICE,
     "patient": Kind.PRACTICE,
     "setting": Kind.PRACTICE,
+    **AUDIT_KINDS,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType
 
-from bedside_core import errors
+from bedside_core import audit, errors
 from bedside_core.access import operation as one_operation
 from bedside_core.auth import Actor
 from bedside_core.database import acting
@@ -160,7 +160,8 @@ class Executor:
         try:
             async with deadline:
                 with acting_for(context.actor), one_operation(), contained:
-                    result = await self._engine.execute(operation, ready.variables, context)
+                    async with _audited(operation, context):
+                        result = await self._engine.execute(operation, ready.variables, context)
             budget = await self.limits.left(*budget_key(context.actor, context.client_address))
             cost = {"requested": ready.cost, "limit": self.config.max_cost, "remaining": budget.remaining}
             body = self._body(result, context, operation) | {"extensions": {"cost": cost}}
@@ -199,7 +200,8 @@ class Executor:
             while True:
                 with acting_for(context.actor), contained:
                     try:
-                        result = await anext(results)
+                        async with _audited(operation, context):
+                            result = await anext(results)
                     except StopAsyncIteration:
                         return
                 yield msgspec.json.encode(self._body(result, context, operation))
@@ -232,6 +234,16 @@ class Executor:
 def as_graphql(error: Exception) -> GraphQLError:
     """Return any exception as a GraphQL error, to be formatted; its message goes no further unless it is coded."""
     return told(error) if isinstance(error, Problem) else GraphQLError("", original_error=error)
+
+
+def _audited(operation: Operation, context: RequestContext) -> AbstractAsyncContextManager[audit.Operation]:
+    """Return what enters whose data an answer or event holds before it leaves (A14); its fields are named."""
+    return audit.operation(
+        context.actor,
+        via=audit.Via.GRAPHQL,
+        request_id=context.request_id,
+        detail={"fields": tuple(sorted(operation.root))},
+    )
 
 
 def acting_for(actor: Actor | None) -> AbstractContextManager[None]:

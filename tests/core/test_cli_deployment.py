@@ -185,14 +185,22 @@ def test_the_doctor_names_what_is_wrong_with_a_database(external: External) -> N
     assert bedside("migrate", **external.variables).exit_code == 0
     as_owner(
         external,
-        "UPDATE clock SET offset_seconds = 60; ALTER TABLE patient DISABLE ROW LEVEL SECURITY",
+        "UPDATE clock SET offset_seconds = 60; ALTER TABLE patient DISABLE ROW LEVEL SECURITY; "
+        "INSERT INTO audit_unsealed VALUES (gen_random_uuid(), gen_random_uuid(), '2026-01-31 09:30Z')",
     )
-    code, told = findings(**external.variables, BEDSIDE_DATABSE_URL="x", BEDSIDE_PUBLIC_URL="http://clinic.example")
+    code, told = findings(
+        **external.variables,
+        BEDSIDE_DATABSE_URL="x",
+        BEDSIDE_PUBLIC_URL="http://clinic.example",
+        BEDSIDE_AUDIT_ANCHOR=f"{__file__}/anchor",
+    )
     assert code == 1
     assert told["clock"] == ("warn", "its row says 60 s, which counts in demo and tests only")
     assert told["tables"] == ("fail", "table patient has row-level security off")
     assert told["variables"] == ("warn", "BEDSIDE_DATABSE_URL is no variable of Bedside's")
     assert told["address"] == ("fail", "http://clinic.example is not https")
+    assert told["audit"] == ("warn", "1 entries wait for their seal, the oldest since 2026-01-31 09:30 UTC")
+    assert told["anchor"] == ("fail", f"{__file__} can't be written")
 
 
 def test_the_doctor_and_serve_tell_of_a_database_that_is_away(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ class Actor:
         role: what the person is in the practice, or the operator.
         practice_id: the practice acted for; None for the operator.
         member_id: the person in that practice; None for the operator.
+        key_id: the API key it is done with (A13); None for a sign-in.
     """
 
     account_id: UUID
@@ -36,6 +37,7 @@ class Actor:
     role: Role
     practice_id: UUID | None = None
     member_id: UUID | None = None
+    key_id: UUID | None = None
 
     @property
     def person_id(self) -> UUID | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from uuid import UUID
 
-from bedside_core import errors
+from bedside_core import audit, errors
 from bedside_core.auth.actor import Actor, Role
 from bedside_core.auth.passwords import fits
 from bedside_core.clock import Clock
-from bedside_core.database import DB, unit
+from bedside_core.database import DB, Row, acting, unit
 from bedside_core.ids import uuid7
 from bedside_core.live import Topic
 
@@ -58,17 +60,9 @@ class Auth:
         """
         row = await DB.fetchrow("SELECT * FROM auth_account($1)", email.strip()[:320])
         if not await fits(password[:1024], row["password_hash"] if row else None) or row is None:
+            await self._refused(row)
             raise errors.Unauthenticated("The e-mail address or the password is wrong.", way_on=self._way_on)
         token, session_id, now = secrets.token_urlsafe(32), uuid7(), self._clock.now()
-        await DB.execute(
-            "SELECT auth_open_session($1, $2, $3, $4, $5, $6)",
-            session_id,
-            row["account_id"],
-            row["member_id"],
-            token_hash(token),
-            now,
-            now + self.lasts,
-        )
         actor = Actor(
             account_id=row["account_id"],
             session_id=session_id,
@@ -76,7 +70,25 @@ class Auth:
             practice_id=row["practice_id"],
             member_id=row["member_id"],
         )
+        with _trail_of(actor.practice_id):
+            async with unit():
+                await DB.execute(
+                    "SELECT auth_open_session($1, $2, $3, $4, $5, $6)",
+                    session_id,
+                    row["account_id"],
+                    row["member_id"],
+                    token_hash(token),
+                    now,
+                    now + self.lasts,
+                )
+                audit.did("session.open", kind="session", target=session_id, actor=actor)
         return token, actor
+
+    async def _refused(self, row: Row | None) -> None:
+        """Enter an attempt that failed; that of an unknown address too, or its answer would come sooner (A6)."""
+        with _trail_of(row["practice_id"] if row else None):
+            async with unit():
+                audit.did("session.refuse", kind="account", target=row["account_id"] if row else None)
 
     async def authenticate(self, token: str | None) -> Actor | None:
         """Return who a token stands for; None where it is unknown, ended or expired. One statement."""
@@ -95,9 +107,16 @@ class Auth:
 
     async def sign_out(self, actor: Actor) -> None:
         """End the session on every process: HTTP at once, sockets within a second (A10)."""
-        async with unit() as work:
-            await DB.execute("SELECT auth_end_session($1, $2)", actor.session_id, self._clock.now())
-            work.publish(Topic(SESSION_STREAM, actor.session_id), 1)
+        with _trail_of(actor.practice_id):
+            async with unit() as work:
+                await DB.execute("SELECT auth_end_session($1, $2)", actor.session_id, self._clock.now())
+                audit.did("session.end", kind="session", target=actor.session_id, actor=actor)
+                work.publish(Topic(SESSION_STREAM, actor.session_id), 1)
+
+
+def _trail_of(practice_id: UUID | None) -> AbstractContextManager[None]:
+    """Act for the practice in whose trail a sign-in stands; that of the operator stands in the deployment's."""
+    return acting(practice_id or audit.DEPLOYMENT)
 
 
 def session_cookie(token: str, lasts: timedelta | None) -> str:

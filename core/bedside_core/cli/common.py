@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import click
 
+from bedside_core import audit
 from bedside_core.boot import NotReady, assembled
 from bedside_core.cli import logs
 from bedside_core.config import Config
@@ -67,7 +68,11 @@ def with_people(act: Callable[[People], Awaitable[T]]) -> T:
     logs.configure(level=logging.WARNING)
 
     async def run() -> T:
-        async with assembled(config) as platform:
+        command = click.get_current_context().command_path
+        async with (
+            assembled(config) as platform,
+            audit.operation(via=audit.Via.COMMAND, detail={"command": command}, operator=True),
+        ):
             return await act(platform.people)
 
     return asyncio.run(run())

@@ -31,7 +31,7 @@ from bedside_core.database.roles import RolesMissing, check_role, prepare_roles
 from bedside_core.database.scope import Scope, ScopeError, current_scope
 from bedside_core.database.server import EmbeddedServer, ServerFailed
 from bedside_core.database.transaction import TransactionAborted, TransactionOver
-from bedside_core.database.unit import Announcement, Outlet, Work, set_outlet, unit
+from bedside_core.database.unit import Announcement, Outlet, Work, present_work, set_outlet, unit
 
 __all__ = [
     "APPLICATION",
@@ -66,6 +66,7 @@ __all__ = [
     "pending_by_app",
     "practice_table",
     "prepare_roles",
+    "present_work",
     "set_outlet",
     "shared_table",
     "sql_migration",

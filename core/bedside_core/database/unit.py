@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
@@ -45,6 +45,8 @@ class Work:
         self.events: list[object] = []
         self.announcements: list[Announcement] = []
         self.over = False
+        self._last: list[Callable[[], Awaitable[None]]] = []
+        self._committed: list[Callable[[], None]] = []
 
     def emit(self, event: object) -> None:
         """Tell the event's listeners once the unit is committed; durable ones get a job in the same transaction."""
@@ -67,6 +69,26 @@ class Work:
         async with DB.connection() as connection:
             await _present_outlet().enqueue(connection, job_name, payload)
 
+    def at_the_end(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Have something done in the unit's transaction after all else; what it raises undoes the unit."""
+        self._check()
+        self._last.append(step)
+
+    def once_committed(self, step: Callable[[], None]) -> None:
+        """Have something done if the unit is committed; it must neither wait nor raise."""
+        self._check()
+        self._committed.append(step)
+
+    async def finish(self) -> None:
+        """Do what was to be done at the end; for this package."""
+        for step in self._last:
+            await step()
+
+    def told_committed(self) -> None:
+        """Do what was to be done once it is committed; for this package."""
+        for step in self._committed:
+            step()
+
     def _check(self) -> None:
         if self.over:
             raise TransactionOver
@@ -74,6 +96,12 @@ class Work:
 
 _work: ContextVar[Work | None] = ContextVar("bedside_work", default=None)
 _outlet: Outlet | None = None
+
+
+def present_work() -> Work | None:
+    """Return what the unit of work that the present task is in gathers; None outside of one."""
+    work = _work.get()
+    return work if work is not None and not work.over and DB.transaction_exists() else None
 
 
 def set_outlet(outlet: Outlet | None) -> None:
@@ -112,11 +140,14 @@ async def unit() -> AsyncGenerator[Work]:
                 yield work
                 if work.events or work.announcements:
                     await _present_outlet().durable(tuple(work.events))
+                await work.finish()
             finally:
                 work.over = True
                 _work.set(None)
     finally:
         # Also when a cancellation arrived during the commit: what is committed is told.
+        if transaction.committed:
+            work.told_committed()
         if transaction.committed and (work.events or work.announcements):
             _deliver(work)
 

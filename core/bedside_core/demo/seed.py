@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 
 from bedside_core.database import EmbeddedServer
 from bedside_core.demo.cast import OPERATOR, PASSWORD, PRACTICES, DemoPractice
@@ -19,6 +20,7 @@ async def discard_unfinished(folder: DemoFolder) -> None:
         await server.drop_database("bedside")
     finally:
         await server.stop()
+    shutil.rmtree(folder.path / "audit", ignore_errors=True)  # heads of a trail that is gone would tell of a cut one
 
 
 async def seed(platform: Platform) -> None:

@@ -17,7 +17,7 @@ import structlog
 from pgqueuer import QueueManager, RetryRequested
 from pgqueuer.models import Job as Row
 
-from bedside_core import access
+from bedside_core import access, audit
 from bedside_core.database import DB, QUEUE, acting
 from bedside_core.guard import GRACE_SECONDS, guarded
 from bedside_core.jobs.attempts import Attempts
@@ -183,9 +183,10 @@ class Worker:
                 log.info("job not in the practice's plan", job=entry.name, practice=str(practice_id))
                 return
             payload = msgspec.json.decode(row.payload or b"{}")
-            await entry.function(
-                JobRun(platform=self._platform, practice_id=practice_id, payload=payload, attempt=attempt)
-            )
+            async with audit.operation(via=audit.Via.JOB, detail={"job": entry.name}):
+                await entry.function(
+                    JobRun(platform=self._platform, practice_id=practice_id, payload=payload, attempt=attempt)
+                )
 
     async def _failed(self, entry: Entry, row: Row, practice_id: UUID, attempt: int, reason: str) -> None:
         self._faults[entry.plugin] = self._faults.get(entry.plugin, 0) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,6 +21,7 @@ from bedside_core.api import (
     Platform,
     Row,
     Topic,
+    audit,
     follow,
     key_of,
     page_of,
@@ -142,6 +144,7 @@ class VitalsService:
                 self._platform.clock.now(),
             )
             if row["id"] == vitals_id:
+                audit.did("vitals.record", kind="vitals", target=vitals_id, patients=[patient_id])
                 work.emit(
                     VitalsRecorded(
                         practice_id=practice_id,
@@ -168,6 +171,7 @@ class VitalsService:
             [page.below for page in wanted],
             [page.size + 1 for page in wanted],  # one more than asked for tells whether there are more
         )
+        audit.saw(page.patient_id for page in wanted)
         found: dict[PageOf, list[Vitals]] = {page: [] for page in wanted}
         for row in rows:
             found[wanted[row["page"] - 1]].append(_vitals(row, limit))
@@ -186,6 +190,7 @@ class VitalsService:
             list(patient_ids),
             DAYS_SHOWN,
         )
+        audit.saw(patient_ids)
         found: dict[UUID, list[VitalsDay]] = {patient_id: [] for patient_id in patient_ids}
         for row in rows:
             found[row["patient"]].append(VitalsDay(**{name: row[name] for name in VitalsDay.__dataclass_fields__}))
@@ -219,7 +224,7 @@ class VitalsService:
             )
             return [(row["position"], _vitals(row, limit)) for row in rows]
 
-        return follow(self._platform.live, Topic(VITALS_STREAM, patient_id), read, cursor)
+        return _seen(patient_id, follow(self._platform.live, Topic(VITALS_STREAM, patient_id), read, cursor))
 
     async def positions(self, patient_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         """Return how far the streams of these patients have come, across practices; for whoever follows them."""
@@ -231,7 +236,11 @@ class VitalsService:
         _, person_id = actor.in_practice()
         settings = await self._platform.settings.read(VitalsSettings, member_id=person_id)
         days = max(1, min(settings.export_days, LONGEST_EXPORT_DAYS))
-        return self._export(self._platform.clock.now() - timedelta(days=days), settings.alert_systolic)
+        since = self._platform.clock.now() - timedelta(days=days)
+        # All of them at once, though the rows come in batches: an export is one entry of the audit trail.
+        patients = await DB.fetch("SELECT DISTINCT patient_id FROM vitals WHERE recorded_at > $1", since)
+        audit.did("vitals.export", patients=[row["patient_id"] for row in patients])
+        return self._export(since, settings.alert_systolic)
 
     async def _export(self, since: datetime, limit: int) -> AsyncGenerator[Exported, None]:
         people = self._platform.people
@@ -277,6 +286,14 @@ class VitalsService:
 
     async def _limit(self) -> int:
         return (await self._platform.settings.read(VitalsSettings)).alert_systolic
+
+
+async def _seen(patient_id: UUID, stream: AsyncGenerator[Vitals, None]) -> AsyncGenerator[Vitals, None]:
+    """Hand a stream on, each recording known to the audit trail before it leaves."""
+    async with aclosing(stream):
+        async for vitals in stream:
+            audit.saw([patient_id])
+            yield vitals
 
 
 def _vitals(row: Row, limit: int) -> Vitals:

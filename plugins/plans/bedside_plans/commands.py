@@ -11,7 +11,7 @@ from uuid import UUID
 import click
 from rich_click import RichGroup
 
-from bedside_core.api import Config, Platform, Practice, Problem, Tier, assembled
+from bedside_core.api import Config, Platform, Practice, Problem, Tier, assembled, audit
 from bedside_plans.api import ItemKind, Plan, PlanItem
 from bedside_plans.service import PlanService
 
@@ -45,7 +45,9 @@ def _run(practice: str, act: Act) -> None:
                 reason = next((r.reason for r in platform.plugins.report() if r.name == "plans"), "not installed")
                 raise click.ClickException(f"the plugin plans is not active: {reason}")
             found = await _practice(platform, practice)
-            return await act(platform.service(PlanService), platform, found.id)
+            command = click.get_current_context().command_path
+            async with audit.operation(via=audit.Via.COMMAND, detail={"command": command}, operator=True):
+                return await act(platform.service(PlanService), platform, found.id)
 
     try:
         click.echo(asyncio.run(run()))

@@ -20,6 +20,7 @@ from bedside_core.api import (
     Tier,
     Topic,
     acting,
+    audit,
     follow,
     forget,
     unit,
@@ -179,6 +180,9 @@ class PlanService:
                     return before
                 after = replace(after, changed_at=now)
                 await _store(before, after, now)
+                audit.did(
+                    "plans.change", kind="practice", target=practice_id, detail={"changed": _changed(before, after)}
+                )
                 change = self.catalogue.difference(before, after, now, since=before.changed_at)
                 work.publish(Topic(PRACTICE_STREAM, practice_id), position)
                 work.emit(
@@ -186,6 +190,12 @@ class PlanService:
                 )
         forget(practice_id)
         return after
+
+
+def _changed(before: Plan, after: Plan) -> list[str]:
+    """Return the names of a plan's parts that differ, for the audit trail."""
+    parts = [name for name in ("tier", "trial") if getattr(before, name) != getattr(after, name)]
+    return parts + sorted({f"{item.kind}:{item.key}" for item in set(before.items) ^ set(after.items)})
 
 
 def _plan(practice_id: UUID, rows: Sequence[Row]) -> Plan:

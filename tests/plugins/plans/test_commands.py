@@ -6,8 +6,10 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from typing import Any
+from uuid import UUID
 
 import pytest
+from audit_stage import trail
 from click.testing import CliRunner, Result
 from plans_stage import Cafe, opened, sources
 
@@ -67,6 +69,25 @@ def test_set_puts_a_practice_on_a_tier_and_show_shows_it(bedside: Run) -> None:
     assert after["features"]["band"] == {"enabled": True, "reason": "included", "tier": "premium"}
     assert after["limits"] == LIMITS[PREMIUM]
     assert shown(bedside("show", before["practice"])) == after
+
+
+@pytest.mark.rule("A14")
+@pytest.mark.rule("A15")
+def test_what_a_command_changes_is_the_operator_s_act_in_the_practice_s_audit_trail(
+    bedside: Run, fresh_database: Database
+) -> None:
+    practice = UUID(shown(bedside("set", "Eastside", "premium"))["practice"])
+    shown(bedside("override", "Eastside", "tea", "off"))
+    bedside("set", "Eastside", "gold")
+    bedside("show", "Eastside")
+    entries = within(fresh_database, lambda cafe: trail(practice, past=1))
+    assert [(entry.action, entry.operator, entry.via, entry.account_id) for entry in entries] == [
+        ("plans.change", True, "command", None)
+    ] * 2
+    assert [entry.detail for entry in entries] == [
+        {"command": "plan set", "changed": ["tier"]},
+        {"command": "plan override", "changed": ["override:tea"]},
+    ]
 
 
 @pytest.mark.rule("L6")
