@@ -28,6 +28,7 @@ from bedside_core.people.model import (
     PracticesConnected,
     Profile,
     Visibility,
+    found,
 )
 from bedside_core.people.permissions import PERMISSIONS
 from bedside_core.people.practices import Practices
@@ -66,5 +67,6 @@ __all__ = [
     "PracticesConnected",
     "Profile",
     "Visibility",
+    "found",
     "raise_positions",
 ]

@@ -217,6 +217,21 @@ class Found:
         return VIDEO if hosts and self.practice_name is not None else None
 
 
+def found(who: Patient | Contact | Listed, practice_id: UUID, *, sort: str = "") -> Found:
+    """Return a person as search shows one.
+
+    Args:
+        who: the person.
+        practice_id: for whom; members of another practice are shown with its name.
+        sort: by what the list is ordered.
+    """
+    if isinstance(who, Listed):
+        name = who.practice_name if who.member.practice_id != practice_id else None
+        return Found(kind=PersonKind.MEMBER, person=who.member, sort=sort, practice_name=name)
+    kind = PersonKind.PATIENT if isinstance(who, Patient) else PersonKind.CONTACT
+    return Found(kind=kind, person=who, sort=sort)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PatientCreated(Event):
     """A patient was created."""

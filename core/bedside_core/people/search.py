@@ -10,7 +10,7 @@ from bedside_core.auth import Actor
 from bedside_core.database import DB
 from bedside_core.paging import Page, key_of, page_of, page_size
 from bedside_core.people.contacts import Contacts
-from bedside_core.people.model import Contact, Found, Member, Patient, PersonKind
+from bedside_core.people.model import Contact, Found, Listed, Patient, PersonKind, found
 from bedside_core.people.patients import Patients
 
 LONGEST_TEXT = 200
@@ -44,7 +44,7 @@ class Search(Patients, Contacts):
     async def search(
         self, actor: Actor, text: str, kinds: Collection[PersonKind], *, first: int | None, after: str | None
     ) -> Page[Found]:
-        """Return the people whose names have words that begin with each word of a text, by name; five statements.
+        """Return the people whose names have words that begin with each word of a text, by name; four statements.
 
         Neither case nor accents count. Members are those of the own and of connected practices; patients in the
         archive and members who were deactivated are not found.
@@ -68,26 +68,10 @@ class Search(Patients, Contacts):
         ids: dict[str, list[UUID]] = {kind: [] for kind in PersonKind}
         for row in rows:
             ids[row["kind"]].append(row["id"])
-        listed = await self.directory(ids[PersonKind.MEMBER])
-        people: dict[UUID, Member | Patient | Contact] = {
+        people: dict[UUID, Patient | Contact | Listed] = {
             **await self.patients_by_id(ids[PersonKind.PATIENT]),
             **await self.contacts_by_id(ids[PersonKind.CONTACT]),
-            **{member_id: item.member for member_id, item in listed.items()},
+            **await self.directory(ids[PersonKind.MEMBER]),
         }
-        found = [
-            Found(
-                kind=PersonKind(row["kind"]),
-                person=people[row["id"]],
-                sort=row["sort"],
-                practice_name=_elsewhere(people[row["id"]], practice_id, listed[row["id"]].practice_name)
-                if row["id"] in listed
-                else None,
-            )
-            for row in rows
-            if row["id"] in people
-        ]
-        return page_of(found, size, lambda item: (item.sort, str(item.person.id)), after=after)
-
-
-def _elsewhere(person: Member | Patient | Contact, practice_id: UUID, practice_name: str) -> str | None:
-    return practice_name if person.practice_id != practice_id else None
+        shown = [found(people[row["id"]], practice_id, sort=row["sort"]) for row in rows if row["id"] in people]
+        return page_of(shown, size, lambda item: (item.sort, str(item.person.id)), after=after)
