@@ -55,8 +55,10 @@ CREATE TABLE connection (
     id uuid PRIMARY KEY,
     asker uuid NOT NULL REFERENCES practice,
     asked uuid NOT NULL REFERENCES practice,
+    named text NOT NULL,
     state text NOT NULL CHECK (state IN ('asked', 'accepted', 'declined', 'ended')),
     created_at timestamptz NOT NULL,
+    accepted_at timestamptz,
     changed_at timestamptz NOT NULL,
     CHECK (asker <> asked)
 );
@@ -183,8 +185,8 @@ CONNECTIONS = [
         """WITH other AS (
             SELECT p.id FROM practice p WHERE (p.handle = wanted OR p.id::text = wanted) AND p.id <> app_practice()
         ), made AS (
-            INSERT INTO connection AS c (id, asker, asked, state, created_at, changed_at)
-            SELECT new_id, app_practice(), o.id, 'asked', at, at FROM other o WHERE app_practice() IS NOT NULL
+            INSERT INTO connection AS c (id, asker, asked, named, state, created_at, changed_at)
+            SELECT new_id, app_practice(), o.id, wanted, 'asked', at, at FROM other o WHERE app_practice() IS NOT NULL
             ON CONFLICT (least(asker, asked), greatest(asker, asked)) WHERE state IN ('asked', 'accepted') DO NOTHING
             RETURNING c.id, c.asker, c.asked, c.state
         )
@@ -197,7 +199,8 @@ CONNECTIONS = [
     *definer_function(
         "connection_change(wanted uuid, new_state text, at timestamptz)",
         "TABLE (id uuid, asker uuid, asked uuid, state text)",
-        """UPDATE connection c SET state = new_state, changed_at = at
+        """UPDATE connection c SET state = new_state, changed_at = at,
+            accepted_at = CASE new_state WHEN 'accepted' THEN at ELSE c.accepted_at END
         WHERE c.id = wanted AND CASE new_state
             WHEN 'accepted' THEN c.asked = app_practice() AND c.state = 'asked'
             WHEN 'declined' THEN c.asked = app_practice() AND c.state = 'asked'
@@ -207,15 +210,19 @@ CONNECTIONS = [
         RETURNING c.id, c.asker, c.asked, c.state""",
         volatility="VOLATILE",
     ),
+    # Who asks is told nothing of the other practice before that has accepted (P1): it has only named it.
     *definer_function(
         "connection_page(wanted uuid, size int, after_name text, after_id uuid)",
-        "TABLE (id uuid, practice_id uuid, practice_name text, state text, incoming boolean, created_at timestamptz, "
-        "changed_at timestamptz)",
-        """SELECT c.id, p.id, p.name, c.state, c.asked = app_practice(), c.created_at, c.changed_at
+        "TABLE (id uuid, practice_id uuid, practice_name text, state text, incoming boolean, "
+        "created_at timestamptz, changed_at timestamptz)",
+        """SELECT c.id, CASE WHEN s.shown THEN p.id END, CASE WHEN s.shown THEN p.name ELSE c.named END, c.state,
+            c.asked = app_practice(), c.created_at, c.changed_at
         FROM connection c JOIN practice p ON p.id = CASE app_practice() WHEN c.asker THEN c.asked ELSE c.asker END
+        CROSS JOIN LATERAL (SELECT c.asked = app_practice() OR c.accepted_at IS NOT NULL AS shown) s
         WHERE app_practice() IN (c.asker, c.asked)
         AND CASE WHEN wanted IS NULL THEN c.state IN ('asked', 'accepted') ELSE c.id = wanted END
-        AND (after_name IS NULL OR (p.name, c.id) > (after_name, after_id)) ORDER BY p.name, c.id LIMIT size""",
+        AND (after_name IS NULL OR (CASE WHEN s.shown THEN p.name ELSE c.named END, c.id) > (after_name, after_id))
+        ORDER BY CASE WHEN s.shown THEN p.name ELSE c.named END, c.id LIMIT size""",
     ),
     *definer_function(
         "practices_changed(wanted uuid[])",

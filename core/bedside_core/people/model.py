@@ -166,8 +166,8 @@ class Link:
 
     Args:
         id: the connection.
-        practice_id: the other practice.
-        practice_name: what that is called.
+        practice_id: the other practice; None for who asked and was never accepted.
+        practice_name: what that is called; for who asked and was never accepted, how they named it.
         state: how far it is.
         incoming: whether the other practice asked.
         created_at: when it was asked for.
@@ -175,7 +175,7 @@ class Link:
     """
 
     id: UUID
-    practice_id: UUID
+    practice_id: UUID | None
     practice_name: str
     state: ConnectionState
     incoming: bool

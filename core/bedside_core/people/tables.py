@@ -26,8 +26,10 @@ class Connection(Table, tablename="connection", db=DB):
     id = UUID(primary_key=True, default=None)
     asker = UUID(help_text="The practice that asked.")
     asked = UUID(help_text="The practice that was asked.")
+    named = Text(help_text="By what the asker named the other practice: its handle or id.")
     state = Text(help_text="`asked`, `accepted`, `declined` or `ended`.")
     created_at = Timestamptz()
+    accepted_at = Timestamptz(null=True)
     changed_at = Timestamptz()
 
 

@@ -20,8 +20,12 @@ class PracticeLink:
     """A connection as the viewer's practice sees it."""
 
     id: strawberry.ID = strawberry.field(description="Opaque id.")
-    practice_id: strawberry.ID = strawberry.field(description="The other practice.")
-    practice_name: str = strawberry.field(description="What the other practice is called.")
+    practice_id: strawberry.ID | None = strawberry.field(
+        description="The other practice; null for who asked, until it was accepted."
+    )
+    practice_name: str = strawberry.field(
+        description="What the other practice is called; for who asked, until it was accepted, how they named it."
+    )
     state: people.ConnectionState = strawberry.field(description="How far it is.")
     incoming: bool = strawberry.field(description="Whether the other practice asked.")
     created_at: datetime = strawberry.field(description="When it was asked for.")
@@ -31,7 +35,7 @@ class PracticeLink:
 def _connection(link: people.Link) -> PracticeLink:
     return PracticeLink(
         id=strawberry.ID(str(link.id)),
-        practice_id=strawberry.ID(str(link.practice_id)),
+        practice_id=strawberry.ID(str(link.practice_id)) if link.practice_id else None,
         practice_name=link.practice_name,
         state=link.state,
         incoming=link.incoming,
