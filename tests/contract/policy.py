@@ -93,7 +93,7 @@ def faults(schema: GraphQLSchema, rows: Mapping[str, Any], permissions: Mapping[
             found.append(f"{kind}.{name} is in the policy and not in the schema")
     granted: dict[str, list[str]] = rows.get("roles", {})
     for key in sorted(set(permissions) | set(granted)):
-        declared = sorted(permissions[key].roles) if key in permissions else None
+        declared = sorted(role.value for role in permissions[key].roles) if key in permissions else None
         if declared != (sorted(granted[key]) if key in granted else None):
             found.append(f"{key} is for {declared}, the policy says {granted.get(key)}")
     return found

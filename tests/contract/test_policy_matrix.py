@@ -136,7 +136,7 @@ class Matrix:
         """Whoever has the permission gets an answer about what is theirs."""
         if root == "Subscription":
             return
-        for role in MEMBERS + (Role.OPERATOR,):
+        for role in (*MEMBERS, Role.OPERATOR):
             if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
                 continue
             token, person = await self.person(role)
@@ -145,7 +145,7 @@ class Matrix:
                 self.faults.append(f"{root}.{name} as {role} answers {body} about what is theirs")
 
     async def indistinguishable(self, root: str, name: str, field: GraphQLField, row: Mapping[str, Any]) -> None:
-        """Others', other practices', missing and malformed ids are told alike, and change nothing."""
+        """Others', other practices' and missing ids are told alike, and change nothing."""
         for path, kind in row.get("ids", {}).items():
             for role in MEMBERS:
                 if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
@@ -158,7 +158,7 @@ class Matrix:
                     foreign["another's"] = await KINDS[kind].make(self.deployment, self.home, colleague)
                 before = await digest(self.database)
                 missing = bare(await self.ask(root, name, field, row, token, {**own, path: MISSING}))
-                for word, id in {**foreign, "malformed": "no id"}.items():
+                for word, id in foreign.items():
                     told = bare(await self.ask(root, name, field, row, token, {**own, path: id}))
                     if told != missing:
                         self.faults.append(

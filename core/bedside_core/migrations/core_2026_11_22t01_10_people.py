@@ -13,7 +13,7 @@ NAMES = r"""
 CREATE FUNCTION person_key(name text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN btrim(regexp_replace(regexp_replace(replace(replace(replace(replace(translate(
     regexp_replace(normalize(lower(normalize(name, NFKC)), NFKD), '[\u0300-\u036f]', '', 'g'),
-    'øłđðıħŧ', 'olddiht'), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th'),
+    'øłđðıħŧς', 'olddihtσ'), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th'),
     '[''’‘`.]', '', 'g'), '[[:space:],;/()_\-‐-―]+', ' ', 'g'));
 CREATE FUNCTION person_words(name text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (SELECT coalesce(array_agg(word ORDER BY length(word) DESC, word), '{}')

@@ -51,11 +51,8 @@ class Connections(Base):
         wanted = practice.strip().lower()[:100]
 
         async def make(new_id: UUID, work: Work) -> UUID:
-            if "\0" in wanted:
-                row = None
-            else:
-                now = self._clock.now()
-                row = await DB.fetchrow("SELECT * FROM connection_request($1, $2, $3)", new_id, wanted, now)
+            now = self._clock.now()
+            row = await DB.fetchrow("SELECT * FROM connection_request($1, $2, $3)", new_id, wanted, now)
             if row is None:
                 raise errors.NotFound(
                     "There is no other practice with this handle or id.",

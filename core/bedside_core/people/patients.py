@@ -133,7 +133,8 @@ class Patients(Base):
         practice_id, _ = actor.in_practice()
         async with unit() as work:
             changed = await DB.fetchrow(
-                """UPDATE patient SET archived_at = $2 WHERE id = $1 AND (archived_at IS NULL) <> ($2 IS NULL)
+                """UPDATE patient SET archived_at = $2
+                WHERE id = $1 AND (archived_at IS NULL) <> ($2::timestamptz IS NULL)
                 RETURNING *""",
                 patient_id,
                 self._clock.now() if archived else None,

@@ -29,10 +29,11 @@ own AS (
             SELECT FROM person_word o WHERE o.practice_id = w.practice_id AND o.person_id = w.person_id
             AND o.word >= other.word AND o.word < other.word || chr(1114111)))
 )
-SELECT id, kind, sort FROM own UNION ALL
-SELECT d.id, 'member', d.sort FROM asked, directory_search(asked.words, $6, $4, $5) AS d
-WHERE 'member' = ANY($3::text[]) AND cardinality(asked.words) > 0
-ORDER BY sort COLLATE "C", id LIMIT $6
+SELECT id, kind, sort FROM (
+    SELECT id, kind, sort FROM own UNION ALL
+    SELECT d.id, 'member', d.sort FROM asked, directory_search(asked.words, $6, $4, $5) AS d
+    WHERE 'member' = ANY($3::text[]) AND cardinality(asked.words) > 0
+) AS found ORDER BY sort COLLATE "C", id LIMIT $6
 """
 """$1 the text, $2 the most words, $3 the kinds, $4 and $5 the key, $6 the size. Patients and contacts come from the
 acting practice by row-level security, members from the directory. The first word is the longest."""
@@ -60,7 +61,7 @@ class Search(Patients, Contacts):
             errors.InvalidInput: the text is too long.
         """
         practice_id, _ = actor.in_practice()
-        if len(text) > LONGEST_TEXT or "\0" in text:
+        if len(text) > LONGEST_TEXT:
             raise errors.InvalidInput(f"A search has at most {LONGEST_TEXT} characters.", field=("text",))
         size, key = page_size(first), key_of(after, str, UUID)
         wanted = sorted(kind.value for kind in kinds)

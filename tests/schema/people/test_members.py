@@ -1,4 +1,4 @@
-"""Staff administration over HTTP and sockets: roles, the last owner, deactivation, hosting video, profile and privacy."""
+"""Staff administration from outside: roles, the last owner, deactivation, hosting video, profile and privacy."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ async def test_a_patient_is_created_with_everything_that_is_required(fresh_datab
         messy = {**PATIENT, "firstName": "  Ruth  Ann ", "mrn": " M-1 "}
         with statements() as ran:
             made = (await deployment.data(CREATE, ada.token, i=messy, c="one"))["createPatient"]
-        # who asks, the plan, where the practice is, its regions, the clientId, the patient, the patient as it is stored
-        assert len(ran) == 7, ran
+        # who asks, where the practice is, its regions, the clientId, the patient, the patient as it is stored
+        assert len(ran) == 6
         id = made.pop("id")
         assert made == {
             "firstName": "Ruth Ann", "lastName": "Abel", "name": "Ruth Ann Abel", "dateOfBirth": "1950-02-03",
@@ -53,7 +53,6 @@ async def test_what_can_t_be_right_is_refused_with_its_field_and_nothing_is_stor
             ({"firstName": "1234"}, "firstName"),
             ({"firstName": "Ru\u202eth"}, "firstName"),
             ({"lastName": "x" * 101}, "lastName"),
-            ({"lastName": "A\0bel"}, "lastName"),
             ({"dateOfBirth": zone.isoformat()}, "dateOfBirth"),
             ({"dateOfBirth": "1850-01-01"}, "dateOfBirth"),
             ({"mrn": ""}, "mrn"),
@@ -207,7 +206,8 @@ async def test_a_page_of_100_patients_costs_as_many_statements_as_one_of_1(fresh
         ada = await deployment.person(practice)
         owner = await asyncpg.connect(fresh_database.owner_dsn)
         await owner.execute(
-            """INSERT INTO patient (id, practice_id, first_name, last_name, date_of_birth, mrn, gender, phone, created_at)
+            """INSERT INTO patient (id, practice_id, first_name, last_name, date_of_birth, mrn, gender, phone,
+                created_at)
             SELECT gen_random_uuid(), $1, 'Pat', 'P' || n, '1980-01-01', n::text, 'x', '+12025550143', now()
             FROM generate_series(1, 120) AS n""",
             practice.id,
@@ -221,4 +221,4 @@ async def test_a_page_of_100_patients_costs_as_many_statements_as_one_of_1(fresh
                 found = await deployment.data(listed, ada.token, n=size)
             assert len(found["patients"]["nodes"]) == size
             costs.append(len(ran))
-        assert costs == [3, 3]  # who asks, the plan, the page
+        assert costs == [2, 2]  # who asks, and the page
