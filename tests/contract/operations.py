@@ -114,7 +114,9 @@ def selection(kind: GraphQLNamedType, depth: int, path: tuple[str, ...] = ()) ->
     return "{ " + " ".join(chosen) + " }"
 
 
-def document(schema: GraphQLSchema, root: str, name: str, arguments: Mapping[str, Any], *, depth: int = 0) -> str:
+def document(
+    schema: GraphQLSchema, root: str, name: str, arguments: Mapping[str, Any], *, depth: int | None = None
+) -> str:
     """Return an operation of one root field whose arguments are variables.
 
     Args:
@@ -122,14 +124,14 @@ def document(schema: GraphQLSchema, root: str, name: str, arguments: Mapping[str
         root: `Query`, `Mutation` or `Subscription`.
         name: the field.
         arguments: which of its arguments are given.
-        depth: how deep the selection goes.
+        depth: how deep the selection goes, 0 for leaves alone; None for the type's name alone.
     """
     kind = schema.get_type(root)
     assert isinstance(kind, GraphQLObjectType)
     field = kind.fields[name]
     variables = ", ".join(f"${argument}: {field.args[argument].type}" for argument in arguments)
     passed = ", ".join(f"{argument}: ${argument}" for argument in arguments)
-    chosen = selection(get_named_type(field.type), depth) if depth else ""
+    chosen = selection(get_named_type(field.type), depth) if depth is not None else ""
     if not chosen and not is_leaf_type(get_named_type(field.type)):
         chosen = "{ __typename }"
     head = f"{root.lower()} ({variables})" if variables else root.lower()

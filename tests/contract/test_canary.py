@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 import structlog
 from deployment import APPS, Deployment, Person, served
-from graphql import GraphQLObjectType, get_named_type
+from graphql import GraphQLObjectType
 
 from bedside_core.auth import Role
 from bedside_core.people import Practice
@@ -150,8 +150,7 @@ class Listener:
                     arguments = operations.values(built, {}, given)
                     if "first" in built.args:
                         arguments["first"] = 20
-                    depth = DEPTH if get_named_type(built.type).name not in {"Boolean", "String"} else 0
-                    text = operations.document(self.schema, root, name, arguments, depth=depth)
+                    text = operations.document(self.schema, root, name, arguments, depth=DEPTH)
                     await self.run(f"{root}.{name}", root, text, arguments, person)
 
     def inputs(self, built: Any, row: Mapping[str, Any], foreign: Mapping[str, list[str]]) -> list[dict[str, Any]]:

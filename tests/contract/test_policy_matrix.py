@@ -94,9 +94,10 @@ class Matrix:
         row: Mapping[str, Any],
         token: str | None,
         ids: Mapping[str, str],
+        depth: int | None = None,
     ) -> dict[str, Any]:
         arguments = operations.values(field, ids, row.get("given", {}))
-        document = operations.document(self.schema, root, name, arguments)
+        document = operations.document(self.schema, root, name, arguments, depth=depth)
         if root != "Subscription":
             return await self.deployment.ask(document, token, **arguments)
         async with self.deployment.socket(token) as socket:
@@ -157,9 +158,9 @@ class Matrix:
                     colleague = await self.deployment.person(self.home)
                     foreign["another's"] = await KINDS[kind].make(self.deployment, self.home, colleague)
                 before = await digest(self.database)
-                missing = bare(await self.ask(root, name, field, row, token, {**own, path: MISSING}))
+                missing = bare(await self.ask(root, name, field, row, token, {**own, path: MISSING}, 0))
                 for word, id in foreign.items():
-                    told = bare(await self.ask(root, name, field, row, token, {**own, path: id}))
+                    told = bare(await self.ask(root, name, field, row, token, {**own, path: id}, 0))
                     if told != missing:
                         self.faults.append(
                             f"{root}.{name}({path}) as {role}: {word} {told} is not as missing {missing}"
