@@ -47,9 +47,11 @@ class Practices(Base):
         """Return the ids of all practices, for what runs once per practice."""
         return [row["id"] for row in await DB.fetch("SELECT practice_ids() AS id")]
 
-    async def create_practice(self, name: str, *, zone: str = "America/New_York") -> Practice:
-        """Make a practice; for the operator's commands and the demo."""
-        return await self._create(name, zone, None, None)
+    async def create_practice(
+        self, name: str, *, zone: str = "America/New_York", practice_id: UUID | None = None
+    ) -> Practice:
+        """Make a practice; for the operator's commands and the demo. Its id may be given, to act for it already."""
+        return await self._create(name, zone, None, None, practice_id)
 
     async def create_practice_once(self, actor: Actor, name: str, zone: str, client_id: str) -> Practice:
         """Make a practice for the operator; a retry with the same client id returns the first one (G9).
@@ -69,8 +71,10 @@ class Practices(Base):
             raise errors.Conflict("This clientId was used with other content.", field=("clientId",))
         return made
 
-    async def _create(self, name: str, zone: str, by: UUID | None, client_id: str | None) -> Practice:
-        args = (uuid7(), name, zone, _handle(name), self._clock.now(), by, client_id)
+    async def _create(
+        self, name: str, zone: str, by: UUID | None, client_id: str | None, practice_id: UUID | None = None
+    ) -> Practice:
+        args = (practice_id or uuid7(), name, zone, _handle(name), self._clock.now(), by, client_id)
         async with unit():
             row = await DB.fetchrow("SELECT * FROM practice_create($1, $2, $3, $4, $5, $6, $7)", *args)
         if row is None:  # the same id came twice at once; by now the first one is there
