@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -178,7 +179,27 @@ class Members(Base):
             errors.InvalidInput: a value can't be right; `field` begins with `patch`.
         """
         practice_id, member_id = actor.in_practice()
-        before, wanted = await self.profile(actor), dict(patch)
+        wanted = await self._patched_profile(patch)
+        async with unit() as work:
+            row = await DB.fetchrow(f"{_PROFILE} FOR UPDATE", member_id)
+            if row is None:
+                raise errors.NotFound(_MISSING)
+            before = _profile(row)
+            changes = changes_of(wanted, before)
+            after = replace(before, **changes)
+            if changes:
+                await DB.execute(
+                    """UPDATE member SET first_name = $2, last_name = $3, phone = $4, email_for = $5, phone_for = $6
+                    WHERE id = $1""",
+                    member_id,
+                    *(getattr(after, name) for name in Profile.__dataclass_fields__),
+                )
+                work.emit(MemberChanged(practice_id=practice_id, member_id=member_id, changed=tuple(sorted(changes))))
+        return after
+
+    async def _patched_profile(self, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a profile's patch as it is stored."""
+        wanted = dict(patch)
         for name, value in wanted.items():
             if value is None and name != "phone":
                 raise errors.InvalidInput("This can't be null.", field=("patch", name))
@@ -186,20 +207,7 @@ class Members(Base):
             wanted[name] = checks.name(wanted[name], ("patch", name))
         if wanted.get("phone") is not None:
             wanted["phone"] = checks.phone(wanted["phone"], await self._regions(), ("patch", "phone"))
-        changes = changes_of(wanted, before)
-        if not changes:
-            return before
-        async with unit() as work:
-            row = await DB.fetchrow(
-                """UPDATE member SET first_name = $2, last_name = $3, phone = $4, email_for = $5, phone_for = $6
-                WHERE id = $1 RETURNING first_name, last_name, phone, email_for, phone_for""",
-                member_id,
-                *({name: getattr(before, name) for name in Profile.__dataclass_fields__} | changes).values(),
-            )
-            if row is None:
-                raise errors.NotFound(_MISSING)
-            work.emit(MemberChanged(practice_id=practice_id, member_id=member_id, changed=tuple(sorted(changes))))
-        return _profile(row)
+        return wanted
 
 
 @asynccontextmanager

@@ -92,37 +92,29 @@ class Patients(Base):
             errors.Conflict: the practice has a patient with this MRN.
         """
         practice_id, _ = actor.in_practice()
-        before = (await self.patients_by_id([patient_id])).get(patient_id)
-        if before is None:
-            raise errors.NotFound(_MISSING)
-        for name, value in patch.items():
-            if value is None and name not in {"phone", "email"}:
-                raise errors.InvalidInput("This can't be null.", field=("patch", name))
-        known = {name: getattr(before, name) for name in NewPatient.__dataclass_fields__}
-        # What was right when it was stored is not looked at again: a region may have been taken off the list since.
-        checked = await self._checked(
-            practice_id, replace(NewPatient(**known), **patch), "patch", frozenset(changes_of(dict(patch), before))
-        )
-        changes = changes_of(asdict(checked), before)
-        if not changes:
-            return before
         try:
-            async with unit() as work:
-                row = await DB.fetchrow(
+            async with unit() as work:  # the row is locked: of two patches at once neither undoes the other's
+                found = await DB.fetchrow(f"{_PATIENT} WHERE id = $1 FOR UPDATE", patient_id)
+                if found is None:
+                    raise errors.NotFound(_MISSING)
+                before = _patient(found)
+                checked = await self._patched(practice_id, before, patch)
+                changes = changes_of(asdict(checked), before)
+                if not changes:
+                    return before
+                await DB.execute(
                     """UPDATE patient SET first_name = $2, last_name = $3, date_of_birth = $4, mrn = $5, gender = $6,
                         phone = $7, email = $8
-                    WHERE id = $1 RETURNING *""",
+                    WHERE id = $1""",
                     patient_id,
                     *asdict(checked).values(),
                 )
-                if row is None:
-                    raise errors.NotFound(_MISSING)
                 work.emit(
                     PatientChanged(practice_id=practice_id, patient_id=patient_id, changed=tuple(sorted(changes)))
                 )
         except asyncpg.UniqueViolationError as error:
             raise _mrn_taken("patch") from error
-        return _patient(row)
+        return replace(before, **changes)
 
     async def archive_patient(self, actor: Actor, patient_id: UUID, archived: bool) -> Patient:
         """Put a patient into the archive, out of lists and search, or take one back; repeating it changes nothing.
@@ -162,6 +154,18 @@ class Patients(Base):
             raise _mrn_taken("input")
         work.emit(PatientCreated(practice_id=practice_id, patient_id=new_id))
         return new_id
+
+    async def _patched(self, practice_id: UUID, before: Patient, patch: Mapping[str, Any]) -> NewPatient:
+        """Return a patient's values as a patch leaves them.
+
+        What was right when it was stored is not looked at again: a region may have been taken off the list since.
+        """
+        for name, value in patch.items():
+            if value is None and name not in {"phone", "email"}:
+                raise errors.InvalidInput("This can't be null.", field=("patch", name))
+        known = NewPatient(**{name: getattr(before, name) for name in NewPatient.__dataclass_fields__})
+        changed = frozenset(changes_of(dict(patch), before))
+        return await self._checked(practice_id, replace(known, **patch), "patch", changed)
 
     async def _checked(
         self, practice_id: UUID, new: NewPatient, root: str, changed: frozenset[str] | None = None

@@ -150,6 +150,11 @@ async def test_a_patch_changes_what_it_names_and_checks_it(fresh_database: Datab
         ]:
             assert await refused(deployment, UPDATE, ada.token, id=id, p=patch) == ("INVALID_INPUT", ["patch", field])
         assert (await deployment.data(UPDATE, ada.token, id=id, p={}))["updatePatient"] == cleared["updatePatient"]
+        # of several at once none undoes another
+        patches = [{"gender": "x"}, {"mrn": "M-9"}, {"firstName": "Rut"}, {"lastName": "Bell"}]
+        await asyncio.gather(*(deployment.data(UPDATE, ada.token, id=id, p=patch) for patch in patches))
+        left = (await deployment.data(UPDATE, ada.token, id=id, p={}))["updatePatient"]
+        assert [left[name] for name in ("gender", "mrn", "firstName", "lastName")] == ["x", "M-9", "Rut", "Bell"]
 
 
 async def test_the_archive_takes_a_patient_out_of_list_and_search_and_gives_it_back(fresh_database: Database) -> None:
