@@ -87,7 +87,8 @@ async def practices(count: int) -> list[UUID]:
     """Make practices."""
     made = [uuid7() for _ in range(count)]
     for practice in made:
-        await DB.execute("SELECT practice_create($1, 'Bay View', 'UTC', $2)", practice, Clock().now())
+        sql = "SELECT practice_create($1, 'Bay View', 'UTC', $1::text, $2, NULL, NULL)"
+        await DB.execute(sql, practice, Clock().now())
     return made
 
 

@@ -52,7 +52,24 @@ from bedside_core.jobs import Job, JobRun
 from bedside_core.live import Live, StreamKind, Topic, follow
 from bedside_core.manifest import PLUGIN_API, Manifest
 from bedside_core.paging import USUAL_PAGE, Page, cursor_of, key_of, page_of, page_size
-from bedside_core.people import PRACTICE_STREAM, Member, NewPatient, Patient, People, Practice
+from bedside_core.people import (
+    PRACTICE_STREAM,
+    ConnectionEnded,
+    Contact,
+    Listed,
+    Member,
+    MemberChanged,
+    MemberDeactivated,
+    MemberReactivated,
+    NewPatient,
+    Patient,
+    PatientArchived,
+    PatientChanged,
+    PatientCreated,
+    People,
+    Practice,
+    PracticesConnected,
+)
 from bedside_core.platform import Platform
 from bedside_core.routes import Gate, Route, actor_of, public_route, uuid_or_none
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
@@ -70,6 +87,8 @@ __all__ = [
     "Clock",
     "Config",
     "Conflict",
+    "ConnectionEnded",
+    "Contact",
     "Entitlements",
     "Event",
     "Feature",
@@ -81,19 +100,27 @@ __all__ = [
     "Job",
     "JobRun",
     "Kind",
+    "Listed",
     "Listener",
     "Live",
     "Manifest",
     "Member",
+    "MemberChanged",
+    "MemberDeactivated",
+    "MemberReactivated",
     "NewPatient",
     "NotFound",
     "Page",
     "Patient",
+    "PatientArchived",
+    "PatientChanged",
+    "PatientCreated",
     "People",
     "Permission",
     "PlanTiers",
     "Platform",
     "Practice",
+    "PracticesConnected",
     "Problem",
     "RateLimited",
     "Reason",

@@ -168,14 +168,14 @@ async def migrate_all(owner_dsn: str, plugins: Plugins) -> Mapping[str, tuple[st
 
 def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
     """Make the platform and call the hooks that need nothing but it."""
-    clock = Clock(movable=config.clock_moves)
+    clock, settings = Clock(movable=config.clock_moves), Settings()
     platform = Platform(
         config=config,
         plugins=plugins,
         clock=clock,
         auth=Auth(clock, timedelta(hours=config.session_hours), config.support_contact),
-        people=People(clock),
-        settings=Settings(),
+        people=People(clock, settings),
+        settings=settings,
         live=Live(bus),
     )
 
@@ -188,7 +188,9 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         return {row["id"]: row["position"] for row in rows}
 
     platform.live.add_kind(StreamKind(SESSION_STREAM, sessions, "A sign-in: 0 is open, 1 is over."))
-    platform.live.add_kind(StreamKind(PRACTICE_STREAM, practices, "A practice's plan and its people's rights."))
+    platform.live.add_kind(
+        StreamKind(PRACTICE_STREAM, practices, "A practice's plan, its people's rights and its connections.")
+    )
     platform.live.add_kind(StreamKind("clock", clock_positions, "The movable clock of demo and tests."))
     for name, declared in parts.SETTINGS.items():
         platform.settings.add(name, declared)

@@ -15,7 +15,7 @@ CORE = "core"
 PERMISSIONS: Sequence[Permission] = (*people.PERMISSIONS, *settings.PERMISSIONS, *trail.PERMISSIONS)
 """Actions on what belongs to core."""
 
-SETTINGS: Mapping[str, type] = {}
+SETTINGS: Mapping[str, type] = {"people": people.PeopleSettings}
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
 JOBS: Sequence[Job] = ()

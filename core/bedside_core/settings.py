@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, cast, get_type_hints
@@ -50,6 +50,7 @@ def setting(
     feature: str | None = None,
     least: int | None = None,
     most: int | None = None,
+    check: Callable[[Any], str | None] | None = None,
 ) -> Any:
     """Declare one setting of a settings dataclass.
 
@@ -60,8 +61,16 @@ def setting(
         feature: the feature without which it can't be changed.
         least: the smallest value of a number.
         most: the largest value of a number.
+        check: given a value of the right type, returns what is wrong with it, or None.
     """
-    facts = {"doc": doc, "scopes": frozenset(scopes), "feature": feature, "least": least, "most": most}
+    facts = {
+        "doc": doc,
+        "scopes": frozenset(scopes),
+        "feature": feature,
+        "least": least,
+        "most": most,
+        "check": check,
+    }
     return dataclasses.field(default=default, metadata=facts)
 
 
@@ -135,7 +144,7 @@ class Settings:
             if name not in fields or scope not in fields[name].metadata["scopes"]:
                 raise errors.InvalidInput(f"This can't be set for the {scope}.", field=("patch", name))
             try:
-                msgspec.convert(value, hints[name])
+                converted = msgspec.convert(value, hints[name])
             except msgspec.ValidationError as error:
                 raise errors.InvalidInput("The value has the wrong type.", field=("patch", name)) from error
             least, most = fields[name].metadata["least"], fields[name].metadata["most"]
@@ -143,6 +152,9 @@ class Settings:
                 continue
             if (least is not None and value < least) or (most is not None and value > most):
                 raise errors.InvalidInput(f"The value is from {least} to {most}.", field=("patch", name))
+            check = fields[name].metadata["check"]
+            if check is not None and (fault := check(converted)):
+                raise errors.InvalidInput(fault, field=("patch", name))
         async with unit() as work:
             await DB.execute(
                 """INSERT INTO setting (id, practice_id, plugin, member_id, stored) VALUES ($1, $2, $3, $4, $5)

@@ -10,6 +10,11 @@ from bedside_core.audit.tables import AuditEntry as AuditEntry
 from bedside_core.audit.tables import AuditSeal as AuditSeal
 from bedside_core.audit.tables import AuditUnsealed as AuditUnsealed
 from bedside_core.database import DB, Kind
+from bedside_core.people.tables import TABLE_KINDS as PEOPLE_KINDS
+from bedside_core.people.tables import Connection as Connection
+from bedside_core.people.tables import Contact as Contact
+from bedside_core.people.tables import Creation as Creation
+from bedside_core.people.tables import PersonWord as PersonWord
 
 
 class Practice(Table, tablename="practice", db=DB):
@@ -18,8 +23,11 @@ class Practice(Table, tablename="practice", db=DB):
     id = UUID(primary_key=True, default=None)
     name = Text()
     zone = Text(help_text="IANA time zone.")
-    position = BigInt(help_text="Grows with each change of its plan or of its people's rights.")
+    position = BigInt(help_text="Grows with each change of its plan, its people's rights or its connections.")
     created_at = Timestamptz()
+    handle = Text(help_text="By what another practice asks for a connection.")
+    created_by = UUID(null=True, help_text="The operator's account; none where a command made it.")
+    client_id = Text(null=True, help_text="The operator's own id of it (G9).")
 
 
 class Account(Table, tablename="account", db=DB):
@@ -61,6 +69,10 @@ class Member(Table, tablename="member", db=DB):
     role = Text()
     active = Boolean()
     created_at = Timestamptz()
+    phone = Text(null=True, help_text="E.164.")
+    video_host = Boolean(help_text="Whether the member may host video (T1).")
+    email_for = Text(help_text="Who may see the address: `connected`, `practice` or `nobody` (A8).")
+    phone_for = Text(help_text="Who may see the number.")
 
 
 class Patient(Table, tablename="patient", db=DB):
@@ -76,6 +88,7 @@ class Patient(Table, tablename="patient", db=DB):
     phone = Text(null=True, help_text="E.164.")
     email = Text(null=True)
     created_at = Timestamptz()
+    archived_at = Timestamptz(null=True)
 
 
 class Setting(Table, tablename="setting", db=DB):
@@ -125,4 +138,5 @@ TABLE_KINDS = {
     "patient": Kind.PRACTICE,
     "setting": Kind.PRACTICE,
     **AUDIT_KINDS,
+    **PEOPLE_KINDS,
 }

@@ -9,6 +9,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from bedside_core.access import Reason, Rule, Tier
 from bedside_core.auth import Role
+from bedside_core.people import ConnectionState, PersonKind, Visibility
 from bedside_core.plugins import Status
 
 E = TypeVar("E", bound=Enum)
@@ -99,6 +100,37 @@ def _show_enums() -> None:
             Status.ACTIVE: "It works.",
             Status.DISABLED: "It is installed, and the operator has not enabled it.",
             Status.FAILED: "It is enabled and can't work; the reason says why.",
+        },
+    )
+    _show(
+        Visibility,
+        "Visibility",
+        "Who may see something of a member.",
+        {
+            Visibility.CONNECTED: "Everyone in one's own and in connected practices.",
+            Visibility.PRACTICE: "Everyone in one's own practice.",
+            Visibility.NOBODY: "Nobody but oneself.",
+        },
+    )
+    _show(
+        PersonKind,
+        "PersonKind",
+        "What somebody is to a practice.",
+        {
+            PersonKind.MEMBER: "Signs in for the practice, or for one connected to it.",
+            PersonKind.PATIENT: "Is in the practice's care.",
+            PersonKind.CONTACT: "An outside person reached by e-mail or mobile number.",
+        },
+    )
+    _show(
+        ConnectionState,
+        "PracticeConnectionState",
+        "How far two practices are with being connected.",
+        {
+            ConnectionState.ASKED: "One has asked, the other has not answered.",
+            ConnectionState.ACCEPTED: "Connected: members of both find each other.",
+            ConnectionState.DECLINED: "The one that was asked has declined.",
+            ConnectionState.ENDED: "It was ended, or taken back by who asked.",
         },
     )
 

@@ -200,6 +200,8 @@ class GraphQLSockets:
         await asyncio.gather(*(self.look_again(socket) for socket in sockets))
 
     async def _practice_moved(self, sockets: frozenset[Socket]) -> None:
+        # A role may have been changed: what a socket's owner may do is told by their role as it is now (promise A4).
+        await asyncio.gather(*(self.look_again(socket) for socket in sockets))
         with one_operation():  # the practice's features are read once for all its sockets
             await asyncio.gather(*(socket.operations.recheck() for socket in sockets))
 

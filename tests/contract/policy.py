@@ -1,7 +1,8 @@
-"""The policy of the schema: for each field that a client can begin with, what it needs and whether it creates.
+"""The policy of the schema: every field, what it needs, whether it creates, and which ids it takes.
 
-`policy.toml` has a row for every root field and every field that a plugin adds to another's type. A field without a
-row, a row without a field, or a difference between the two fails the build.
+`policy.toml` has a row for every field with a gate and every public one, and lists the others under their type: their
+rights are those of the field that leads to them. It says which roles have each permission. A field that stands nowhere,
+a row without a field, or a difference between the two fails the build; test_policy_matrix.py drives the rows.
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ from strawberry.types.field import StrawberryField
 
 from bedside_core.access import Permission
 from bedside_graphql.gate import gates_of, is_guarded
+from contract.operations import id_paths
 
 ROOTS = ("Query", "Mutation", "Subscription")
+TABLES = {"roles", "types"}
+"""What stands in the policy beside the fields' rows."""
+DRIVEN = ("creates", "ids", "given", "own")
+"""What a row says for those who drive the field."""
 FILE = Path(__file__).with_name("policy.toml")
 
 
@@ -47,18 +53,25 @@ def faults(schema: GraphQLSchema, rows: Mapping[str, Any], permissions: Mapping[
     """Return where schema, policy and permissions disagree."""
     found: list[str] = []
     seen: set[str] = set()
+    plain: dict[str, list[str]] = {}
     for name, built, field in fields_of(schema):
         root = name.split(".")[0] in ROOTS
         if not is_guarded(field):
             if root:
                 found.append(f"{name} has neither a gate nor says public")
+            kind, _, own = name.partition(".")
+            plain.setdefault(kind, []).append(own)
             continue
         seen.add(name)
         if name not in rows:
             found.append(f"{name} has no row in the policy")
             continue
         row = dict(rows[name])
-        creates = row.pop("creates", None)
+        creates = row.get("creates")
+        taken = sorted(row.get("ids", {}))
+        if root and sorted(id_paths(built)) != taken:
+            found.append(f"{name} takes ids as {sorted(id_paths(built))}, its row says {taken}")
+        row = {key: value for key, value in row.items() if key not in DRIVEN}
         if row != described(field):
             found.append(f"{name} is {described(field)}, its row says {row}")
         if name.startswith("Mutation.") and creates is None:
@@ -71,7 +84,18 @@ def faults(schema: GraphQLSchema, rows: Mapping[str, Any], permissions: Mapping[
                 found.append(f"{name} needs {gate.permission}, which nobody declares")
             elif declared.feature != gate.feature:
                 found.append(f"{name} shows the feature {gate.feature}, its permission has {declared.feature}")
-    found += [f"{name} is in the policy and not in the schema" for name in rows if name not in seen]
+    found += [f"{name} is in the policy and not in the schema" for name in rows if name not in seen | TABLES]
+    types: dict[str, list[str]] = rows.get("types", {})
+    for kind in sorted(set(plain) | set(types)):
+        for name in sorted(set(plain.get(kind, ())) - set(types.get(kind, ()))):
+            found.append(f"{kind}.{name} has no row in the policy")
+        for name in sorted(set(types.get(kind, ())) - set(plain.get(kind, ()))):
+            found.append(f"{kind}.{name} is in the policy and not in the schema")
+    granted: dict[str, list[str]] = rows.get("roles", {})
+    for key in sorted(set(permissions) | set(granted)):
+        declared = sorted(role.value for role in permissions[key].roles) if key in permissions else None
+        if declared != (sorted(granted[key]) if key in granted else None):
+            found.append(f"{key} is for {declared}, the policy says {granted.get(key)}")
     return found
 
 

@@ -48,6 +48,8 @@ def schema(platform: Platform) -> GraphQLSchema:
 
 @pytest.mark.rule("L3")
 @pytest.mark.rule("G9")
+@pytest.mark.rule("A12")
+@pytest.mark.promise("A1")
 async def test_schema_policy_and_permissions_agree(platform: Platform, schema: GraphQLSchema) -> None:
     assert policy.faults(schema, policy.policy(), platform.access.permissions) == []
 
@@ -59,6 +61,10 @@ async def test_a_broken_policy_is_named(platform: Platform, schema: GraphQLSchem
     rows["Query.patients"] = {"public": True}
     rows["Mutation.signOut"] = {"public": True, "creates": True}
     del rows["Mutation.sendMessage"]["creates"]
+    rows["types"]["Patient"].remove("mrn")
+    rows["types"]["Ward"] = ["bed"]
+    rows["roles"]["chat.read"] = ["owner"]
+    del rows["Query.patient"]["ids"]
     permissions = dict(platform.access.permissions)
     del permissions["practice.read"]
     found = policy.faults(schema, rows, permissions)
@@ -69,6 +75,10 @@ async def test_a_broken_policy_is_named(platform: Platform, schema: GraphQLSchem
         "Query.patients is {'permission': 'patients.read'}, its row says {'public': True}",
         "Mutation.signOut creates and takes no clientId",
         "Mutation.sendMessage has no word in the policy on whether it creates",
+        "Patient.mrn has no row in the policy",
+        "Ward.bed is in the policy and not in the schema",
+        "chat.read is for ['manager', 'owner', 'practitioner', 'staff'], the policy says ['owner']",
+        "Query.patient takes ids as ['id'], its row says []",
     }
     assert "Query.members needs practice.read, which nobody declares" in found
 

@@ -56,7 +56,7 @@ async def test_a_patient_without_what_is_required_is_refused(
         practice, _ = await practice_with(platform)
         with pytest.raises(errors.InvalidInput) as refused:
             await platform.people.create_patient(practice.id, replace(RUTH, **change))
-        assert refused.value.field == (field,)
+        assert refused.value.field == ("input", field)
         with acting(practice.id):
             assert await DB.fetchval("SELECT count(*) FROM patient") == 0
 

@@ -179,6 +179,23 @@ def test_team_chat_is_there_for_the_premium_practice_and_can_be_read_everywhere(
         assert len(conversation["messages"]["nodes"]) == 6
 
 
+@pytest.mark.rule("P2")
+@pytest.mark.rule("P7")
+def test_two_practices_are_connected_and_search_shows_who_is_who(running: Demo) -> None:
+    find = "query ($t: String!) { search(text: $t) { nodes { name label badge } } }"
+    found = {}
+    for text, email in (("mei ch", "owner@premium.example"), ("petra", "owner@premium.example"),
+                        ("nadia", "owner@enhanced.example"), ("nadia", "owner@starter.example")):  # fmt: skip
+        answer = running.ask(find, running.sign_in(email), t=text)
+        found[text, email] = [tuple(node.values()) for node in answer["data"]["search"]["nodes"]]
+    assert found == {
+        ("mei ch", "owner@premium.example"): [("Mei Chen", "Lakeside Pediatrics", None)],
+        ("petra", "owner@premium.example"): [("Petra Winslow", "(External)", None)],
+        ("nadia", "owner@enhanced.example"): [("Nadia Haddad", "Northgate Clinic", "Video Chat Enabled")],
+        ("nadia", "owner@starter.example"): [],
+    }
+
+
 def test_all_five_plugins_are_active(running: Demo) -> None:
     plugins = running.ask("{ plugins { name status } }")["data"]["plugins"]
     active = {plugin["name"] for plugin in plugins if plugin["status"] == "ACTIVE"}

@@ -1,4 +1,4 @@
-"""Who is in the demo: three practices with their people and patients, all made up, and what two of each say."""
+"""Who is in the demo: three practices with their people and patients, all made up, what two say, and whom they know."""
 
 from __future__ import annotations
 
@@ -170,3 +170,9 @@ TALK = (
     (Role.PRACTITIONER, "Friday at one works for me. I'll write down who is still missing from the list."),
 )
 """What owner and practitioner of each practice write to each other."""
+
+CONNECTED = (PRACTICES[2], PRACTICES[1])
+"""The practice that asks another one to be connected, and the one that accepts (P2)."""
+
+CONTACT = {"firstName": "Petra", "lastName": "Winslow", "email": "petra.winslow@pharmacy.example"}
+"""An outside person whom the first of them knows (P6)."""

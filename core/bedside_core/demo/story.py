@@ -1,4 +1,4 @@
-"""Lets the demo's people talk and puts each practice on its plan, through the public API like any client.
+"""Lets the demo's people talk, puts each practice on its plan and connects two, through the public API like any client.
 
 So core needs to know neither plans nor chat. Everything carries a fixed clientId: a second time changes nothing.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from bedside_core.access import Tier
 from bedside_core.auth import Role
-from bedside_core.demo.cast import OPERATOR, PASSWORD, PRACTICES, TALK, DemoPractice
+from bedside_core.demo.cast import CONNECTED, CONTACT, OPERATOR, PASSWORD, PRACTICES, TALK, DemoPractice
 
 _SECONDS = 30.0
 
@@ -24,6 +24,11 @@ _START = "mutation ($with: ID!, $id: String!) { startConversation(memberId: $wit
 _SEND = """mutation ($in: ID!, $body: String!, $id: String!) {
   sendMessage(conversationId: $in, body: $body, clientId: $id) { id }
 }"""
+_HANDLE = "query { practice { handle } }"
+_REQUEST = "mutation ($other: String!, $id: String!) { requestConnection(practice: $other, clientId: $id) { id } }"
+_ACCEPT = "mutation ($id: ID!) { acceptConnection(id: $id) { state } }"
+_HOST = "mutation ($member: ID!) { setVideoHost(memberId: $member, enabled: true) { videoHost } }"
+_CONTACT = "mutation ($who: ContactInput!, $id: String!) { addContact(input: $who, clientId: $id) { id } }"
 
 
 class StoryFailed(Exception):
@@ -70,7 +75,7 @@ class _Client:
 
 
 async def tell(address: str) -> None:
-    """Put each practice on its plan, with a conversation in it.
+    """Put each practice on its plan, with a conversation in it, and connect two of them.
 
     Args:
         address: URL of the server, which answers already.
@@ -82,6 +87,23 @@ async def tell(address: str) -> None:
     await asyncio.to_thread(operator.sign_in, OPERATOR)
     await asyncio.gather(*(asyncio.to_thread(_practice, address, operator, practice) for practice in PRACTICES))
     await asyncio.to_thread(operator.ask, _SIGN_OUT)
+    await asyncio.to_thread(_connect, address)
+
+
+def _connect(address: str) -> None:
+    """Connect two practices; the first gets a contact, and one who may host video."""
+    asks, accepts = _Client(address), _Client(address)
+    for client, practice in zip((asks, accepts), CONNECTED, strict=True):
+        client.sign_in(practice.member(Role.OWNER).email)
+    handle = accepts.ask(_HANDLE)["practice"]["handle"]
+    asked = asks.ask(_REQUEST, other=handle, id="demo-connect")
+    accepts.ask(_ACCEPT, id=asked["requestConnection"]["id"])
+    host = CONNECTED[0].member(Role.PRACTITIONER)
+    nodes = asks.ask(_WHERE)["members"]["nodes"]
+    asks.ask(_HOST, member=next(node["id"] for node in nodes if node["name"].endswith(host.last_name)))
+    asks.ask(_CONTACT, who=CONTACT, id="demo-contact")
+    for client in (asks, accepts):
+        client.ask(_SIGN_OUT)
 
 
 def _practice(address: str, operator: _Client, practice: DemoPractice) -> None:

@@ -1,10 +1,21 @@
 """Core's own parts of the schema, composed like a plugin's."""
 
 from bedside_graphql import enums as enums  # before the types that show them
-from bedside_graphql.platform import audit, deployment, people, session
-from bedside_graphql.platform.people import Member, Patient, Practice, member_of, patient_type
+from bedside_graphql.platform import audit, connections, deployment, members, patients, practices, search, session
+from bedside_graphql.platform.members import Member, member_of
+from bedside_graphql.platform.patients import Patient, patient_type
+from bedside_graphql.platform.practices import Practice
 
-PARTS = (session.PART, people.PART, audit.PART, deployment.PART)
+PARTS = (
+    session.PART,
+    practices.PART,
+    members.PART,
+    patients.PART,
+    connections.PART,
+    search.PART,
+    audit.PART,
+    deployment.PART,
+)
 """Every part of core's, in order."""
 
 __all__ = ["PARTS", "Member", "Patient", "Practice", "member_of", "patient_type"]

@@ -9,7 +9,7 @@ from bedside_core.database import acting
 from bedside_graphql.context import Info
 from bedside_graphql.gate import public
 from bedside_graphql.part import GraphQLPart
-from bedside_graphql.platform.people import Member, member_type
+from bedside_graphql.platform.members import Member, member_type
 from bedside_graphql.weight import once, weighed
 
 SIGN_IN_WEIGHT = 500

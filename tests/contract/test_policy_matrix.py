@@ -1,0 +1,204 @@
+"""The policy, driven over HTTP: every field a client can begin with, by every role, with own, others' and missing ids.
+
+Nothing here names a field: the schema and policy.toml do, so a new field is tested once it has its row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import asyncpg
+import pytest
+from deployment import APPS, Deployment, Person, served
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
+
+from bedside_core.auth import Role
+from bedside_core.people import Practice
+from bedside_core.testing import Database
+from bedside_graphql.endpoint import schema_of
+from contract import operations, policy
+from contract.world import KINDS, MEMBERS, MISSING
+
+BESIDE = {
+    "pgqueuer",
+    "pgqueuer_log",
+    "pgqueuer_schedules",
+    "pgqueuer_statistics",
+    "job_schedule",
+    "job_attempt",
+    "session",
+}
+"""Tables that change by themselves, or with a sign-in."""
+
+
+@pytest.fixture(scope="module")
+def database_apps() -> tuple[str, ...]:
+    return APPS
+
+
+async def digest(database: Database) -> str:
+    """What all rows of the database come to."""
+    owner = await asyncpg.connect(database.owner_dsn)
+    try:
+        tables = [
+            row["tablename"] for row in await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        ]
+        sums = [
+            await owner.fetchval(f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t")
+            for table in sorted(set(tables) - BESIDE)
+        ]
+        return hashlib.sha256("".join(sums).encode()).hexdigest()
+    finally:
+        await owner.close()
+
+
+def bare(body: Mapping[str, Any]) -> str:
+    """Return an answer without what differs from request to request."""
+    told = json.loads(json.dumps(body))
+    told.pop("extensions", None)
+    for error in told.get("errors", []):
+        error["extensions"].pop("requestId")
+    return json.dumps(told, sort_keys=True)
+
+
+def codes(body: Mapping[str, Any]) -> list[str]:
+    return [error["extensions"]["code"] for error in body.get("errors", [])]
+
+
+class Matrix:
+    """Runs the rows of the policy against a deployment."""
+
+    def __init__(
+        self, deployment: Deployment, database: Database, home: Practice, away: Practice, stranger: Person
+    ) -> None:
+        self.deployment, self.database, self.home, self.away, self.stranger = deployment, database, home, away, stranger
+        self.schema: GraphQLSchema = schema_of(deployment.platform)._schema
+        self.rows = policy.policy()
+        self.faults: list[str] = []
+
+    def roots(self) -> Iterable[tuple[str, str, GraphQLField, Mapping[str, Any]]]:
+        for root in policy.ROOTS:
+            kind = self.schema.get_type(root)
+            assert isinstance(kind, GraphQLObjectType)
+            for name, field in kind.fields.items():
+                yield root, name, field, self.rows[f"{root}.{name}"]
+
+    async def ask(
+        self,
+        root: str,
+        name: str,
+        field: GraphQLField,
+        row: Mapping[str, Any],
+        token: str | None,
+        ids: Mapping[str, str],
+        depth: int | None = None,
+    ) -> dict[str, Any]:
+        arguments = operations.values(field, ids, row.get("given", {}))
+        document = operations.document(self.schema, root, name, arguments, depth=depth)
+        if root != "Subscription":
+            return await self.deployment.ask(document, token, **arguments)
+        async with self.deployment.socket(token) as socket:
+            await socket.subscribe(document, **arguments)
+            message = await socket.receive()
+            return {"errors": message["payload"]} if message["type"] == "error" else message["payload"]
+
+    async def person(self, role: Role) -> tuple[str, Person]:
+        """Return a token of that role, and a person of the home practice who makes what it acts on."""
+        if role is Role.OPERATOR:
+            return await self.deployment.operator(), await self.deployment.person(self.home, Role.OWNER)
+        person = await self.deployment.person(self.home, role)
+        return person.token, person
+
+    async def made(self, row: Mapping[str, Any], practice: Practice, person: Person) -> dict[str, str]:
+        return {
+            path: await KINDS[kind].make(self.deployment, practice, person) for path, kind in row.get("ids", {}).items()
+        }
+
+    async def refused(self, root: str, name: str, field: GraphQLField, row: Mapping[str, Any]) -> None:
+        """Whoever lacks the permission gets its code, and nothing is changed."""
+        if row.get("public"):
+            return
+        ids = await self.made(row, self.home, await self.deployment.person(self.home, Role.OWNER))
+        allowed = self.rows["roles"][row["permission"]]
+        people = [(role, (await self.person(role))[0]) for role in Role if role.value not in allowed]
+        before = await digest(self.database)
+        for role, token in [(None, None), *people]:
+            body = await self.ask(root, name, field, row, token, ids)
+            wanted = "UNAUTHENTICATED" if role is None else "FORBIDDEN"
+            if codes(body) != [wanted] or any((body.get("data") or {}).values()):
+                self.faults.append(f"{root}.{name} as {role or 'nobody'} answers {body}, not {wanted}")
+        if await digest(self.database) != before:
+            self.faults.append(f"{root}.{name} changed something for those it refused")
+
+    async def allowed(self, root: str, name: str, field: GraphQLField, row: Mapping[str, Any]) -> None:
+        """Whoever has the permission gets an answer about what is theirs."""
+        if root == "Subscription":
+            return
+        for role in (*MEMBERS, Role.OPERATOR):
+            if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
+                continue
+            token, person = await self.person(role)
+            body = await self.ask(root, name, field, row, token, await self.made(row, self.home, person))
+            if codes(body) != row.get("own", []):
+                self.faults.append(f"{root}.{name} as {role} answers {body} about what is theirs")
+
+    async def indistinguishable(self, root: str, name: str, field: GraphQLField, row: Mapping[str, Any]) -> None:
+        """Others', other practices' and missing ids are told alike, and change nothing."""
+        for path, kind in row.get("ids", {}).items():
+            for role in MEMBERS:
+                if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
+                    continue
+                token, person = await self.person(role)
+                own = await self.made(row, self.home, person)
+                foreign = {"other practice's": await KINDS[kind].make(self.deployment, self.away, self.stranger)}
+                if KINDS[kind].personal:
+                    colleague = await self.deployment.person(self.home)
+                    foreign["another's"] = await KINDS[kind].make(self.deployment, self.home, colleague)
+                before = await digest(self.database)
+                missing = bare(await self.ask(root, name, field, row, token, {**own, path: MISSING}, 0))
+                for word, id in foreign.items():
+                    told = bare(await self.ask(root, name, field, row, token, {**own, path: id}, 0))
+                    if told != missing:
+                        self.faults.append(
+                            f"{root}.{name}({path}) as {role}: {word} {told} is not as missing {missing}"
+                        )
+                if "NOT_FOUND" not in missing:
+                    self.faults.append(f"{root}.{name}({path}) as {role}: a missing id is told {missing}")
+                if await digest(self.database) != before:
+                    self.faults.append(f"{root}.{name}({path}) as {role} changed something by ids that are not theirs")
+
+
+async def matrix(database: Database, check: str) -> list[str]:
+    async with served(database) as deployment:
+        home, away = await deployment.practice("Home"), await deployment.practice("Away")
+        for role in MEMBERS:  # so that each practice keeps an owner whoever is changed
+            await deployment.person(home, role)
+        stranger = await deployment.person(away, Role.OWNER)
+        run = Matrix(deployment, database, home, away, stranger)
+        for root, name, field, row in run.roots():
+            await getattr(run, check)(root, name, field, row)
+        return run.faults
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.rule("A12")
+@pytest.mark.timeout(300)
+async def test_who_lacks_the_permission_of_a_field_is_refused_and_nothing_changes(fresh_database: Database) -> None:
+    assert await matrix(fresh_database, "refused") == []
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.rule("A12")
+@pytest.mark.timeout(300)
+async def test_who_has_the_permission_of_a_field_is_answered_about_what_is_theirs(fresh_database: Database) -> None:
+    assert await matrix(fresh_database, "allowed") == []
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.rule("P1")
+@pytest.mark.timeout(600)
+async def test_others_and_missing_ids_are_told_alike(fresh_database: Database) -> None:
+    assert await matrix(fresh_database, "indistinguishable") == []
