@@ -4,6 +4,7 @@ from bedside_core.access import (
     EVERYONE,
     LEADERS,
     OPERATOR,
+    PATIENTS,
     Access,
     Entitlements,
     Feature,
@@ -16,7 +17,7 @@ from bedside_core.access import (
     Tier,
     forget,
 )
-from bedside_core.auth import Actor, Role
+from bedside_core.auth import AccountLocked, Actor, PatientPersonas, Persona, Role
 from bedside_core.boot import assembled
 from bedside_core.clock import Clock
 from bedside_core.config import Config
@@ -61,10 +62,12 @@ __all__ = [
     "EVERYONE",
     "LEADERS",
     "OPERATOR",
+    "PATIENTS",
     "PLUGIN_API",
     "PRACTICE_STREAM",
     "USUAL_PAGE",
     "Access",
+    "AccountLocked",
     "Actor",
     "Clock",
     "Config",
@@ -88,8 +91,10 @@ __all__ = [
     "NotFound",
     "Page",
     "Patient",
+    "PatientPersonas",
     "People",
     "Permission",
+    "Persona",
     "PlanTiers",
     "Platform",
     "Practice",

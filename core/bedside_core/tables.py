@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Date, DoublePrecision, Integer, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Date, DoublePrecision, Integer, Text, Timestamptz
 from piccolo.table import Table
 
+from bedside_core.auth.tables import TABLE_KINDS as AUTH_KINDS
+from bedside_core.auth.tables import (
+    ApiKey,
+    Attempt,
+    Device,
+    Passkey,
+    PasskeyChallenge,
+    RecoveryCode,
+    Session,
+    Totp,
+)
 from bedside_core.database import DB, Kind
+
+__all__ = [
+    "TABLE_KINDS",
+    "ApiKey",
+    "Attempt",
+    "Device",
+    "Passkey",
+    "PasskeyChallenge",
+    "RecoveryCode",
+    "Session",
+    "Totp",
+]
 
 
 class Practice(Table, tablename="practice", db=DB):
@@ -32,18 +55,6 @@ class Credential(Table, tablename="credential", db=DB):
 
     account_id = UUID(primary_key=True, default=None)
     password_hash = Text()
-
-
-class Session(Table, tablename="session", db=DB):
-    """A sign-in; its token is stored as SHA-256 only."""
-
-    id = UUID(primary_key=True, default=None)
-    account_id = UUID()
-    member_id = UUID(null=True, help_text="Whom it acts as; none for the operator.")
-    token_hash = Bytea()
-    created_at = Timestamptz()
-    expires_at = Timestamptz()
-    ended_at = Timestamptz(null=True)
 
 
 class Member(Table, tablename="member", db=DB):
@@ -113,7 +124,7 @@ TABLE_KINDS = {
     "practice": Kind.DEPLOYMENT,
     "account": Kind.DEPLOYMENT,
     "credential": Kind.DEPLOYMENT,
-    "session": Kind.DEPLOYMENT,
+    **AUTH_KINDS,
     "clock": Kind.DEPLOYMENT,
     "job_attempt": Kind.DEPLOYMENT,
     "job_schedule": Kind.DEPLOYMENT,

@@ -1,10 +1,10 @@
 """Core's own parts of the schema, composed like a plugin's."""
 
 from bedside_graphql import enums as enums  # before the types that show them
-from bedside_graphql.platform import deployment, people, session
+from bedside_graphql.platform import accounts, deployment, people, session
 from bedside_graphql.platform.people import Member, Patient, Practice, member_of, patient_type
 
-PARTS = (session.PART, people.PART, deployment.PART)
+PARTS = (session.PART, accounts.PART, people.PART, deployment.PART)
 """Every part of core's, in order."""
 
 __all__ = ["PARTS", "Member", "Patient", "Practice", "member_of", "patient_type"]
