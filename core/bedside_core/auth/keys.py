@@ -127,7 +127,7 @@ class Keys:
             "SELECT api_key_make($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             key_id, practice_id, member_id, client_id, called, wanted, token_hash(token), now, expires_at,
         )  # fmt: skip
-        [row] = await DB.fetch("SELECT * FROM api_keys($1, $2, $3, 1, NULL, NULL)", practice_id, client_id, member_id)
+        [row] = await DB.fetch("SELECT * FROM api_keys($1, $2, $3, 1, NULL)", practice_id, client_id, member_id)
         key = _key(row)
         if not made and (key.name, list(key.scopes), key.expires_at) != (called, wanted, expires_at):
             raise errors.Conflict("This clientId was used for another key.", field=("client_id",))
@@ -136,11 +136,11 @@ class Keys:
     async def page(self, actor: Actor, *, first: int | None, after: str | None) -> Page[ApiKey]:
         """Return the practice's keys, the newest first, those that have ended too."""
         practice_id, _ = actor.in_practice()
-        size, key = page_size(first), key_of(after, datetime, UUID)
+        size, key = page_size(first), key_of(after, UUID)
         rows = await DB.fetch(
-            "SELECT * FROM api_keys($1, NULL, NULL, $2, $3, $4)", practice_id, size + 1, *(key or (None, None))
+            "SELECT * FROM api_keys($1, NULL, NULL, $2, $3)", practice_id, size + 1, *(key or (None,))
         )
-        return page_of([_key(row) for row in rows], size, lambda item: (item.created_at, item.id), after=after)
+        return page_of([_key(row) for row in rows], size, lambda item: (str(item.id),), after=after)
 
     async def revoke(self, actor: Actor, key_id: UUID) -> None:
         """End a key on every process: HTTP at once, sockets within a second.

@@ -73,7 +73,7 @@ class Passkeys:
         self._factors = factors
         self._proof = proof
 
-    def _place(self) -> dict[str, str]:
+    def _place(self) -> tuple[str, str]:
         """Return relying party and origin.
 
         Raises:
@@ -83,7 +83,7 @@ class Passkeys:
             raise errors.SwitchedOff(
                 "This deployment has no passkeys.", way_on="The operator has to set BEDSIDE_PUBLIC_URL."
             )
-        return {"expected_rp_id": self._url.hostname, "expected_origin": f"{self._url.scheme}://{self._url.netloc}"}
+        return self._url.hostname, f"{self._url.scheme}://{self._url.netloc}"
 
     # -- adding ----------------------------------------------------------------------------------------------------
 
@@ -98,13 +98,13 @@ class Passkeys:
         from webauthn import generate_registration_options, options_to_json  # takes half a second to import
         from webauthn.helpers import structs
 
-        place = self._place()
+        host, _ = self._place()
         account = await self._proof.by_password(may_add(actor), password)
         there = await DB.fetch("SELECT * FROM passkeys_of($1)", actor.account_id)
         if len(there) >= MOST_PASSKEYS:
             raise errors.Conflict(f"There are {MOST_PASSKEYS} passkeys.", way_on="Remove one first.")
         options = generate_registration_options(
-            rp_id=place["expected_rp_id"],
+            rp_id=host,
             rp_name=_RP_NAME,
             user_name=account.email,
             user_id=actor.account_id.bytes,
@@ -141,10 +141,15 @@ class Passkeys:
         called = name.strip()[:_LONGEST_NAME]
         if not called:
             raise errors.InvalidInput("A passkey has a name.", field=("name",))
+        host, origin = self._place()
         challenge = await self._take(challenge_id, may_add(actor).account_id, "add")
         try:
             made = verify_registration_response(
-                credential=credential, expected_challenge=challenge, require_user_verification=True, **self._place()
+                credential=credential,
+                expected_challenge=challenge,
+                expected_rp_id=host,
+                expected_origin=origin,
+                require_user_verification=True,
             )
         except Exception as error:
             raise _unproven(error) from None
@@ -169,7 +174,7 @@ class Passkeys:
         from webauthn import generate_authentication_options, options_to_json
         from webauthn.helpers import structs
 
-        place = self._place()
+        host, _ = self._place()
         account = None
         allowed: list[structs.PublicKeyCredentialDescriptor] = []
         if actor is not None:
@@ -178,7 +183,7 @@ class Passkeys:
             rows = await DB.fetch("SELECT * FROM passkeys_of($1)", account)
             allowed = [structs.PublicKeyCredentialDescriptor(id=row["credential_id"]) for row in rows]
         options = generate_authentication_options(
-            rp_id=place["expected_rp_id"],
+            rp_id=host,
             timeout=_MILLISECONDS,
             allow_credentials=allowed,
             user_verification=structs.UserVerificationRequirement.REQUIRED,
@@ -200,6 +205,7 @@ class Passkeys:
         from webauthn import verify_authentication_response
         from webauthn.helpers import parse_authentication_credential_json
 
+        host, origin = self._place()
         challenge = await self._take(challenge_id, account_id, "sign_in" if account_id is None else "factor")
         refused = errors.Unauthenticated("The passkey is not known here.", way_on="Try again, or use your password.")
         try:
@@ -215,8 +221,9 @@ class Passkeys:
                 expected_challenge=challenge,
                 credential_public_key=row["public_key"],
                 credential_current_sign_count=row["sign_count"],
+                expected_rp_id=host,
+                expected_origin=origin,
                 require_user_verification=True,
-                **self._place(),
             )
         except Exception:
             raise refused from None

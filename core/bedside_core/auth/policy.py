@@ -23,7 +23,7 @@ _GUESSES = 1_000_000
 """Whatever is found within this many tries is on everybody's list."""
 _LOOKED_AT = 72
 """How many characters are looked at; the time it takes grows with their square."""
-_WORD = re.compile(r"\w{3,}")
+_WORD = re.compile(r"[^\W\d_]{3,}")
 _REST = re.compile(r"[\W\d_]+")
 _FEWEST_LETTERS = 4
 

@@ -55,7 +55,7 @@ CREATE TABLE api_key (
     FOREIGN KEY (practice_id, member_id) REFERENCES member (practice_id, id),
     UNIQUE (member_id, client_id)
 );
-CREATE INDEX api_key_by_practice ON api_key (practice_id, created_at, id);
+CREATE INDEX api_key_by_practice ON api_key (practice_id, id);
 """
 
 _KEY_OPEN = "(k.revoked_at IS NULL AND k.expires_at > at AND m.active)"
@@ -174,15 +174,15 @@ KEYS = [
         volatility="VOLATILE",
     ),
     *definer_function(
-        "api_keys(practice uuid, client text, member uuid, size integer, after_at timestamptz, after_id uuid)",
+        "api_keys(practice uuid, client text, member uuid, size integer, after_id uuid)",
         "TABLE (id uuid, member_id uuid, name text, scopes text[], created_at timestamptz, expires_at timestamptz, "
         "last_used_at timestamptz, revoked_at timestamptz, client_id text)",
         """SELECT k.id, k.member_id, k.name, k.scopes, k.created_at, k.expires_at, k.last_used_at, k.revoked_at,
             k.client_id
         FROM api_key k
         WHERE k.practice_id = practice AND (client IS NULL OR (k.client_id = client AND k.member_id = member))
-            AND (after_at IS NULL OR (k.created_at, k.id) < (after_at, after_id))
-        ORDER BY k.created_at DESC, k.id DESC LIMIT size""",
+            AND (after_id IS NULL OR k.id < after_id)
+        ORDER BY k.id DESC LIMIT size""",
     ),
     *definer_function(
         "api_key_revoke(wanted uuid, practice uuid, at timestamptz)",
