@@ -92,7 +92,7 @@ class Factors:
         sealed = self._sealing.seal(_PURPOSE, secret.encode(), actor.account_id.bytes)
         if not await DB.fetchval("SELECT totp_begin($1, $2)", actor.account_id, sealed):
             raise errors.Conflict("An authenticator application is set up already.", way_on="Remove it first.")
-        return secret, pyotp.TOTP(secret).provisioning_uri(account.email, issuer_name=_ISSUER)
+        return secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=_ISSUER)
 
     async def confirm_totp(self, actor: Actor, code: str, client: Client | None = None) -> Sequence[str]:
         """Switch the application on by a first code, and complete the sign-in.
