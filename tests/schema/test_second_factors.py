@@ -139,7 +139,7 @@ async def test_a_sign_in_without_its_second_factor_does_nothing(
         "can": {"allowed": False, "rule": "FACTOR", "code": "SECOND_FACTOR_NEEDED"}, "viewer": {"personas": []},
     }  # fmt: skip
     async with deployment.socket(token) as socket:
-        key = await socket.subscribe("subscription { messageAdded(conversationId: \"x\") { body } }")
+        key = await socket.subscribe('subscription { messageAdded(conversationId: "x") { body } }')
         assert await socket.error(key) == "SECOND_FACTOR_NEEDED"
     assert await everything(fresh_database) == before
     assert await deployment.data("mutation { signOut }", token) == {"signOut": True}
