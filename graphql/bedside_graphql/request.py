@@ -218,5 +218,5 @@ def network(client_address: str) -> str:
     except ValueError:
         return client_address
     if address.version == 6:
-        return str(ipaddress.ipnetwork((int(address) >> 64 << 64, 64)))
+        return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
     return str(address)
