@@ -140,7 +140,8 @@ async def test_who_may_not_make_keys_makes_none_and_odd_ones_are_refused(
     assert await deployment.code(LIST, ada.token) == "FORBIDDEN"
     past = (deployment.platform.clock.now() - timedelta(minutes=1)).isoformat()
     late = (deployment.platform.clock.now() + timedelta(days=800)).isoformat()
-    for odd in ({"n": " "}, {"n": "x" * 101}, {"s": []}, {"u": past}, {"u": late}, {"c": ""}):
+    odds: list[dict[str, Any]] = [{"n": " "}, {"n": "x" * 101}, {"s": []}, {"u": past}, {"u": late}, {"c": ""}]
+    for odd in odds:
         assert await deployment.code(MAKE_KEY, owner.token, **asked(deployment, **odd)) == "INVALID_INPUT", odd
     assert await everything(fresh_database) == before
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pyotp
 import pytest
 import pytest_asyncio
 from accounts_stage import (
@@ -36,6 +35,7 @@ from accounts_stage import (
     rows,
 )
 from deployment import APPS, PASSWORD, Deployment, Person, served
+from pyotp.totp import TOTP
 
 from bedside_core.auth import Role
 from bedside_core.auth.sealing import KEY_FILE
@@ -67,7 +67,7 @@ async def deployment(fresh_database: Database, monkeypatch: pytest.MonkeyPatch) 
 
 def code_of(deployment: Deployment, secret: str, steps: int = 0) -> str:
     """The code of an application now, or some half minutes away."""
-    return pyotp.TOTP(secret).at(deployment.platform.clock.now() + timedelta(seconds=30 * steps))
+    return TOTP(secret).at(deployment.platform.clock.now() + timedelta(seconds=30 * steps))
 
 
 async def with_totp(deployment: Deployment, person: Person) -> tuple[str, list[str]]:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import pyotp
+from pyotp import random_base32
+from pyotp.totp import TOTP
 
 from bedside_core import errors
 from bedside_core.auth import policy
@@ -88,11 +89,11 @@ class Factors:
             errors.InvalidInput: the password is wrong.
         """
         account = await self._proof.by_password(may_add(actor), password)
-        secret = pyotp.random_base32()
+        secret = random_base32()
         sealed = self._sealing.seal(_PURPOSE, secret.encode(), actor.account_id.bytes)
         if not await DB.fetchval("SELECT totp_begin($1, $2)", actor.account_id, sealed):
             raise errors.Conflict("An authenticator application is set up already.", way_on="Remove it first.")
-        return secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=_ISSUER)
+        return secret, TOTP(secret).provisioning_uri(name=account.email, issuer_name=_ISSUER)
 
     async def confirm_totp(self, actor: Actor, code: str, client: Client | None = None) -> Sequence[str]:
         """Switch the application on by a first code, and complete the sign-in.
@@ -174,7 +175,7 @@ class Factors:
         row = await DB.fetchrow("SELECT * FROM totp_of($1)", account)
         if row is None or not (digits.isascii() and digits.isdecimal()):
             return False
-        totp = pyotp.TOTP(self._sealing.unseal(_PURPOSE, row["secret"], account.bytes).decode())
+        totp = TOTP(self._sealing.unseal(_PURPOSE, row["secret"], account.bytes).decode())
         now = self._clock.now()
         present = int(now.timestamp()) // STEP_SECONDS
         for step in (present + near for near in NEIGHBOURS):

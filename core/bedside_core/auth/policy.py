@@ -28,12 +28,11 @@ _REST = re.compile(r"[\W\d_]+")
 _FEWEST_LETTERS = 4
 
 
-class WeakPassword(errors.Problem):
+class WeakPassword(errors.InvalidInput):
     """The password may not be chosen."""
 
     code = "PASSWORD_REFUSED"
     meaning = "The password is too short, or among those that are tried first; `wayOn` tells what would do."
-    status = 400
 
 
 def check(password: str, words: Iterable[str] = (), *, with_factor: bool = False, field: str = "new") -> None:
