@@ -145,7 +145,7 @@ async def _session(account: UUID, member: UUID | None) -> str:
     """Open a session as a sign-in does, without its slow look at the password; returns the token."""
     token, now = secrets.token_urlsafe(32), datetime.now(UTC)
     await DB.execute(
-        "SELECT auth_open_session($1, $2, $3, $4, $5, $6)",
+        "SELECT auth_open_session($1, $2, $3, NULL, $4, $5, $6, NULL, 'a test', 'none')",
         uuid7(), account, member, token_hash(token), now, now + timedelta(days=365),
     )  # fmt: skip
     return token

@@ -107,12 +107,14 @@ async def stage(
     executor = Executor(SCHEMA._schema, config, persisted)
 
     def context(
-        actor: Actor | None, *, request_id: str, client_address: str, live: bool, over_http: bool
+        actor: Actor | None, *, request_id: str, client_address: str, client: object, live: bool, over_http: bool
     ) -> RequestContext:
         return Context(actor, request_id, client_address, live, world)
 
     http = GraphQLHTTP(executor, deployment, context)
-    sockets = GraphQLSockets(executor, deployment, context, world.authenticate, attach=world.attach, gates_of=gates_of)
+    sockets = GraphQLSockets(
+        executor, deployment, context, world.authenticate, attach=world.attach, gates_of=gates_of, seen=world.seen
+    )
 
     @asgi("/graphql", copy_scope=False)
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:

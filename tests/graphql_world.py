@@ -262,6 +262,7 @@ class World:
         self.sessions: dict[str, Actor] = {}
         self.attached: defaultdict[tuple[str, UUID], list[Wake]] = defaultdict(list)
         self.database_away = False
+        self.seen_sessions: list[UUID] = []
         self.listed_only: set[UUID] = set()
         self.ticked = 0
         self._tick = asyncio.Condition()
@@ -271,6 +272,9 @@ class World:
             account_id=uuid4(), session_id=uuid4(), role=Role.STAFF, practice_id=practice or uuid4(), member_id=uuid4()
         )
         return self.sessions[token]
+
+    async def seen(self, actor: Actor) -> None:
+        self.seen_sessions.append(actor.session_id)
 
     async def authenticate(self, token: str | None) -> Actor | None:
         if self.database_away:

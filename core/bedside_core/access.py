@@ -1,8 +1,8 @@
 """The one place that answers whether an actor may do an action on a target, and why not.
 
-An action is a permission's key (`chat.send`). The answer is made in a fixed order: signed in, plan, role, and then the
-rule of the plugin that owns the target (membership, switch, portal, availability). Every refusal in the product is
-made of a `Refusal`, so that GraphQL, REST, jobs and sockets refuse alike (L3).
+An action is a permission's key (`chat.send`). The answer is made in a fixed order: signed in, second factor, plan,
+role, and then the rule of the plugin that owns the target (membership, switch, portal, availability). Every refusal
+in the product is made of a `Refusal`, so that GraphQL, REST, jobs and sockets refuse alike (L3).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 
 from bedside_core import errors
-from bedside_core.auth import Actor, Role
+from bedside_core.auth import Actor, Role, SecondFactorNeeded, is_for_people, way_on
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -39,6 +39,7 @@ class Rule(StrEnum):
     """Which kind of rule stands in the way."""
 
     SIGN_IN = "sign_in"
+    FACTOR = "second_factor"
     PLAN = "plan"
     ROLE = "role"
     MEMBERSHIP = "membership"
@@ -78,6 +79,7 @@ class NotAvailable(errors.Problem):
 
 _PROBLEMS: Mapping[Rule, type[errors.Problem]] = {
     Rule.SIGN_IN: errors.Unauthenticated,
+    Rule.FACTOR: SecondFactorNeeded,
     Rule.PLAN: errors.FeatureNotInPlan,
     Rule.ROLE: errors.Forbidden,
     Rule.MEMBERSHIP: errors.NotFound,
@@ -98,6 +100,7 @@ class Refusal:
         permission: the action that was asked for.
         feature: the missing feature, where the plan blocks.
         tier: the lowest tier with that feature.
+        pending: what the sign-in lacks, where it is not complete.
     """
 
     rule: Rule
@@ -106,6 +109,7 @@ class Refusal:
     permission: str | None = None
     feature: str | None = None
     tier: str | None = None
+    pending: str | None = None
 
     @property
     def code(self) -> str:
@@ -114,7 +118,7 @@ class Refusal:
 
     def problem(self) -> errors.Problem:
         """Return the refusal as the error that a caller gets."""
-        detail = {"permission": self.permission, "feature": self.feature, "tier": self.tier}
+        detail = {"permission": self.permission, "feature": self.feature, "tier": self.tier, "pending": self.pending}
         if self.rule is Rule.MEMBERSHIP:  # told as if the target were not there (promise A1)
             return errors.NotFound(self.message)
         return _PROBLEMS[self.rule](
@@ -129,6 +133,7 @@ TargetCheck = Callable[["Platform", Actor, UUID | None], Awaitable[Refusal | Non
 
 EVERYONE = frozenset({Role.OWNER, Role.MANAGER, Role.PRACTITIONER, Role.STAFF})
 LEADERS = frozenset({Role.OWNER, Role.MANAGER})
+PATIENTS = frozenset({Role.PATIENT})
 OPERATOR = frozenset({Role.OPERATOR})
 
 
@@ -338,6 +343,14 @@ class Access:
                 way_on="Sign in and send the token.",
                 permission=permission.key,
             )
+        if actor.pending is not None:
+            return Refusal(
+                rule=Rule.FACTOR,
+                message="The sign-in waits for the second factor.",
+                way_on=way_on(actor.pending),
+                permission=permission.key,
+                pending=actor.pending,
+            )
         if actor.practice_id is not None:
             for needed in filter(None, dict.fromkeys((permission.feature, feature))):
                 if refusal := await self.lacks(actor.practice_id, needed):
@@ -347,6 +360,15 @@ class Access:
                 rule=Rule.ROLE,
                 message=f"Your role does not allow this: {permission.doc}",
                 way_on=_who_may(permission, actor, self._platform.config.support_contact),
+                permission=permission.key,
+            )
+        if actor.scopes is not None and (permission.key not in actor.scopes or is_for_people(permission.key)):
+            return Refusal(
+                rule=Rule.ROLE,
+                message=f"This API key does not allow this: {permission.doc}",
+                way_on="No API key can do this; sign in as a person."
+                if is_for_people(permission.key)
+                else f"Use a key with the scope {permission.key}.",
                 permission=permission.key,
             )
         return None

@@ -5,6 +5,7 @@ from bedside_core.access import (
     EVERYONE,
     LEADERS,
     OPERATOR,
+    PATIENTS,
     Access,
     Entitlements,
     Feature,
@@ -17,7 +18,7 @@ from bedside_core.access import (
     Tier,
     forget,
 )
-from bedside_core.auth import Actor, Role
+from bedside_core.auth import AccountLocked, Actor, PatientPersonas, Persona, Role
 from bedside_core.boot import assembled
 from bedside_core.clock import Clock
 from bedside_core.config import Config
@@ -79,10 +80,12 @@ __all__ = [
     "EVERYONE",
     "LEADERS",
     "OPERATOR",
+    "PATIENTS",
     "PLUGIN_API",
     "PRACTICE_STREAM",
     "USUAL_PAGE",
     "Access",
+    "AccountLocked",
     "Actor",
     "Clock",
     "Config",
@@ -115,8 +118,10 @@ __all__ = [
     "PatientArchived",
     "PatientChanged",
     "PatientCreated",
+    "PatientPersonas",
     "People",
     "Permission",
+    "Persona",
     "PlanTiers",
     "Platform",
     "Practice",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from typing import Any, cast
 
 import structlog
@@ -16,7 +15,7 @@ from bedside_core.access import Access, Entitlements
 from bedside_core.audit.anchor import Anchor
 from bedside_core.audit.operation import use
 from bedside_core.audit.sealer import Sealer
-from bedside_core.auth import SESSION_STREAM, Auth
+from bedside_core.auth import SESSION_STREAM, Auth, PatientPersonas
 from bedside_core.clock import Clock, clock_positions
 from bedside_core.config import Config
 from bedside_core.database import (
@@ -173,7 +172,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         config=config,
         plugins=plugins,
         clock=clock,
-        auth=Auth(clock, timedelta(hours=config.session_hours), config.support_contact),
+        auth=Auth(clock, config),
         people=People(clock, settings),
         settings=settings,
         live=Live(bus),
@@ -187,7 +186,9 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         rows = await DB.fetch("SELECT * FROM practice_positions($1)", list(ids))
         return {row["id"]: row["position"] for row in rows}
 
-    platform.live.add_kind(StreamKind(SESSION_STREAM, sessions, "A sign-in: 0 is open, 1 is over."))
+    platform.live.add_kind(
+        StreamKind(SESSION_STREAM, sessions, "A sign-in or API key: grows when it becomes another actor's or ends.")
+    )
     platform.live.add_kind(
         StreamKind(PRACTICE_STREAM, practices, "A practice's plan, its people's rights and its connections.")
     )
@@ -286,6 +287,8 @@ def _assemble(platform: Platform) -> None:
     }
     manifests = plugins.manifests.values()
     provider = platform.providers.get(Entitlements)
+    patients = platform.providers.get(PatientPersonas)
+    platform.auth.patients = cast("PatientPersonas", patients[1]) if patients else None
     platform.access = Access(
         platform,
         [feature for manifest in manifests for feature in manifest.features],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 FIRST_PARTY = ("graphql", "plans", "chat", "telehealth", "portal", "scheduling")
@@ -72,6 +72,11 @@ class Config(BaseSettings):
         default=1.0,
         gt=0,
         description="How long code may block the event loop before it is named and interrupted, in seconds.",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Seals secrets in the database; 32 characters or more. Without it a key is made in `data`.",
     )
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts, in hours.")
     support_contact: str = Field(

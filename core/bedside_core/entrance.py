@@ -15,7 +15,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from bedside_core import audit
 from bedside_core.access import operation
-from bedside_core.auth import COOKIE, Actor
+from bedside_core.auth import COOKIE, DEVICE_COOKIE, Actor, Client
 from bedside_core.config import Config
 from bedside_core.database import acting
 from bedside_core.errors import Forbidden, Problem, Unavailable
@@ -159,10 +159,15 @@ def token_of(scope: dict[str, Any], headers: dict[str, str], config: Config) -> 
     kind, _, token = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return token.strip()
-    cookie = _cookie(headers.get("cookie", ""))
+    cookie = _cookie(headers.get("cookie", ""), COOKIE)
     if cookie and (scope.get("method") in SAFE_METHODS or own_page(headers, config)):
         return cookie
     return None
+
+
+def client_of(headers: dict[str, str]) -> Client:
+    """Return the program that a request or a socket's handshake comes from, with the device it is known as (A5)."""
+    return Client(_cookie(headers.get("cookie", ""), DEVICE_COOKIE), headers.get("user-agent", ""))
 
 
 def own_page(headers: dict[str, str], config: Config) -> bool:
@@ -201,10 +206,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _cookie(header: str) -> str | None:
+def _cookie(header: str, wanted: str) -> str | None:
     for part in header.split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE:
+        if name == wanted:
             return value
     return None
 

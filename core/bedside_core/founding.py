@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bedside_core import errors
-from bedside_core.auth import Role
+from bedside_core.auth import Role, policy
 from bedside_core.database import acting, unit
 from bedside_core.database.driver import asyncpg
 from bedside_core.ids import uuid7
@@ -18,7 +18,7 @@ SHORTEST_PASSWORD = 15
 """Fewest characters of a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2)."""
 
 LONGEST_PASSWORD = 1024
-"""A sign-in looks at no more characters."""
+"""Most of them; the policy counts bytes."""
 
 LONGEST_EMAIL = 254
 """Most characters of an address to which mail can be sent (RFC 5321, 4.5.3.1.3)."""
@@ -50,7 +50,7 @@ async def create_operator(people: People, email: str, password: str) -> UUID:
         The account's id.
 
     Raises:
-        errors.InvalidInput: it is no e-mail address, or the password is too short.
+        errors.InvalidInput: it is no e-mail address, or the password may not be chosen.
         errors.Conflict: there is an account with this address.
     """
     _check_account(email, password)
@@ -81,7 +81,7 @@ async def found_practice(people: People, name: str, *, zone: str, owner: FirstOw
         raise errors.InvalidInput(
             f"There is no time zone {zone!r}.", way_on="Give its IANA name, e.g. America/New_York.", field=("zone",)
         )
-    _check_account(owner.email, owner.password)
+    _check_account(owner.email, owner.password, name, first_name, last_name)
     practice_id = uuid7()
     try:
         with acting(practice_id):
@@ -103,7 +103,7 @@ def _required(what: str, value: str) -> str:
     return value
 
 
-def _check_account(email: str, password: str) -> None:
+def _check_account(email: str, password: str, *words: str) -> None:
     email = email.strip()
     if len(email) > LONGEST_EMAIL or not _EMAIL.fullmatch(email):
         raise errors.InvalidInput(f"{email[:LONGEST_EMAIL]!r} is no e-mail address.", field=("email",))
@@ -113,6 +113,7 @@ def _check_account(email: str, password: str) -> None:
             way_on="Several words in a row make a good one.",
             field=("password",),
         )
+    policy.check(password, (email, *words), field="password")
 
 
 def _taken(email: str) -> errors.Conflict:

@@ -7,16 +7,22 @@ from collections.abc import Mapping, Sequence
 from bedside_core import people, settings
 from bedside_core.access import Permission
 from bedside_core.audit import trail
+from bedside_core.auth import declared as accounts
 from bedside_core.jobs.declared import Job
 
 CORE = "core"
 """Under this name stand core's jobs, as a plugin's do under the plugin's."""
 
-PERMISSIONS: Sequence[Permission] = (*people.PERMISSIONS, *settings.PERMISSIONS, *trail.PERMISSIONS)
+PERMISSIONS: Sequence[Permission] = (
+    *people.PERMISSIONS,
+    *settings.PERMISSIONS,
+    *trail.PERMISSIONS,
+    *accounts.PERMISSIONS,
+)
 """Actions on what belongs to core."""
 
-SETTINGS: Mapping[str, type] = {"people": people.PeopleSettings}
+SETTINGS: Mapping[str, type] = {"people": people.PeopleSettings, **accounts.SETTINGS}
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
-JOBS: Sequence[Job] = ()
+JOBS: Sequence[Job] = (*accounts.JOBS,)
 """Background work, named `core.<name>`."""

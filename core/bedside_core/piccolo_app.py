@@ -9,5 +9,5 @@ from piccolo.conf.apps import AppConfig, table_finder
 APP_CONFIG = AppConfig(
     app_name="core",
     migrations_folder_path=str(Path(__file__).parent / "migrations"),
-    table_classes=table_finder(modules=["bedside_core.tables"]),
+    table_classes=table_finder(modules=["bedside_core.tables", "bedside_core.auth.tables"]),
 )

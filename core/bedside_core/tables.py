@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Date, DoublePrecision, Integer, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Date, DoublePrecision, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 from bedside_core.audit.tables import TABLE_KINDS as AUDIT_KINDS
 from bedside_core.audit.tables import AuditEntry as AuditEntry
 from bedside_core.audit.tables import AuditSeal as AuditSeal
 from bedside_core.audit.tables import AuditUnsealed as AuditUnsealed
+from bedside_core.auth.tables import TABLE_KINDS as AUTH_KINDS
+from bedside_core.auth.tables import (
+    ApiKey,
+    Attempt,
+    Device,
+    Passkey,
+    PasskeyChallenge,
+    RecoveryCode,
+    Session,
+    Totp,
+)
 from bedside_core.database import DB, Kind
 from bedside_core.people.tables import TABLE_KINDS as PEOPLE_KINDS
 from bedside_core.people.tables import Connection as Connection
 from bedside_core.people.tables import Contact as Contact
 from bedside_core.people.tables import Creation as Creation
 from bedside_core.people.tables import PersonWord as PersonWord
+
+__all__ = [
+    "TABLE_KINDS",
+    "ApiKey",
+    "Attempt",
+    "Device",
+    "Passkey",
+    "PasskeyChallenge",
+    "RecoveryCode",
+    "Session",
+    "Totp",
+]
 
 
 class Practice(Table, tablename="practice", db=DB):
@@ -44,18 +67,6 @@ class Credential(Table, tablename="credential", db=DB):
 
     account_id = UUID(primary_key=True, default=None)
     password_hash = Text()
-
-
-class Session(Table, tablename="session", db=DB):
-    """A sign-in; its token is stored as SHA-256 only."""
-
-    id = UUID(primary_key=True, default=None)
-    account_id = UUID()
-    member_id = UUID(null=True, help_text="Whom it acts as; none for the operator.")
-    token_hash = Bytea()
-    created_at = Timestamptz()
-    expires_at = Timestamptz()
-    ended_at = Timestamptz(null=True)
 
 
 class Member(Table, tablename="member", db=DB):
@@ -130,7 +141,7 @@ TABLE_KINDS = {
     "practice": Kind.DEPLOYMENT,
     "account": Kind.DEPLOYMENT,
     "credential": Kind.DEPLOYMENT,
-    "session": Kind.DEPLOYMENT,
+    **AUTH_KINDS,
     "clock": Kind.DEPLOYMENT,
     "job_attempt": Kind.DEPLOYMENT,
     "job_schedule": Kind.DEPLOYMENT,

@@ -64,6 +64,11 @@ class GraphQLConfig(BaseSettings):
     session_budget: int = Field(default=120_000, ge=100, description="Cost that one sign-in may spend in a minute.")
     address_budget: int = Field(default=20_000, ge=100, description="The same of one address without a sign-in.")
 
+    sign_ins_per_address: int = Field(
+        default=60, ge=1, description="Sign-ins, and what asks for a password or a code, of one address in a minute."
+    )
+    sign_ins_per_account: int = Field(default=30, ge=1, description="The same of one user name.")
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.persisted_only and self.persisted_documents is None:

@@ -7,9 +7,11 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from bedside_core import errors
-from bedside_core.auth import Actor
+from bedside_core.auth import Actor, Client
 from bedside_core.platform import Platform
 from bedside_graphql.errors import contained
+from bedside_graphql.ratelimit import ACCOUNT, ADDRESS, RateLimits
+from bedside_graphql.request import network
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -25,6 +27,8 @@ class Context:
         client_address: the caller's network address, for limits of those who are not signed in.
         live: whether it is a subscription's, whose loaders must not remember from one event to the next.
         over_http: whether there is an HTTP answer, which alone can set cookies.
+        client: the program that asks.
+        limits: counts sign-ins of addresses and accounts.
     """
 
     def __init__(
@@ -36,6 +40,8 @@ class Context:
         client_address: str = "",
         live: bool = False,
         over_http: bool = True,
+        client: Client | None = None,
+        limits: RateLimits | None = None,
     ) -> None:
         self.platform = platform
         self.actor = actor
@@ -45,11 +51,23 @@ class Context:
         """Values of `Set-Cookie` headers of the answer, where there is an HTTP answer."""
         self.over_http = over_http
         """Whether there is."""
+        self.client = client or Client()
+        """The program that asks, and the device it is known as."""
         self._live = live
+        self._limits = limits
         self._loaders: dict[object, DataLoader[Any, Any]] = {}
 
     def signed_in(self) -> Actor:
-        """Return who asks.
+        """Return who asks, once their sign-in is complete.
+
+        Raises:
+            errors.Unauthenticated: nobody is signed in.
+            bedside_core.auth.SecondFactorNeeded: the sign-in waits for the second factor.
+        """
+        return self.signing_in().complete()
+
+    def signing_in(self) -> Actor:
+        """Return who asks, though their second factor may be missing yet; for what completes a sign-in.
 
         Raises:
             errors.Unauthenticated: nobody is signed in.
@@ -57,6 +75,20 @@ class Context:
         if self.actor is None:
             raise errors.Unauthenticated("You are not signed in.", way_on="Sign in and send the token.")
         return self.actor
+
+    async def count_sign_in(self, named: str = "") -> None:
+        """Count a sign-in, or what asks for a password or a code, for the caller's address and for an account (G4).
+
+        Args:
+            named: the address that is signed in with, anybody's or nobody's, or an account's id.
+
+        Raises:
+            errors.RateLimited: there were too many within a minute.
+        """
+        if self._limits is not None:
+            await self._limits.spend(ADDRESS, network(self.client_address), 1)
+            if named:
+                await self._limits.spend(ACCOUNT, named.strip().lower()[:320], 1)
 
     def loader(self, batch: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V | None]:
         """Return this operation's DataLoader for a batch function, so that a list costs one statement.

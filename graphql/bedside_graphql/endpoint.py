@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from litestar import MediaType, Request, Response, asgi, get
 from litestar.types import Receive, Scope, Send
 
 from bedside_core import parts as core_parts
-from bedside_core.auth import Actor
+from bedside_core.auth import Actor, Client
 from bedside_core.errors import Conflict, Unavailable
 from bedside_core.platform import Platform
 from bedside_core.plugins import PluginError
@@ -28,6 +29,7 @@ from bedside_graphql.persisted import PersistedDocuments
 from bedside_graphql.platform import PARTS
 from bedside_graphql.preferences import GraphQLSettings
 from bedside_graphql.problems import IntrospectionOff
+from bedside_graphql.ratelimit import RateLimits
 from bedside_graphql.schema import Schema, compose
 from bedside_graphql.settings import Guard, settings_part
 from bedside_graphql.sockets import GraphQLSockets
@@ -83,6 +85,7 @@ class Endpoint:
         self._platform = platform
         self.config = config or configured()
         """Limits and policies."""
+        self._limits = RateLimits(self.config)
         self._http: GraphQLHTTP | None = None
         self._sockets: GraphQLSockets | None = None
         self.schema: strawberry.Schema | None = None
@@ -106,7 +109,7 @@ class Endpoint:
         persisted = PersistedDocuments.load(
             self.config.persisted_documents, only=self.config.persisted_only, practice_only=self._practice_only
         )
-        executor = Executor(self.schema._schema, self.config, persisted)  # pyright: ignore[reportPrivateUsage]
+        executor = Executor(self.schema._schema, self.config, persisted, limits=self._limits)  # pyright: ignore[reportPrivateUsage]
         self.way_back = has_a_way_back(persisted, executor.documents)
         platform = self._platform
         self._http = GraphQLHTTP(executor, platform.config, self._context)
@@ -114,9 +117,10 @@ class Endpoint:
             executor,
             platform.config,
             self._context,
-            platform.auth.authenticate,
+            partial(platform.auth.authenticate, seen=False),
             attach=platform.live.attach,
             gates_of=gates_of,
+            seen=self._seen,
         )
 
     def routes(self) -> list[Route]:
@@ -141,12 +145,19 @@ class Endpoint:
     def _sdl(self, request: Request[Any, Any, Any]) -> Response[str]:
         actor = actor_of(request)
         policy = self.config.introspection
-        if self.schema is None or policy == "nobody" or (policy == "signed_in" and actor is None):
+        if self.schema is None or policy == "nobody" or (policy == "signed_in" and (actor is None or actor.pending)):
             raise IntrospectionOff("This deployment does not tell its schema.")
         return Response(self.schema.as_str(), media_type="text/plain")
 
     def _context(
-        self, actor: Actor | None, *, request_id: str, client_address: str, live: bool, over_http: bool
+        self,
+        actor: Actor | None,
+        *,
+        request_id: str,
+        client_address: str,
+        client: Client,
+        live: bool,
+        over_http: bool,
     ) -> Context:
         return Context(
             self._platform,
@@ -155,7 +166,13 @@ class Endpoint:
             client_address=client_address,
             live=live,
             over_http=over_http,
+            client=client,
+            limits=self._limits,
         )
+
+    async def _seen(self, actor: Actor) -> None:
+        if actor.key_id is None:
+            await self._platform.auth.seen(actor.session_id)
 
     async def _practice_only(self, practice_id: UUID) -> bool:
         return (await self._platform.settings.read(GraphQLSettings)).persisted_only

@@ -8,7 +8,7 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from bedside_core.access import Reason, Rule, Tier
-from bedside_core.auth import Role
+from bedside_core.auth import Pending, Role
 from bedside_core.people import ConnectionState, PersonKind, Visibility
 from bedside_core.plugins import Status
 
@@ -49,7 +49,17 @@ def _show_enums() -> None:
             Role.MANAGER: "Leads the practice: its people and its settings.",
             Role.PRACTITIONER: "Treats the practice's patients.",
             Role.STAFF: "Works for the practice without treating.",
+            Role.PATIENT: "Is in the practice's care, and acts for a patient in the portal.",
             Role.OPERATOR: "Runs the deployment: practices and plans, and no patient's data.",
+        },
+    )
+    _show(
+        Pending,
+        "PendingFactor",
+        "What a sign-in lacks before anything can be done with it.",
+        {
+            Pending.FACTOR: "The second factor is to be shown: `verifyCode` or `verifyPasskey`.",
+            Pending.SET_UP: "The practice demands a second factor: `beginTotp` or `beginPasskey` sets one up.",
         },
     )
     _show(
@@ -84,6 +94,7 @@ def _show_enums() -> None:
         "Which kind of rule stands in the way.",
         {
             Rule.SIGN_IN: "Nobody is signed in.",
+            Rule.FACTOR: "The sign-in waits for the second factor.",
             Rule.PLAN: "The practice's plan lacks the feature.",
             Rule.ROLE: "The viewer's role does not allow it.",
             Rule.MEMBERSHIP: "The target is none for the viewer: not there, or told as if it were not.",

@@ -141,7 +141,7 @@ class Executor:
 
     def _may_introspect(self, actor: Actor | None) -> bool:
         policy = self.config.introspection
-        return policy == "everyone" or (policy == "signed_in" and actor is not None)
+        return policy == "everyone" or (policy == "signed_in" and actor is not None and actor.pending is None)
 
     async def execute(self, request: GraphQLRequest, context: RequestContext) -> Answer:
         """Run a query or mutation that came as one request; never raises."""

@@ -18,7 +18,7 @@ from litestar.types import Receive, Scope, Send
 from bedside_core import errors
 from bedside_core.auth import Actor
 from bedside_core.config import Config
-from bedside_core.entrance import CSRF_HEADER, header_map, origin_allowed, request_id_of
+from bedside_core.entrance import CSRF_HEADER, client_of, header_map, origin_allowed, request_id_of
 from bedside_core.errors import Problem
 from bedside_graphql import problems
 from bedside_graphql.errors import described, internal
@@ -66,6 +66,7 @@ class GraphQLHTTP:
             actor,
             request_id=request_id_of(scope) or secrets.token_hex(8),
             client_address=address[0] if address else "",
+            client=client_of(headers),
             live=False,
             over_http=True,
         )

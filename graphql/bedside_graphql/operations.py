@@ -8,13 +8,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
-from bedside_core.auth import Actor
+from bedside_core.auth import Actor, Client
 from bedside_core.errors import Problem
 from bedside_graphql import messages, problems
 from bedside_graphql.errors import contained
 from bedside_graphql.execute import Answer, Executor, Ready, acting_for
 from bedside_graphql.messages import Closed
 from bedside_graphql.request import GraphQLRequest, MakeContext, RequestContext
+
+Seen = Callable[[Actor], Awaitable[None]]
+"""Notes that somebody is there."""
 
 
 class Gone(Exception):
@@ -50,6 +53,8 @@ class Operations:
         send: sends one message, raising `Gone` where that is no longer possible.
         spawn: starts a task whose failure closes the socket.
         client_address: the caller's network address.
+        client: the program that asks.
+        seen: told of each actor who begins a query or mutation: somebody is there (promise A8).
     """
 
     def __init__(
@@ -61,6 +66,8 @@ class Operations:
         send: Callable[[str], Awaitable[None]],
         spawn: Callable[[Awaitable[None]], asyncio.Task[None]],
         client_address: str,
+        client: Client,
+        seen: Seen,
     ) -> None:
         self.actor: Actor | None = None
         self.tasks: set[asyncio.Task[None]] = set()
@@ -71,6 +78,8 @@ class Operations:
         self._send = send
         self._spawn = spawn
         self._client_address = client_address
+        self._client = client
+        self._seen = seen
         self._running: dict[str, Running] = {}
 
     def __len__(self) -> int:
@@ -129,7 +138,12 @@ class Operations:
 
     def _context(self, request_id: str, *, live: bool) -> RequestContext:
         return self._make_context(
-            self.actor, request_id=request_id, client_address=self._client_address, live=live, over_http=False
+            self.actor,
+            request_id=request_id,
+            client_address=self._client_address,
+            client=self._client,
+            live=live,
+            over_http=False,
         )
 
     async def _run(self, id: str, running: Running, request: GraphQLRequest, context: RequestContext) -> None:
@@ -142,6 +156,9 @@ class Operations:
                     running.gates = self._gates_of(ready)
                     await self._stream(id, running, ready, context)
                 else:
+                    # Clients begin subscriptions again by themselves; what is asked and done is asked by somebody.
+                    if self.actor is not None:
+                        await self._seen(self.actor)
                     await self._answer(id, running, await self._executor.run(ready, context))
         except Gone:
             pass

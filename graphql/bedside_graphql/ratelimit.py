@@ -19,6 +19,10 @@ from bedside_core import errors
 from bedside_graphql.config import GraphQLConfig
 
 MINUTE = 60
+ADDRESS = "sign-in address"
+"""The policy by which the sign-ins of a network address are counted."""
+ACCOUNT = "sign-in account"
+"""The policy by which the sign-ins with one user name are counted."""
 _SWEEP = 10_000
 
 
@@ -127,7 +131,7 @@ class Budget:
 
 
 class RateLimits:
-    """The budgets of sessions and of addresses.
+    """The budgets of sessions and of addresses, and how many sign-ins they have room for.
 
     Args:
         config: how large they are.
@@ -138,6 +142,8 @@ class RateLimits:
         self._items = {
             "session": RateLimitItemPerMinute(config.session_budget, namespace="graphql session"),
             "address": RateLimitItemPerMinute(config.address_budget, namespace="graphql address"),
+            ADDRESS: RateLimitItemPerMinute(config.sign_ins_per_address, namespace=ADDRESS),
+            ACCOUNT: RateLimitItemPerMinute(config.sign_ins_per_account, namespace=ACCOUNT),
         }
         self._storage = Counters(now)
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
@@ -146,8 +152,8 @@ class RateLimits:
         """Take an operation's cost from a budget.
 
         Args:
-            policy: "session" or "address".
-            key: which session or address.
+            policy: "session", "address", ADDRESS or ACCOUNT.
+            key: which of them.
             cost: what to take.
 
         Raises:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from bedside_core.auth import Actor
+from bedside_core.auth import Actor, Client
 from bedside_graphql import problems
 from bedside_graphql.config import GraphQLConfig
 
@@ -49,7 +49,14 @@ class MakeContext(Protocol):
     """Makes the context of one operation."""
 
     def __call__(
-        self, actor: Actor | None, *, request_id: str, client_address: str, live: bool, over_http: bool
+        self,
+        actor: Actor | None,
+        *,
+        request_id: str,
+        client_address: str,
+        client: Client,
+        live: bool,
+        over_http: bool,
     ) -> RequestContext:
         """Return it; `live`: it serves all the events of a subscription; `over_http`: the answer can set cookies."""
         ...
@@ -200,11 +207,11 @@ def _object(name: str, raw: msgspec.Raw) -> dict[str, Any]:
 
 def budget_key(actor: Actor | None, client_address: str) -> tuple[str, str]:
     """Return on whose account an operation goes: ("session", its id), or ("address", the network's) without one."""
-    return ("session", str(actor.session_id)) if actor is not None else ("address", _network(client_address))
+    return ("session", str(actor.session_id)) if actor is not None else ("address", network(client_address))
 
 
 @lru_cache(maxsize=4096)
-def _network(client_address: str) -> str:
+def network(client_address: str) -> str:
     """Return an address; of IPv6 its /64, since one line has that many to choose from."""
     try:
         address = ipaddress.ip_address(client_address)

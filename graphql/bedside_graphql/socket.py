@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bedside_core.auth import Actor
+from bedside_core.auth import Actor, Client
 from bedside_graphql import messages
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.errors import contained, described
@@ -56,6 +56,7 @@ class Socket:
         token: what the handshake carried: an Authorization header, or the cookie of our own page.
         meant: whether that token was sent on purpose, so that a wrong one is refused.
         client_address: the caller's network address.
+        client: the program that opened it.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class Socket:
         token: str | None,
         meant: bool,
         client_address: str,
+        client: Client,
     ) -> None:
         self.actor: Actor | None = None
         self.token = token
         self.meant = meant
         self.client_address = client_address
+        self.client = client
         self.counted: tuple[str, str] | None = None
         """On whose account it is counted: while it waits its address, once it was let in its session or address."""
         self._door = door

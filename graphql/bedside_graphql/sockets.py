@@ -15,13 +15,13 @@ from bedside_core import errors
 from bedside_core.access import operation as one_operation
 from bedside_core.auth import SESSION_STREAM, Actor
 from bedside_core.config import Config
-from bedside_core.entrance import header_map, origin_allowed, token_of
+from bedside_core.entrance import client_of, header_map, origin_allowed, token_of
 from bedside_core.people import PRACTICE_STREAM
 from bedside_graphql import messages
 from bedside_graphql.execute import Executor, Ready
 from bedside_graphql.following import Attach, Following, Topic
 from bedside_graphql.messages import Close, Closed
-from bedside_graphql.operations import Gate, Operations
+from bedside_graphql.operations import Gate, Operations, Seen
 from bedside_graphql.request import Authenticate, MakeContext, budget_key
 from bedside_graphql.socket import Socket
 
@@ -42,6 +42,7 @@ class GraphQLSockets:
         authenticate: finds out who a token stands for.
         attach: follows a live topic; a session's tells its end, a practice's that its plan or rights changed.
         gates_of: returns the gates on a field, which open operations must go on passing.
+        seen: told of each actor who begins a query or mutation.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class GraphQLSockets:
         *,
         attach: Attach,
         gates_of: GatesOf,
+        seen: Seen,
     ) -> None:
         self._executor = executor
         self._config = config
         self._make_context = make_context
         self._authenticate = authenticate
         self._gates_of = gates_of
+        self._seen = seen
         self._open: set[Socket] = set()
         self._number: Counter[tuple[str, str]] = Counter()
         self._following: Following[Socket] = Following(attach)
@@ -108,6 +111,7 @@ class GraphQLSockets:
             token=token_of(handshake, headers, self._config),
             meant="authorization" in headers,
             client_address=client_address,
+            client=client_of(headers),
         )
         self._open.add(socket)
         self._count(socket, waiting)
@@ -126,6 +130,8 @@ class GraphQLSockets:
             send=socket.send,
             spawn=socket.spawn,
             client_address=socket.client_address,
+            client=socket.client,
+            seen=self._seen,
         )
 
     def _gates(self, ready: Ready) -> Sequence[Gate]:

@@ -150,7 +150,7 @@ async def test_sign_ins_beyond_those_that_may_wait_are_refused_before_a_password
     slow = Slow(time_cost=1, memory_cost=8, parallelism=1)
     async with assembled_with(fresh_database) as platform:
         monkeypatch.setattr(passwords, "_passwords", slow)
-        waiting = [asyncio.create_task(platform.auth.sign_in("nobody@example.org", "no")) for _ in range(many)]
+        waiting = [asyncio.create_task(platform.auth.sign_in(f"nobody{n}@example.org", "no")) for n in range(many)]
         try:
             for _ in range(passwords.HASHING_THREADS):
                 assert await asyncio.to_thread(entered.acquire, timeout=20)

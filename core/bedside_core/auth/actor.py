@@ -16,7 +16,28 @@ class Role(StrEnum):
     MANAGER = "manager"
     PRACTITIONER = "practitioner"
     STAFF = "staff"
+    PATIENT = "patient"
     OPERATOR = "operator"
+
+
+class Pending(StrEnum):
+    """What a sign-in lacks before anything can be done with it (A9)."""
+
+    FACTOR = "factor"
+    """The second factor is to be shown."""
+    SET_UP = "set_up"
+    """The practice demands a second factor, and there is none: one is to be set up."""
+
+
+class SecondFactorNeeded(errors.Problem):
+    """The sign-in is not complete."""
+
+    code = "SECOND_FACTOR_NEEDED"
+    meaning = (
+        "The sign-in waits for the second factor: `pending` is `factor` where it is to be shown (`verifyCode`, "
+        "`verifyPasskey`), `set_up` where the practice demands one and there is none (`beginTotp`, `beginPasskey`)."
+    )
+    status = 403
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +45,15 @@ class Actor:
     """Who acts, for one practice at a time (A15).
 
     Args:
-        account_id: the account that signed in.
-        session_id: the sign-in; its end ends everything done with it.
+        account_id: the account that signed in; of an API key its maker's.
+        session_id: the sign-in, or the API key; its end ends everything done with it.
         role: what the person is in the practice, or the operator.
-        practice_id: the practice acted for; None for the operator.
-        member_id: the person in that practice; None for the operator.
-        key_id: the API key it is done with (A13); None for a sign-in.
+        practice_id: the practice acted for; None for the operator, and while the sign-in is not complete.
+        member_id: the person in that practice; None for the operator and for patients.
+        patient_id: the patient acted as, in the portal.
+        key_id: the API key that acts in place of the person (A13).
+        scopes: the permissions an API key is confined to; None where a person acts.
+        pending: what the sign-in lacks; nothing else is allowed meanwhile (A9).
     """
 
     account_id: UUID
@@ -37,19 +61,53 @@ class Actor:
     role: Role
     practice_id: UUID | None = None
     member_id: UUID | None = None
+    patient_id: UUID | None = None
     key_id: UUID | None = None
+    scopes: frozenset[str] | None = None
+    pending: Pending | None = None
 
     @property
     def person_id(self) -> UUID | None:
-        """The person by whom shared tables know the actor."""
-        return self.member_id
+        """The person by whom shared tables know the actor: the member, or the patient."""
+        return self.member_id or self.patient_id
 
     def in_practice(self) -> tuple[UUID, UUID]:
-        """Return practice and person.
+        """Return practice and member.
 
         Raises:
-            errors.Forbidden: the actor is not a person of a practice (the operator).
+            errors.Forbidden: the actor is not a member of a practice (the operator, a patient).
         """
         if self.practice_id is None or self.member_id is None:
             raise errors.Forbidden("This is for the people of a practice.", way_on="Sign in as a member of it.")
         return self.practice_id, self.member_id
+
+    def complete(self) -> Actor:
+        """Return the actor itself where the sign-in is complete.
+
+        Raises:
+            SecondFactorNeeded: it is not.
+        """
+        if self.pending is not None:
+            raise SecondFactorNeeded(
+                "The sign-in waits for the second factor.",
+                way_on=way_on(self.pending),
+                detail={"pending": self.pending},
+            )
+        return self
+
+    def oneself(self) -> Actor:
+        """Return the actor itself where a person acts, with whatever the sign-in lacks.
+
+        Raises:
+            errors.Forbidden: an API key acts.
+        """
+        if self.key_id is not None:
+            raise errors.Forbidden("An API key can't change how its maker signs in.", way_on="Sign in as a person.")
+        return self
+
+
+def way_on(pending: Pending) -> str:
+    """Return what to do about an incomplete sign-in."""
+    if pending is Pending.FACTOR:
+        return "Show it with verifyCode or verifyPasskey."
+    return "Your practice demands one: set it up with beginTotp or beginPasskey."

@@ -27,6 +27,10 @@ _hashing = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="bedside-hashi
 _places = BoundedSemaphore(HASHING_THREADS + HASHING_WAITING)
 
 
+MOST_BYTES = 1024
+"""Longest password, in bytes of UTF-8; up to here none is cut."""
+
+
 async def hash_password(password: str) -> str:
     """Return the argon2id hash of a password (about 100 ms, in a thread, once it is its turn)."""
     return await asyncio.wrap_future(_hashing.submit(_passwords.hash, password))
@@ -49,10 +53,12 @@ async def fits(password: str, stored: str | None) -> bool:
     Raises:
         errors.RateLimited: too many comparisons wait already; nothing was compared.
     """
+    possible = stored is not None and len(password.encode()) <= MOST_BYTES
 
     def verify() -> bool:
         try:
-            return _passwords.verify(stored or _nobody(), password) and stored is not None
+            # What is too long to be anybody's password costs the same.
+            return _passwords.verify(stored or _nobody(), password[:MOST_BYTES]) and possible
         except (VerificationError, InvalidHashError):
             return False
 

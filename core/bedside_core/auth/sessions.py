@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from bedside_core import audit, errors
-from bedside_core.auth.actor import Actor, Role
-from bedside_core.auth.passwords import fits
+from bedside_core.auth import policy
+from bedside_core.auth.actor import Actor, Pending, Role
+from bedside_core.auth.attempts import Attempts, Locked
+from bedside_core.auth.devices import Client, know
+from bedside_core.auth.factors import Factors
+from bedside_core.auth.keys import PREFIX, Keys, key_actor
+from bedside_core.auth.passkeys import Passkeys, ProvenPasskey
+from bedside_core.auth.passwords import fits, hash_password
+from bedside_core.auth.personas import PatientPersonas, Persona, personas_of
+from bedside_core.auth.proof import Proof
+from bedside_core.auth.sealing import Sealing
+from bedside_core.auth.tokens import LONGEST_TOKEN, SESSION_STREAM, token_hash
 from bedside_core.clock import Clock
-from bedside_core.database import DB, Row, acting, unit
+from bedside_core.config import Config
+from bedside_core.database import DB, Row, Work, acting, unit
 from bedside_core.ids import uuid7
 from bedside_core.live import Topic
 
-COOKIE = "__Host-bedside"
-"""Cookie of browsers of our own origin; `__Host-` binds it to this host, path / and Secure (RFC 6265bis)."""
-
-SESSION_STREAM = "session"
-"""Kind of live stream that tells the end of a session: position 0 is open, 1 is ended."""
+NOTED = timedelta(seconds=10)
+"""A session is noted as seen once in this time at most."""
+_MOST_NOTED = 10_000
 
 
-def token_hash(token: str) -> bytes:
-    """Return what is stored of a token: its SHA-256, 32 bytes. Tokens are random, so no salt is needed."""
-    return hashlib.sha256(token.encode()).digest()
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A sign-in that is open, as its owner sees it.
+
+    Args:
+        id: the session's.
+        created_at: when it was opened.
+        last_seen_at: when something was done with it last, to ten seconds.
+        device: what the browser or client called itself.
+    """
+
+    id: UUID
+    created_at: datetime
+    last_seen_at: datetime
+    device: str
 
 
 class Auth:
@@ -33,54 +55,104 @@ class Auth:
 
     Args:
         clock: the product's time.
-        lasts: how long a sign-in lasts.
-        support_contact: whom people can ask who can't sign in (A2); nobody where it is empty.
+        config: for how long sign-ins last, the operator's contact, the public address and the deployment's key.
     """
 
-    def __init__(self, clock: Clock, lasts: timedelta, support_contact: str = "") -> None:
+    def __init__(self, clock: Clock, config: Config) -> None:
         self._clock = clock
         self._way_on = "Try again."
-        if support_contact:
-            self._way_on += f" If that does not help, ask {support_contact}."
-        self.lasts = lasts
+        contact = f"If that does not help, ask {config.support_contact}." if config.support_contact else ""
+        self._way_on = f"Try again. {contact}".strip()
+        self.lasts = timedelta(hours=config.session_hours)
+        self.patients: PatientPersonas | None = None
+        """Who tells which patients an account may act for; set once the plugins are assembled."""
+        secret = config.secret_key.get_secret_value() if config.secret_key else None
+        self.attempts = Attempts(clock, contact)
+        self._proof = Proof(self.attempts)
+        self.factors = Factors(clock, Sealing(secret, config.data), self.attempts, self._proof)
+        self.passkeys = Passkeys(clock, config.public_url, self.factors, self._proof)
+        self.keys = Keys(clock)
+        self._noted: dict[UUID, datetime] = {}
 
-    async def sign_in(self, email: str, password: str) -> tuple[str, Actor]:
+    # -- signing in ------------------------------------------------------------------------------------------------
+
+    async def sign_in(self, email: str, password: str, client: Client | None = None) -> tuple[str, Actor]:
         """Open a session.
 
         Args:
             email: the user name, in any case (A4).
             password: the password.
+            client: what signs in; the device is known by `client.fresh` from then on, where the sign-in is complete.
 
         Returns:
-            The token, 43 characters, told this once; and who it stands for.
+            The token, 43 characters, told this once; and who it stands for, perhaps with the second factor pending.
 
         Raises:
             errors.Unauthenticated: unknown address or wrong password, told alike (A6).
+            Locked: six attempts in a row were wrong; addresses that are nobody's are locked alike (A5).
             errors.RateLimited: too many people are signing in at this moment; no password was looked at.
         """
-        row = await DB.fetchrow("SELECT * FROM auth_account($1)", email.strip()[:320])
-        if not await fits(password[:1024], row["password_hash"] if row else None) or row is None:
+        named = email.strip()[:320]
+        row = await DB.fetchrow("SELECT * FROM auth_account($1, $2)", named, client.hash if client else None)
+        right = await fits(password, row["password_hash"] if row else None)
+        account: UUID | None = row["account_id"] if row else None
+        persona = await self._first(row["account_id"], row["role"], row["member_id"]) if row and right else None
+        device: UUID | None = row["device_id"] if row else None
+        address = f"address {named}"
+        counted = address if device is None else f"device {device}"
+        try:
+            right = await self.attempts.settle(counted, persona is not None, account=account, also=address)
+        except Locked:
+            await self._refused(row)
+            raise
+        if not right or row is None or persona is None:
             await self._refused(row)
             raise errors.Unauthenticated("The e-mail address or the password is wrong.", way_on=self._way_on)
+        return await self._open(row["account_id"], persona, client, device, "needed" if row["has_factor"] else "none")
+
+    async def sign_in_with_passkey(self, proven: ProvenPasskey, client: Client | None = None) -> tuple[str, Actor]:
+        """Open a session for whom a passkey was proven to be; it is both factors in one (A9).
+
+        Raises:
+            errors.Unauthenticated: the account has no member, patient or operator any more.
+        """
+        row = await DB.fetchrow("SELECT * FROM auth_account($1, $2)", proven.email, client.hash if client else None)
+        persona = await self._first(row["account_id"], row["role"], row["member_id"]) if row else None
+        if row is None or persona is None:
+            raise errors.Unauthenticated("The passkey is not known here.", way_on=self._way_on)
+        return await self._open(row["account_id"], persona, client, row["device_id"], "shown")
+
+    async def _first(
+        self, account: UUID, role: str | None, member: UUID | None
+    ) -> tuple[UUID | None, UUID | None] | None:
+        """Return member and patient that a sign-in acts as at first, if the account can act as anybody."""
+        if role is not None:
+            return member, None
+        patients = await self.patients.of_account(account) if self.patients is not None else ()
+        return (None, patients[0].id) if patients else None
+
+    async def _open(
+        self,
+        account: UUID,
+        persona: tuple[UUID | None, UUID | None],
+        client: Client | None,
+        device: UUID | None,
+        factor: str,
+    ) -> tuple[str, Actor]:
         token, session_id, now = secrets.token_urlsafe(32), uuid7(), self._clock.now()
-        actor = Actor(
-            account_id=row["account_id"],
-            session_id=session_id,
-            role=Role(row["role"]),
-            practice_id=row["practice_id"],
-            member_id=row["member_id"],
-        )
+        async with unit():
+            if client is not None and factor != "needed":  # else it is known once the factor was shown
+                device = await know(account, client, device, now)
+            await DB.execute(
+                "SELECT auth_open_session($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                session_id, account, *persona, token_hash(token), now, now + self.lasts,
+                device, client.label if client else "", factor,
+            )  # fmt: skip
+            actor = await self.authenticate(token)
+            if actor is None:
+                raise errors.Unauthenticated("The sign-in was ended at once.", way_on=self._way_on)
         with _trail_of(actor.practice_id):
             async with unit():
-                await DB.execute(
-                    "SELECT auth_open_session($1, $2, $3, $4, $5, $6)",
-                    session_id,
-                    row["account_id"],
-                    row["member_id"],
-                    token_hash(token),
-                    now,
-                    now + self.lasts,
-                )
                 audit.did("session.open", kind="session", target=session_id, actor=actor)
         return token, actor
 
@@ -90,36 +162,190 @@ class Auth:
             async with unit():
                 audit.did("session.refuse", kind="account", target=row["account_id"] if row else None)
 
-    async def authenticate(self, token: str | None) -> Actor | None:
-        """Return who a token stands for; None where it is unknown, ended or expired. One statement."""
-        if not token or len(token) > 200:
+    # -- who a token stands for ------------------------------------------------------------------------------------
+
+    async def authenticate(self, token: str | None, *, seen: bool = True) -> Actor | None:
+        """Return who a token stands for; None where it is unknown, ended, expired or idle. One statement.
+
+        Args:
+            token: of a session or an API key.
+            seen: whether the person does something now, by which the time to the idle sign-out begins anew.
+        """
+        if not token or len(token) > LONGEST_TOKEN:
             return None
-        row = await DB.fetchrow("SELECT * FROM auth_session($1, $2)", token_hash(token), self._clock.now())
+        now = self._clock.now()
+        if token.startswith(PREFIX):
+            return await key_actor(token, now)
+        return await self._of(await DB.fetchrow("SELECT * FROM auth_session($1, $2, $3)", token_hash(token), now, seen))
+
+    async def _of(self, row: Row | None) -> Actor | None:
         if row is None:
             return None
+        pending = Pending(row["pending"]) if row["pending"] else None
+        if row["patient_id"] is not None and not await self._is_patient(row["account_id"], row["patient_id"]):
+            return None
+        inside = pending is None  # an incomplete sign-in sees no practice's rows, whoever forgets to ask
         return Actor(
             account_id=row["account_id"],
             session_id=row["session_id"],
             role=Role(row["role"]),
-            practice_id=row["practice_id"],
-            member_id=row["member_id"],
+            practice_id=row["practice_id"] if inside else None,
+            member_id=row["member_id"] if inside else None,
+            patient_id=row["patient_id"] if inside else None,
+            pending=pending,
         )
+
+    async def completed(self, actor: Actor) -> Actor:
+        """Return who a session stands for now that it was changed: another persona, or its second factor shown.
+
+        Raises:
+            errors.Unauthenticated: it has ended meanwhile.
+        """
+        row = await DB.fetchrow("SELECT * FROM auth_session_by_id($1, $2)", actor.session_id, self._clock.now())
+        found = await self._of(row)
+        if found is None:
+            raise errors.Unauthenticated("The session has ended.", way_on="Sign in again.")
+        return found
+
+    async def _is_patient(self, account: UUID, patient: UUID) -> bool:
+        return self.patients is not None and await self.patients.active(account, patient)
+
+    async def seen(self, *session_ids: UUID) -> None:
+        """Note that the owners of sessions do something, which holds back the idle sign-out (promise A8).
+
+        For what no request tells: an operation over a socket, or being in a call (A10), told once a minute. At most
+        one statement in ten seconds for each session.
+        """
+        now = self._clock.now()
+        due = [each for each in session_ids if each not in self._noted or abs(now - self._noted[each]) >= NOTED]
+        if not due:
+            return
+        if len(self._noted) > _MOST_NOTED:
+            self._noted.clear()
+        self._noted.update(dict.fromkeys(due, now))
+        await DB.execute("SELECT auth_seen($1, $2)", due, now)
+
+    # -- as whom ---------------------------------------------------------------------------------------------------
+
+    async def personas(self, actor: Actor) -> Sequence[Persona]:
+        """Return everybody the actor's account can act as; an API key acts as its maker alone."""
+        found = await personas_of(actor.account_id, self.patients)
+        return [persona for persona in found if actor.key_id is None or persona.id == actor.person_id]
+
+    async def switch_to(self, actor: Actor, persona_id: UUID) -> None:
+        """Have the session act as another of the account's personas; its sockets are closed (A15).
+
+        Raises:
+            errors.NotFound: the account can't act as them.
+        """
+        actor.oneself().complete()
+        wanted = next((persona for persona in await self.personas(actor) if persona.id == persona_id), None)
+        if wanted is None:
+            raise errors.NotFound("There is nobody with this id whom you may act as.")
+        patient = wanted.role is Role.PATIENT
+        async with unit() as work:
+            position = await DB.fetchval(
+                "SELECT auth_change_session($1, $2, $3)",
+                actor.session_id,
+                None if patient else wanted.id,
+                wanted.id if patient else None,
+            )
+            if position is None:
+                raise errors.Unauthenticated("The session has ended.", way_on="Sign in again.")
+            work.publish(Topic(SESSION_STREAM, actor.session_id), position)
+
+    # -- the end ---------------------------------------------------------------------------------------------------
 
     async def sign_out(self, actor: Actor) -> None:
         """End the session on every process: HTTP at once, sockets within a second (A10)."""
+        actor.oneself()
         with _trail_of(actor.practice_id):
             async with unit() as work:
-                await DB.execute("SELECT auth_end_session($1, $2)", actor.session_id, self._clock.now())
+                await self.end_sessions(work, account_id=actor.account_id, only=actor.session_id)
                 audit.did("session.end", kind="session", target=actor.session_id, actor=actor)
-                work.publish(Topic(SESSION_STREAM, actor.session_id), 1)
+
+    async def sign_out_everywhere(self, actor: Actor) -> None:
+        """End all of the account's sessions, this one too, and know none of its devices any more (A10)."""
+        actor.oneself()
+        with _trail_of(actor.practice_id):
+            async with unit() as work:
+                await self.end_sessions(work, account_id=actor.account_id)
+                await DB.execute("SELECT auth_forget_devices($1, NULL)", actor.account_id)
+                audit.did("session.end_all", kind="account", target=actor.account_id, actor=actor)
+
+    async def end_session(self, actor: Actor, session_id: UUID) -> None:
+        """End one of the account's sessions.
+
+        Raises:
+            errors.NotFound: it has no such open session.
+        """
+        actor.oneself()
+        with _trail_of(actor.practice_id):
+            async with unit() as work:
+                if not await self.end_sessions(work, account_id=actor.account_id, only=session_id):
+                    raise errors.NotFound("There is no open session with this id that is yours.")
+                audit.did("session.end", kind="session", target=session_id, actor=actor)
+
+    async def end_sessions(
+        self,
+        work: Work,
+        *,
+        account_id: UUID | None = None,
+        member_id: UUID | None = None,
+        patient_id: UUID | None = None,
+        only: UUID | None = None,
+        but: UUID | None = None,
+    ) -> int:
+        """End sessions within a unit: on every process HTTP is refused and sockets are closed after its commit (A10).
+
+        Args:
+            work: the unit's.
+            account_id: all of this account's.
+            member_id: those that act as this member; of a deactivated one they count no more in any case.
+            patient_id: those that act as this patient.
+            only: of the account's, this one alone.
+            but: not this one.
+
+        Returns:
+            How many were open.
+        """
+        rows = await DB.fetch(
+            "SELECT * FROM auth_end_sessions($1, $2, $3, $4, $5, $6)",
+            account_id, member_id, patient_id, [only] if only else None, but, self._clock.now(),
+        )  # fmt: skip
+        for row in rows:
+            work.publish(Topic(SESSION_STREAM, row["id"]), row["position"])
+        return len(rows)
+
+    async def sessions(self, actor: Actor) -> Sequence[Session]:
+        """Return the account's open sessions, those used last first, a hundred at most."""
+        rows = await DB.fetch("SELECT * FROM auth_sessions($1, $2)", actor.account_id, self._clock.now())
+        return [Session(**dict(row)) for row in rows]
+
+    # -- the password ----------------------------------------------------------------------------------------------
+
+    async def change_password(self, actor: Actor, current: str, new: str) -> None:
+        """Give the account another password and end all its other sessions (A10, promise A7).
+
+        Raises:
+            errors.InvalidInput: the current one is wrong, or the new one is the same.
+            Locked: the current one was wrong too often.
+            WeakPassword: the new one may not be chosen.
+        """
+        actor.oneself().complete()
+        account = await self._proof.by_password(actor, current, field="current")
+        policy.check(new, account.words, with_factor=account.has_factor)
+        if new == current:
+            raise errors.InvalidInput("This is the password you have.", field=("new",))
+        hashed = await hash_password(new)
+        with _trail_of(actor.practice_id):
+            async with unit() as work:
+                await DB.execute("SELECT auth_set_password($1, $2)", actor.account_id, hashed)
+                await self.end_sessions(work, account_id=actor.account_id, but=actor.session_id)
+                await DB.execute("SELECT auth_forget_devices($1, $2)", actor.account_id, actor.session_id)
+                audit.did("account.password", kind="account", target=actor.account_id, actor=actor)
 
 
 def _trail_of(practice_id: UUID | None) -> AbstractContextManager[None]:
     """Act for the practice in whose trail a sign-in stands; that of the operator stands in the deployment's."""
     return acting(practice_id or audit.DEPLOYMENT)
-
-
-def session_cookie(token: str, lasts: timedelta | None) -> str:
-    """Return the value of the `Set-Cookie` header that signs a browser in, or out where `lasts` is None."""
-    age = 0 if lasts is None else int(lasts.total_seconds())
-    return f"{COOKIE}={token}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax"

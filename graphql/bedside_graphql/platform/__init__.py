@@ -1,13 +1,24 @@
 """Core's own parts of the schema, composed like a plugin's."""
 
 from bedside_graphql import enums as enums  # before the types that show them
-from bedside_graphql.platform import audit, connections, deployment, members, patients, practices, search, session
+from bedside_graphql.platform import (
+    accounts,
+    audit,
+    connections,
+    deployment,
+    members,
+    patients,
+    practices,
+    search,
+    session,
+)
 from bedside_graphql.platform.members import Member, member_of
 from bedside_graphql.platform.patients import Patient, patient_type
 from bedside_graphql.platform.practices import Practice
 
 PARTS = (
     session.PART,
+    accounts.PART,
     practices.PART,
     members.PART,
     patients.PART,

@@ -13,7 +13,7 @@ from bedside_core.paging import USUAL_PAGE
 from bedside_graphql.context import Info
 from bedside_graphql.gate import gate
 from bedside_graphql.part import GraphQLPart
-from bedside_graphql.platform.people import Member, member_of
+from bedside_graphql.platform.members import Member, member_of
 from bedside_graphql.types import After, Connection, First, connection, uuid_of
 
 NOBODY = UUID(int=0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF)

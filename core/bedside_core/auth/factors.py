@@ -1,0 +1,234 @@
+"""The second factor: codes of an authenticator application (RFC 6238), and codes for when it is lost (A9)."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from pyotp import random_base32
+from pyotp.totp import TOTP
+
+from bedside_core import errors
+from bedside_core.auth import policy
+from bedside_core.auth.actor import Actor, Pending
+from bedside_core.auth.attempts import Attempts
+from bedside_core.auth.devices import Client, device_of, know
+from bedside_core.auth.proof import Proof
+from bedside_core.auth.sealing import Sealing
+from bedside_core.auth.tokens import SESSION_STREAM, token_hash
+from bedside_core.clock import Clock
+from bedside_core.database import DB, unit
+from bedside_core.live import Topic
+
+STEP_SECONDS = 30
+NEIGHBOURS = (-1, 0, 1)
+"""Steps whose codes count, for clocks that are not quite right."""
+RECOVERY_CODES = 10
+_PURPOSE = "totp"
+_ISSUER = "Bedside"
+_GAPS = re.compile(r"[\s-]+")
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_LONGEST_CODE = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondFactors:
+    """What an account has.
+
+    Args:
+        totp: whether an authenticator application is set up.
+        codes: how many recovery codes are left.
+        passkeys: how many passkeys there are.
+    """
+
+    totp: bool
+    codes: int
+    passkeys: int
+
+    @property
+    def number(self) -> int:
+        """How many factors, recovery codes aside."""
+        return self.totp + self.passkeys
+
+
+class Factors:
+    """Sets second factors up, has them shown, and takes them away.
+
+    Args:
+        clock: the product's time.
+        sealing: keeps the secrets.
+        attempts: counts wrong codes.
+        proof: asks for the password again.
+    """
+
+    def __init__(self, clock: Clock, sealing: Sealing, attempts: Attempts, proof: Proof) -> None:
+        self._clock = clock
+        self._sealing = sealing
+        self._attempts = attempts
+        self._proof = proof
+
+    async def of(self, account_id: UUID) -> SecondFactors:
+        """Return what an account has."""
+        row = await DB.fetchrow("SELECT * FROM factors_of($1)", account_id)
+        return SecondFactors(**dict(row)) if row else SecondFactors(totp=False, codes=0, passkeys=0)
+
+    # -- setting up ------------------------------------------------------------------------------------------------
+
+    async def begin_totp(self, actor: Actor, password: str) -> tuple[str, str]:
+        """Make a secret for an authenticator application; it counts once a code of it was shown.
+
+        Returns:
+            The secret in base 32, and the `otpauth:` address to show as a QR code.
+
+        Raises:
+            errors.Conflict: one is set up already.
+            errors.InvalidInput: the password is wrong.
+        """
+        account = await self._proof.by_password(may_add(actor), password)
+        secret = random_base32()
+        sealed = self._sealing.seal(_PURPOSE, secret.encode(), actor.account_id.bytes)
+        if not await DB.fetchval("SELECT totp_begin($1, $2)", actor.account_id, sealed):
+            raise errors.Conflict("An authenticator application is set up already.", way_on="Remove it first.")
+        return secret, TOTP(secret).provisioning_uri(name=account.email, issuer_name=_ISSUER)
+
+    async def confirm_totp(self, actor: Actor, code: str, client: Client | None = None) -> Sequence[str]:
+        """Switch the application on by a first code, and complete the sign-in.
+
+        Returns:
+            Recovery codes, told this once; none where unused ones are there.
+
+        Raises:
+            errors.InvalidInput: the code is wrong.
+            Locked: codes were wrong too often.
+        """
+        may_add(actor)
+        if (await self.of(actor.account_id)).totp:
+            raise errors.Conflict("An authenticator application is set up already.", way_on="Remove it first.")
+        await self._settle(actor, await self._is_code(actor.account_id, code), client)
+        return await self.added(actor, client)
+
+    async def added(self, actor: Actor, client: Client | None) -> Sequence[str]:
+        """Complete the sign-in in which a factor was added; returns recovery codes where there are none."""
+        codes: Sequence[str] = ()
+        async with unit():
+            if not (await self.of(actor.account_id)).codes:
+                codes = await _new_codes(actor.account_id)
+            await self.complete(actor, client)
+        return codes
+
+    async def new_codes(self, actor: Actor, password: str) -> Sequence[str]:
+        """Replace the recovery codes; the old ones count no more.
+
+        Raises:
+            errors.Conflict: there is no second factor.
+            errors.InvalidInput: the password is wrong.
+        """
+        await self._proof.by_password(actor.oneself().complete(), password)
+        if not (await self.of(actor.account_id)).number:
+            raise errors.Conflict("There is no second factor to recover from.", way_on="Set one up first.")
+        async with unit():
+            return await _new_codes(actor.account_id)
+
+    # -- showing ---------------------------------------------------------------------------------------------------
+
+    async def verify(self, actor: Actor, code: str, client: Client | None = None) -> None:
+        """Complete a sign-in by a code of the application or a recovery code; each counts once.
+
+        Raises:
+            errors.Conflict: the sign-in does not wait for it.
+            errors.InvalidInput: the code is wrong, or was used.
+            Locked: codes were wrong too often.
+        """
+        awaits_factor(actor)
+        right = await self._is_code(actor.account_id, code) or await self._is_recovery_code(actor.account_id, code)
+        await self._settle(actor, right, client)
+        await self.complete(actor, client)
+
+    async def complete(self, actor: Actor, client: Client | None) -> None:
+        """Make the session one whose second factor was shown; its sockets are closed, since it is another actor's."""
+        now = self._clock.now()
+        async with unit() as work:
+            if client is not None:
+                device = await know(actor.account_id, client, await device_of(actor.account_id, client), now)
+                await DB.execute("SELECT auth_session_device($1, $2)", actor.session_id, device)
+            position = await DB.fetchval("SELECT auth_session_factor($1, $2)", actor.session_id, "shown")
+            if position is None:
+                raise errors.Unauthenticated("The session has ended.", way_on="Sign in again.")
+            if actor.pending is not None:
+                work.publish(Topic(SESSION_STREAM, actor.session_id), position)
+
+    async def _settle(self, actor: Actor, right: bool, client: Client | None) -> None:
+        device = await device_of(actor.account_id, client)
+        anywhere = f"factor {actor.account_id}"
+        counted = anywhere if device is None else f"factor on {device}"
+        if not await self._attempts.settle(counted, right, account=actor.account_id, also=anywhere):
+            raise errors.InvalidInput(
+                "The code is wrong, or was used already.", way_on="Wait for the next one.", field=("code",)
+            )
+
+    async def _is_code(self, account: UUID, code: str) -> bool:
+        digits = _GAPS.sub("", code[:_LONGEST_CODE])
+        row = await DB.fetchrow("SELECT * FROM totp_of($1)", account)
+        if row is None or not (digits.isascii() and digits.isdecimal()):
+            return False
+        totp = TOTP(self._sealing.unseal(_PURPOSE, row["secret"], account.bytes).decode())
+        now = self._clock.now()
+        present = int(now.timestamp()) // STEP_SECONDS
+        for step in (present + near for near in NEIGHBOURS):
+            if hmac.compare_digest(totp.generate_otp(step), digits):
+                return bool(await DB.fetchval("SELECT totp_use($1, $2, $3)", account, step, now))
+        return False
+
+    async def _is_recovery_code(self, account: UUID, code: str) -> bool:
+        plain = _GAPS.sub("", code[:_LONGEST_CODE]).lower()
+        hashed = token_hash(plain)
+        return bool(await DB.fetchval("SELECT recovery_code_use($1, $2, $3)", account, hashed, self._clock.now()))
+
+    # -- taking away -----------------------------------------------------------------------------------------------
+
+    async def remove_totp(self, actor: Actor, password: str) -> None:
+        """Switch the authenticator application off.
+
+        Raises:
+            errors.NotFound: there is none.
+            errors.InvalidInput: the password is wrong.
+            WeakPassword: it is the last factor, and the password is too short to stand alone.
+        """
+        await self.before_removal(actor, password)
+        async with unit():
+            if not await DB.fetchval("SELECT totp_remove($1)", actor.account_id):
+                raise errors.NotFound("No authenticator application is set up.")
+            await self.after_removal(actor)
+
+    async def before_removal(self, actor: Actor, password: str) -> None:
+        """Ask for the password, and whether it may stand without a factor."""
+        account = await self._proof.by_password(actor.oneself().complete(), password)
+        if (await self.of(actor.account_id)).number <= 1:
+            policy.check(password, account.words, field="password")
+
+    async def after_removal(self, actor: Actor) -> None:
+        """Take the recovery codes away where there is nothing left to recover."""
+        if not (await self.of(actor.account_id)).number:
+            await DB.execute("SELECT recovery_codes_replace($1, $2)", actor.account_id, [])
+
+
+def may_add(actor: Actor) -> Actor:
+    """Return the actor if they may set a factor up: a complete sign-in, or one that lacks just that."""
+    actor.oneself()
+    return actor if actor.pending is Pending.SET_UP else actor.complete()
+
+
+def awaits_factor(actor: Actor) -> None:
+    """Refuse where the sign-in does not wait for its second factor."""
+    if actor.oneself().pending is not Pending.FACTOR:
+        raise errors.Conflict("This sign-in does not wait for a second factor.")
+
+
+async def _new_codes(account: UUID) -> Sequence[str]:
+    plain = ["".join(secrets.choice(_ALPHABET) for _ in range(20)) for _ in range(RECOVERY_CODES)]
+    await DB.execute("SELECT recovery_codes_replace($1, $2)", account, [token_hash(code) for code in plain])
+    return ["-".join(code[at : at + 5] for at in range(0, 20, 5)) for code in plain]

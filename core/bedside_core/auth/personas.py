@@ -1,0 +1,58 @@
+"""As whom an account can act: the members and patients it is, one at a time (A15)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from bedside_core.auth.actor import Role
+from bedside_core.database import DB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Persona:
+    """Somebody whom an account can act as.
+
+    Args:
+        id: the member's or the patient's.
+        role: what they are in the practice.
+        practice_id: the practice.
+        practice: its name.
+        name: the person's.
+    """
+
+    id: UUID
+    role: Role
+    practice_id: UUID
+    practice: str
+    name: str
+
+
+class PatientPersonas(Protocol):
+    """Which patient records an account may act for; provided by the plugin that has the portal accounts (S9, S11)."""
+
+    async def of_account(self, account_id: UUID) -> Sequence[Persona]:
+        """Return the patients whose portal accounts are active and this account's to act for, with Role.PATIENT."""
+        ...
+
+    async def active(self, account_id: UUID, patient_id: UUID) -> bool:
+        """Tell whether the account may act for this patient now; asked with each request of such a session."""
+        ...
+
+
+async def personas_of(account_id: UUID, patients: PatientPersonas | None) -> Sequence[Persona]:
+    """Return everybody an account can act as, members by their practice's name and then patients."""
+    rows = await DB.fetch("SELECT * FROM auth_personas($1)", account_id)
+    members = [
+        Persona(
+            id=row["member_id"],
+            role=Role(row["role"]),
+            practice_id=row["practice_id"],
+            practice=row["practice"],
+            name=f"{row['first_name']} {row['last_name']}",
+        )
+        for row in rows
+    ]
+    return [*members, *(await patients.of_account(account_id) if patients is not None else ())]
