@@ -31,6 +31,10 @@ from bedside_core.events import Events, Listener, event_name
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
+from bedside_core.notify import Notify
+from bedside_core.notify.inbox import STREAM as NOTIFICATION_STREAM
+from bedside_core.notify.inbox import positions as notification_positions
+from bedside_core.notify.ways import ways
 from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.piccolo_conf import register_apps
 from bedside_core.platform import Platform, PlatformOutlet
@@ -183,6 +187,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
 
     platform.live.add_kind(StreamKind(SESSION_STREAM, sessions, "A sign-in: 0 is open, 1 is over."))
     platform.live.add_kind(StreamKind(PRACTICE_STREAM, practices, "A practice's plan and its people's rights."))
+    platform.live.add_kind(StreamKind(NOTIFICATION_STREAM, notification_positions, "A person's notifications."))
     platform.live.add_kind(StreamKind("clock", clock_positions, "The movable clock of demo and tests."))
     for name, declared in parts.SETTINGS.items():
         platform.settings.add(name, declared)
@@ -299,4 +304,6 @@ def _assemble(platform: Platform) -> None:
             *((name, job) for name, items in plugins.collected("jobs").items() for job in items),
         ],
         platform.events.durable_jobs(),
+        wakes=parts.WAKES,
     )
+    address = platform.notify.address if hasattr(platform, "notify") else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 FIRST_PARTY = ("graphql", "plans", "chat", "telehealth", "portal", "scheduling")
@@ -72,6 +72,30 @@ class Config(BaseSettings):
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts, in hours.")
     support_contact: str = Field(
         default="", description="The operator's contact shown to people who can't sign in (A2)."
+    )
+
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Where mail is handed in, smtp://user:password@host:587 (with STARTTLS) or smtps://…; "
+        "without it no mail is sent.",
+    )
+    mail_sender: str = Field(
+        default="", description="The address that mail comes from, e.g. Bedside <no-reply@clinic.example>."
+    )
+    twilio_account: str = Field(default="", description="SID of the Twilio account for SMS and calls.")
+    twilio_token: SecretStr | None = Field(default=None, description="Its secret, with which webhooks are signed too.")
+    twilio_sender: str = Field(
+        default="", description="The number that sends and calls (E.164), or a messaging service (MG…), for SMS alone."
+    )
+    twilio_url: str | None = Field(default=None, description="Where Twilio's API is, if not at its own address.")
+    push_key: SecretStr | None = Field(
+        default=None, description="Private VAPID key for web push (RFC 8292), 32 bytes in base64url."
+    )
+    push_contact: str = Field(
+        default="", description="How push services reach the operator, a mailto: or https: URL."
+    )
+    notify_seconds: float = Field(
+        default=15.0, gt=0, description="Longest time one mail may take, in seconds; lost deliveries are taken up after three times as long."
     )
 
     @field_validator("plugins", "allowed_origins", mode="before")

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bedside_core import people, settings
+from bedside_core import notify, people, settings
 from bedside_core.access import Permission
 from bedside_core.jobs.declared import Job
+from bedside_core.notify import jobs as notify_jobs
+from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
 
 CORE = "core"
 """Under this name stand core's jobs, as a plugin's do under the plugin's."""
 
-PERMISSIONS: Sequence[Permission] = (*people.PERMISSIONS, *settings.PERMISSIONS)
+PERMISSIONS: Sequence[Permission] = (*people.PERMISSIONS, *settings.PERMISSIONS, *notify.PERMISSIONS)
 """Actions on what belongs to core."""
 
-SETTINGS: Mapping[str, type] = {}
+SETTINGS: Mapping[str, type] = {NOTIFICATION_SETTINGS: notify.NotificationSettings}
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
-JOBS: Sequence[Job] = ()
+JOBS: Sequence[Job] = (*notify_jobs.JOBS,)
 """Background work, named `core.<name>`."""
+
+NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
+"""The kinds of notifications that core itself sends, named `core.<name>`."""
+
+WAKES: Sequence[str] = (*notify_jobs.WAKES,)
+"""SQL functions of the present instant that enqueue what has become due; each worker calls them every second."""

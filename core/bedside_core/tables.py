@@ -6,6 +6,41 @@ from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Date, DoublePre
 from piccolo.table import Table
 
 from bedside_core.database import DB, Kind
+from bedside_core.notify.tables import TABLE_KINDS as NOTIFY_KINDS
+from bedside_core.notify.tables import (
+    Notification,
+    NotificationAttempt,
+    NotificationBox,
+    NotificationDelivery,
+    NotificationPreference,
+    NotificationShown,
+    NotificationText,
+    OutboxLetter,
+    PushSubscription,
+)
+
+__all__ = [
+    "TABLE_KINDS",
+    "Account",
+    "ClockRow",
+    "Credential",
+    "JobAttempt",
+    "JobSchedule",
+    "Member",
+    "Notification",
+    "NotificationAttempt",
+    "NotificationBox",
+    "NotificationDelivery",
+    "NotificationPreference",
+    "NotificationShown",
+    "NotificationText",
+    "OutboxLetter",
+    "Patient",
+    "Practice",
+    "PushSubscription",
+    "Session",
+    "Setting",
+]
 
 
 class Practice(Table, tablename="practice", db=DB):
@@ -120,4 +155,5 @@ TABLE_KINDS = {
     "member": Kind.PRACTICE,
     "patient": Kind.PRACTICE,
     "setting": Kind.PRACTICE,
+    **NOTIFY_KINDS,
 }
