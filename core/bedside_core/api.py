@@ -50,6 +50,7 @@ from bedside_core.ids import uuid7
 from bedside_core.jobs import Job, JobRun
 from bedside_core.live import Live, StreamKind, Topic, follow
 from bedside_core.manifest import PLUGIN_API, Manifest
+from bedside_core.notify import Channel, Fact, Language, NotificationKind, Notify, Part, Recipient
 from bedside_core.paging import USUAL_PAGE, Page, cursor_of, key_of, page_of, page_size
 from bedside_core.people import PRACTICE_STREAM, Member, NewPatient, Patient, People, Practice
 from bedside_core.platform import Platform
@@ -66,11 +67,13 @@ __all__ = [
     "USUAL_PAGE",
     "Access",
     "Actor",
+    "Channel",
     "Clock",
     "Config",
     "Conflict",
     "Entitlements",
     "Event",
+    "Fact",
     "Feature",
     "FeatureNotInPlan",
     "FeatureState",
@@ -80,13 +83,17 @@ __all__ = [
     "Job",
     "JobRun",
     "Kind",
+    "Language",
     "Listener",
     "Live",
     "Manifest",
     "Member",
     "NewPatient",
     "NotFound",
+    "NotificationKind",
+    "Notify",
     "Page",
+    "Part",
     "Patient",
     "People",
     "Permission",
@@ -96,6 +103,7 @@ __all__ = [
     "Problem",
     "RateLimited",
     "Reason",
+    "Recipient",
     "Refusal",
     "Role",
     "Route",

@@ -297,6 +297,15 @@ def _assemble(platform: Platform) -> None:
         [(name, item) for name, items in plugins.collected("listeners").items() for item in items],
         config.listener_seconds,
     )
+    try:
+        platform.notify = Notify(
+            config,
+            platform.clock,
+            [*parts.NOTIFICATIONS, *(item for manifest in manifests for item in manifest.notifications)],
+            ways(config, platform.clock),
+        )
+    except ValueError as error:
+        raise NotReady(str(error)) from error
     platform.jobs = Jobs(
         platform,
         [
@@ -306,4 +315,3 @@ def _assemble(platform: Platform) -> None:
         platform.events.durable_jobs(),
         wakes=parts.WAKES,
     )
-    address = platform.notify.address if hasattr(platform, "notify") else None

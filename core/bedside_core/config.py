@@ -91,11 +91,11 @@ class Config(BaseSettings):
     push_key: SecretStr | None = Field(
         default=None, description="Private VAPID key for web push (RFC 8292), 32 bytes in base64url."
     )
-    push_contact: str = Field(
-        default="", description="How push services reach the operator, a mailto: or https: URL."
-    )
+    push_contact: str = Field(default="", description="How push services reach the operator, a mailto: or https: URL.")
     notify_seconds: float = Field(
-        default=15.0, gt=0, description="Longest time one mail may take, in seconds; lost deliveries are taken up after three times as long."
+        default=15.0,
+        gt=0,
+        description="Longest time one mail may take, in seconds; a lost worker's is sent again after thrice that.",
     )
 
     @field_validator("plugins", "allowed_origins", mode="before")

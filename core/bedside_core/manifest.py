@@ -62,6 +62,8 @@ class Manifest:
         for kind in self.notifications:
             if not kind.key.startswith(f"{self.name}."):
                 raise ValueError(f"notification {kind.key!r}: the key does not begin with {self.name!r}")
+        if len({kind.key for kind in self.notifications}) < len(self.notifications):
+            raise ValueError("two notifications have the same key")
 
     def fits(self, version: Version = PLUGIN_API) -> bool:
         """Tell whether the plugin works with this version of the plugin API."""

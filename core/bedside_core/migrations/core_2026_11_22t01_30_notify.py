@@ -1,4 +1,4 @@
-"""Notifications: the outbox, its deliveries with their attempts, preferences, texts, what is shown, and the demo's letters."""
+"""Notifications: outbox, deliveries with their attempts, preferences, texts, what is shown, the demo's letters."""
 
 from __future__ import annotations
 

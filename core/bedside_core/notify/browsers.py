@@ -58,9 +58,7 @@ async def subscribe(actor: Actor, endpoint: str, public_key: str, secret: str, c
 async def unsubscribe(actor: Actor, endpoint: str) -> bool:
     """Forget a browser; tells whether it was known."""
     _, person_id = actor.in_practice()
-    done = await DB.execute(
-        "DELETE FROM push_subscription WHERE person_id = $1 AND endpoint = $2", person_id, endpoint
-    )
+    done = await DB.execute("DELETE FROM push_subscription WHERE person_id = $1 AND endpoint = $2", person_id, endpoint)
     return done != "DELETE 0"
 
 

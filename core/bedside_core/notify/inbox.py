@@ -90,9 +90,7 @@ class Inbox:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    async def page(
-        self, actor: Actor, *, unread: bool, first: int | None, after: str | None
-    ) -> Page[Notification]:
+    async def page(self, actor: Actor, *, unread: bool, first: int | None, after: str | None) -> Page[Notification]:
         """Return the actor's notifications, the newest first."""
         _, person_id = actor.in_practice()
         size, key = page_size(first), key_of(after, UUID)

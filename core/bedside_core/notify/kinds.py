@@ -1,4 +1,4 @@
-"""What a notification is, declared statically: its kind, channels and texts, the facts that may stand in it, and for whom."""
+"""What a notification is, declared statically: kind, channels, texts, the facts that may stand in it, and for whom."""
 
 from __future__ import annotations
 

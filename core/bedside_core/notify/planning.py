@@ -1,4 +1,4 @@
-"""Turns a due notification into deliveries: who is reached where, what was switched off, and what the night holds back."""
+"""Turns due notifications into deliveries: who is reached where, what is switched off, what quiet hours hold back."""
 
 from __future__ import annotations
 
@@ -127,21 +127,18 @@ def _ways(
     kind: NotificationKind, channel: Channel, row: Row, chosen: Preferences, known: _Circumstances
 ) -> list[tuple[Channel, str, str, str | None]]:
     """Return the deliveries on one channel, or the one that says why there is none."""
-    where: Any = row["address"] if row["recipient_id"] is None else known.addresses.get(row["recipient_id"], {})
+    person: UUID | None = row["recipient_id"]
+    where: Any = row["address"] if person is None else known.addresses.get(person, {})
     email: str | None = where.get("email")
     addresses: Sequence[str | None] = [email if channel is Channel.EMAIL else where.get("phone")]
     if channel is Channel.PUSH:
-        addresses = [str(browser) for browser in known.browsers.get(row["recipient_id"], ())]
+        addresses = [str(browser) for browser in known.browsers.get(person, ())] if person else []
     if not known.notify.possible(channel):
         return [(channel, addresses[0] or "" if addresses else "", "impossible", "not configured in this deployment")]
     reachable = [address for address in addresses if address]
     if not reachable:
         return [(channel, "", "impossible", "no address")]
-    off = {
-        name
-        for name, on in ((Channel.SMS, known.settings.sms), (Channel.VOICE, known.settings.voice))
-        if not on
-    }
+    off = {name for name, on in ((Channel.SMS, known.settings.sms), (Channel.VOICE, known.settings.voice)) if not on}
     by = switched_off(kind, channel, chosen, off, has_email=bool(email))
     return [(channel, address, "switched_off" if by else "waiting", by) for address in reachable]
 

@@ -76,7 +76,8 @@ async def prefer(practice_id: UUID, person_id: UUID, chosen: Preferences) -> Non
             (practice_id, person_id, language, zone, quiet_from, quiet_until, switched_off)
         VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (practice_id, person_id) DO UPDATE SET language = excluded.language, zone = excluded.zone,
-            quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until, switched_off = excluded.switched_off""",
+            quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until,
+            switched_off = excluded.switched_off""",
         practice_id,
         person_id,
         chosen.language,

@@ -33,7 +33,7 @@ async def twilio_status(
     Raises:
         errors.Forbidden: it is not signed by Twilio with our token.
     """
-    from twilio.request_validator import RequestValidator
+    from twilio.request_validator import RequestValidator  # pyright: ignore[reportMissingTypeStubs]
 
     platform: Platform = request.app.state.platform
     account = platform.config.twilio_token

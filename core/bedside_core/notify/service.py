@@ -94,7 +94,7 @@ class Notify:
             The notification's id, which may be an older one's; None where the recipient is nobody of that practice.
 
         Raises:
-            ValueError: facts that this kind does not have, or values that can't be such facts (N4).
+            ValueError, TypeError: facts that this kind does not have, or values that can't be such facts (N4).
             LookupError: there is no such kind.
         """
         declared = self.kinds.get(kind)
@@ -178,7 +178,7 @@ def facts_of(kind: NotificationKind, data: Mapping[Fact, Any]) -> dict[str, Any]
     """Return the facts of a notification as they are stored.
 
     Raises:
-        ValueError: a fact that the kind does not have, lacks, or that can't be one (N4).
+        ValueError, TypeError: a fact that the kind does not have, lacks, or that can't be one (N4).
     """
     declared = set(kind.facts) - {Fact.PRACTICE}
     if set(data) != declared:
@@ -189,7 +189,7 @@ def facts_of(kind: NotificationKind, data: Mapping[Fact, Any]) -> dict[str, Any]
 
 def _value(kind: NotificationKind, fact: Fact, value: Any) -> Any:
     if not isinstance(value, TYPES[fact]):
-        raise ValueError(f"notification {kind.key}: {fact} is a {type(value).__name__}")
+        raise TypeError(f"notification {kind.key}: {fact} is a {type(value).__name__}")
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError(f"notification {kind.key}: {fact} has no zone")

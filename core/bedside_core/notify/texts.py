@@ -36,9 +36,15 @@ style="padding:12px 20px;background:#14558f;color:#fff;border-radius:6px;text-de
 """
 _BUTTON = {Language.ENGLISH: "Open", Language.SPANISH: "Abrir"}
 _MONTHS = {
-    Language.ENGLISH: "January February March April May June July August September October November December".split(),
-    Language.SPANISH: "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(),
-}
+    Language.ENGLISH: (
+        "January", "February", "March", "April", "May", "June",
+        "July", "August", "September", "October", "November", "December",
+    ),
+    Language.SPANISH: (
+        "enero", "febrero", "marzo", "abril", "mayo", "junio",
+        "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre",
+    ),
+}  # fmt: skip
 
 
 _ALLOWED = frozenset(

@@ -1,10 +1,10 @@
 """Core's own parts of the schema, composed like a plugin's."""
 
 from bedside_graphql import enums as enums  # before the types that show them
-from bedside_graphql.platform import deployment, people, session
+from bedside_graphql.platform import deliveries, deployment, notify, people, session
 from bedside_graphql.platform.people import Member, Patient, Practice, member_of, patient_type
 
-PARTS = (session.PART, people.PART, deployment.PART)
+PARTS = (session.PART, people.PART, deployment.PART, notify.PART, deliveries.PART)
 """Every part of core's, in order."""
 
 __all__ = ["PARTS", "Member", "Patient", "Practice", "member_of", "patient_type"]

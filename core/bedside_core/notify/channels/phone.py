@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+# pyright: reportMissingTypeStubs=false
 from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary
 from bedside_core.notify.kinds import Channel, Language
 
@@ -93,7 +94,7 @@ class Phone:
         if self._channel is Channel.VOICE:
             from twilio.twiml.voice_response import VoiceResponse
 
-            speech = VoiceResponse()
+            speech: Any = VoiceResponse()
             for _ in range(2):  # whoever answers has missed half of it
                 speech.say(letter.content.text, language=_VOICES[letter.language])
             return await client.calls.create_async(

@@ -15,6 +15,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+# pyright: reportMissingTypeStubs=false
 from bedside_core.database import DB
 from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary
 
@@ -48,7 +49,7 @@ def endpoint_fault(endpoint: str) -> str | None:
         return "A push endpoint is an https URL."
     if port not in {None, 443}:
         return "A push endpoint is at the usual port."
-    if (_is_literal(host) and not is_public(host)) or not _is_literal(host) and "." not in host.rstrip("."):
+    if (_is_literal(host) and not is_public(host)) or (not _is_literal(host) and "." not in host.rstrip(".")):
         return "A push endpoint is on the Internet."
     return None
 
@@ -83,9 +84,7 @@ class Push:
         tls: whether certificates are checked; only tests don't.
     """
 
-    def __init__(
-        self, private_key: str, contact: str, *, reachable: Reachable = is_public, tls: bool = True
-    ) -> None:
+    def __init__(self, private_key: str, contact: str, *, reachable: Reachable = is_public, tls: bool = True) -> None:
         self._key = private_key
         self._contact = contact
         self._reachable = reachable
@@ -137,10 +136,13 @@ class Push:
         from py_vapid import Vapid02
         from pywebpush import WebPusher
 
-        origin = "{0.scheme}://{0.netloc}".format(urlsplit(row["endpoint"]))
+        vapid: Any = Vapid02
+
+        parts = urlsplit(str(row["endpoint"]))
+        origin = f"{parts.scheme}://{parts.netloc}"
         keys = {"p256dh": row["public_key"], "auth": row["secret"]}
         made: Any = WebPusher({"endpoint": row["endpoint"], "keys": keys}).encode(body.encode())
-        signed: Any = Vapid02.from_string(self._key).sign({"aud": origin, "sub": self._contact})
+        signed: Any = vapid.from_string(self._key).sign({"aud": origin, "sub": self._contact})
         headers = {
             **signed,
             "content-encoding": "aes128gcm",
@@ -157,7 +159,8 @@ def public_key(private_key: str) -> str:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from py_vapid import Vapid02
 
-    key: Any = Vapid02.from_string(private_key)
+    vapid: Any = Vapid02
+    key = vapid.from_string(private_key)
     point: bytes = key.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return urlsafe_b64encode(point).decode().rstrip("=")
 
