@@ -156,12 +156,12 @@ FUNCTIONS = [
         f"""
         DECLARE made uuid; due timestamptz;
         BEGIN
-            IF NOT CASE whom
+            IF NOT (CASE whom
                 WHEN 'member' THEN EXISTS (SELECT FROM member m WHERE m.id = whom_id AND m.practice_id = practice)
                 WHEN 'patient' THEN EXISTS (SELECT FROM patient p WHERE p.id = whom_id AND p.practice_id = practice)
                 WHEN 'account' THEN practice = {NOBODY} AND EXISTS (SELECT FROM account a WHERE a.id = whom_id)
                 ELSE practice = {NOBODY} OR EXISTS (SELECT FROM practice p WHERE p.id = practice)
-            END THEN
+            END) THEN
                 RETURN NULL;
             END IF;
             due := at + coalesce(wait, make_interval(secs => coalesce(
