@@ -48,7 +48,7 @@ class Mail:
         return body.get_content()
 
 
-Answer = Callable[[str], "str | None | Awaitable[str | None]"]
+Answer = Callable[[str], "str | Awaitable[str | None] | None"]
 """Given the recipient, what the server answers to the mail: None accepts it."""
 
 

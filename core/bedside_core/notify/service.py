@@ -22,7 +22,7 @@ from bedside_core.notify.settings import USUAL_DELAY_SECONDS
 if TYPE_CHECKING:
     from bedside_core.config import Config
 
-_PATH = re.compile(r"/[A-Za-z0-9/_.~#=-]{0,500}")
+_PATH = re.compile(r"/(?!/)[A-Za-z0-9/_.~#=-]{0,500}")
 """A link: nothing can be written in it that reads as a text, and it leads nowhere else."""
 _LONGEST_NAME = 120
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import statistics
 import time
 from collections.abc import AsyncGenerator
@@ -12,13 +11,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from notify_stage import PUBLIC_URL, Ward, until
 from notify_stage import ward as ward_
 from smtp_stage import SENDER, mail_server
+from tls_stage import contexts
 
 from bedside_core.ids import uuid7
 from bedside_core.notify.channels import Letter, Temporary
@@ -193,31 +189,8 @@ def _letter() -> Letter:
     )  # fmt: skip
 
 
-def _contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's and a client's side of TLS, with a certificate for this machine."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    file = folder / "both.pem"
-    file.write_bytes(
-        pem
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(file)
-    return server, ssl.create_default_context(cadata=pem.decode())
-
-
 async def test_mail_goes_out_under_tls_to_a_server_whose_certificate_is_right(tmp_path: Path) -> None:
-    theirs, ours = _contexts(tmp_path)
+    theirs, ours = contexts(tmp_path)
     async with mail_server(theirs) as server:
         where = MailServer.of(f"smtp://localhost:{server.port}?tls=starttls")
         letter = _letter()

@@ -139,10 +139,10 @@ class Mail:
         message["Date"] = format_datetime(letter.written_at)
         message["Message-ID"] = f"<{letter.id.hex}@{self._domain}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday notice in answer
-        message["Content-Language"] = letter.language
         message.set_content(letter.content.text)
         if letter.content.html:
             message.add_alternative(letter.content.html, subtype="html")
+        message["Content-Language"] = letter.language  # last: content headers move along with the content
         return message
 
 
