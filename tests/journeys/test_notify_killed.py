@@ -94,6 +94,16 @@ async def put(platform: Platform, practice: Practice, count: int) -> list[str]:
     return whom
 
 
+async def due(platform: Platform, practice: Practice) -> bool:
+    """Whether a worker has something to do now."""
+    with acting(practice.id):
+        return await DB.fetchval(
+            """SELECT EXISTS (SELECT FROM notification WHERE state = 'waiting')
+                OR EXISTS (SELECT FROM notification_delivery WHERE state = 'waiting' AND due_at <= $1)""",
+            platform.clock.now(),
+        )
+
+
 async def waiting(practice: Practice) -> int:
     with acting(practice.id):
         return await DB.fetchval(
@@ -107,7 +117,7 @@ async def waiting(practice: Practice) -> int:
 @pytest.mark.timeout(3000)
 async def test_500_mails_arrive_though_the_worker_is_killed_and_a_third_is_refused(fresh_database: Database) -> None:
     chance = random.Random(7)
-    count, kills = size(90, 500), size(3, 20)
+    count, kills = size(60, 500), size(2, 20)
     async with stage(fresh_database) as (platform, practice, mail, workers):
         mail.answer = lambda _: "451 4.3.0 try again" if chance.random() < 1 / 3 else None
         whom = await put(platform, practice, count)
@@ -124,7 +134,8 @@ async def test_500_mails_arrive_though_the_worker_is_killed_and_a_third_is_refus
             assert workers.process is not None
             if workers.process.returncode is not None:
                 await workers.start()
-            await platform.clock.move(timedelta(seconds=5))
+            if not await due(platform, practice):
+                await platform.clock.move(timedelta(seconds=5))
             return await waiting(practice) == 0
 
         await workers.start()
@@ -170,7 +181,7 @@ async def test_a_worker_that_dies_between_the_server_s_250_and_its_own_note_doub
         assert (first.to, first.subject, first.text) == (second.to, second.subject, second.text)
         with acting(practice.id):
             attempts = await DB.fetch(
-                "SELECT number, outcome, reason FROM notification_attempt a JOIN notification_delivery d "
+                "SELECT a.number, a.outcome, a.reason FROM notification_attempt a JOIN notification_delivery d "
                 "ON d.id = a.delivery_id WHERE d.address = $1 ORDER BY number",
                 first.to,
             )
