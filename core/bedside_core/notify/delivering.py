@@ -129,7 +129,7 @@ async def _attempt(desk: _Desk, row: Row) -> bool:
             raise Permanent("not configured in this deployment")
         receipt = await _sent(desk, kind, row)
     except Permanent as failure:
-        await _ended(desk, kind, row, "permanent", "failed", str(failure))
+        await _ended(desk, kind, row, "permanent", "failed", _reason(failure, row))
         log.warning("notification refused", channel=desk.channel, delivery=str(row["id"]), attempt=row["attempts"])
     except Temporary as failure:
         return await _put_off(desk, kind, row, failure)
@@ -167,6 +167,11 @@ def _content(desk: _Desk, kind: NotificationKind, row: Row) -> Rendered:
         return rendered(kind, desk.channel, {}, facts, language=language)
 
 
+def _reason(failure: Exception, row: Row) -> str:
+    """Return why it failed, without the address, which servers like to repeat."""
+    return str(failure).replace(row["address"] or "\0", "the address")
+
+
 async def _ended(
     desk: _Desk,
     kind: NotificationKind | None,
@@ -191,7 +196,7 @@ async def _ended(
 
 async def _put_off(desk: _Desk, kind: NotificationKind | None, row: Row, failure: Temporary) -> bool:
     """Have a letter tried later; where the whole channel is away, the others of this run too."""
-    now, reason = desk.notify.clock.now(), str(failure)
+    now, reason = desk.notify.clock.now(), _reason(failure, row)
     if now - row["created_at"] > PATIENCE:
         await _ended(desk, kind, row, "temporary", "failed", f"given up: {reason}")
         return not failure.channel

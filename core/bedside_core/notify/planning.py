@@ -117,7 +117,7 @@ async def _planned(
     for channel in outward:
         plan.deliveries += _ways(kind, channel, row, chosen, known)
     for channel in kind.instead:
-        if any(state == "waiting" for _, _, state, _ in plan.deliveries):
+        if any(state in {"waiting", "switched_off"} for _, _, state, _ in plan.deliveries):
             break
         plan.deliveries += _ways(kind, channel, row, chosen, known)
     return plan

@@ -81,8 +81,17 @@ async def attempts(delivery_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Attem
 
 
 def _delivery(row: Row) -> Delivery:
-    # A push subscription's id is of no use to anybody.
     return Delivery(
-        **{name: row[name] for name in Delivery.__dataclass_fields__ if name != "address"},
-        address="" if row["channel"] == "push" else row["address"],
+        **{name: row[name] for name in Delivery.__dataclass_fields__ if name != "address"}, address=_address(row)
     )
+
+
+def _address(row: Row) -> str:
+    """Return an address as it may be shown: members decide themselves who sees theirs (A8), so here nobody does."""
+    address: str = row["address"]
+    if row["channel"] == "push":  # a subscription's id is of no use to anybody
+        return ""
+    if row["recipient"] != "member" or not address:
+        return address
+    name, at, domain = address.rpartition("@")
+    return f"{name[:1]}…{at}{domain}" if at else f"…{address[-2:]}"

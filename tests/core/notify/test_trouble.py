@@ -57,7 +57,7 @@ async def test_a_temporary_refusal_is_tried_again_later_each_time(ward: Ward) ->
 
 @pytest.mark.rule("N5")
 async def test_a_permanent_refusal_ends_with_the_reason_in_the_log(ward: Ward) -> None:
-    ward.mail.answer = lambda _: "550 5.1.1 no such user"
+    ward.mail.answer = lambda to: f"550 5.1.1 <{to}> unknown"
     await ward.send("ward.alarm")
     await until(lambda: ward.mail.asked == 1, "an attempt")
     await ward.settled()
@@ -65,8 +65,9 @@ async def test_a_permanent_refusal_ends_with_the_reason_in_the_log(ward: Ward) -
     await ward.settled()
     assert ward.mail.asked == 1
     [entry] = [entry for entry in await ward.log() if entry["channel"] == "EMAIL"]
-    assert (entry["state"], entry["reason"]) == ("failed", "550 5.1.1 no such user")
+    assert (entry["state"], entry["reason"]) == ("failed", "550 5.1.1 <the address> unknown")
     assert [attempt["outcome"] for attempt in entry["attempts"]] == ["permanent"]
+    assert entry["address"] == "a…@example.org"  # a member's own is not for the log (A8)
 
 
 @pytest.mark.rule("N5")
