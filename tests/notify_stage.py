@@ -163,7 +163,7 @@ async def ward(database: Database, **config: Any) -> AsyncGenerator[Ward]:
             "smtp_url": mail.url,
             "mail_sender": SENDER,
             "public_url": PUBLIC_URL,
-            "notify_seconds": 3.0,
+            "notify_seconds": 8.0,
             **phone.settings(),
             **config,
         }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bedside_core import notify, people, settings
 from bedside_core.access import Permission
-from bedside_core.jobs.declared import Job
+from bedside_core.jobs.declared import Job, Wake
 from bedside_core.notify import jobs as notify_jobs
 from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
 
@@ -25,5 +25,5 @@ JOBS: Sequence[Job] = (*notify_jobs.JOBS,)
 NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
 """The kinds of notifications that core itself sends, named `core.<name>`."""
 
-WAKES: Sequence[str] = (*notify_jobs.WAKES,)
-"""SQL functions of the present instant that enqueue what has become due; each worker calls them every second."""
+WAKES: Sequence[Wake] = (*notify_jobs.WAKES,)
+"""What enqueues jobs for what has become due; each worker calls it every second."""

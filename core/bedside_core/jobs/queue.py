@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from bedside_core.database import DB, Connection
-from bedside_core.jobs.declared import Job, JobFunction
+from bedside_core.jobs.declared import Job, JobFunction, Wake
 
 if TYPE_CHECKING:
     from bedside_core.config import Config
@@ -102,7 +102,7 @@ class Jobs:
         jobs: plugin name and job, as declared.
         listeners: plugin name, full name and function of each durable event listener.
         pace: how patient the worker is; by default as configured.
-        wakes: SQL functions of the present instant, called every second, that enqueue what has become due.
+        wakes: called every second, to enqueue what has become due.
 
     Raises:
         ValueError: two have the same full name.
@@ -115,7 +115,7 @@ class Jobs:
         listeners: Iterable[tuple[str, str, JobFunction]] = (),
         *,
         pace: Pace | None = None,
-        wakes: Sequence[str] = (),
+        wakes: Sequence[Wake] = (),
     ) -> None:
         self._platform = platform
         self._wakes = tuple(wakes)

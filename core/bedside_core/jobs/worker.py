@@ -21,7 +21,7 @@ from bedside_core import access
 from bedside_core.database import DB, QUEUE, acting
 from bedside_core.guard import GRACE_SECONDS, guarded
 from bedside_core.jobs.attempts import Attempts
-from bedside_core.jobs.declared import JobRun
+from bedside_core.jobs.declared import JobRun, Wake
 from bedside_core.jobs.library import manager_on
 from bedside_core.jobs.queue import Entry, Pace, WorkerState
 from bedside_core.jobs.schedules import Schedules
@@ -51,7 +51,7 @@ class Worker:
         entries: the jobs by full name; others are left in the queue, for a process that has their plugin.
         pace: how patient it is.
         faults: failed runs by plugin, counted up.
-        wakes: SQL functions of the present instant that enqueue what has become due.
+        wakes: called every second, to enqueue what has become due.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Worker:
         entries: Mapping[str, Entry],
         pace: Pace,
         faults: dict[str, int],
-        wakes: Sequence[str] = (),
+        wakes: Sequence[Wake] = (),
     ) -> None:
         self._platform = platform
         self._entries = entries
@@ -141,8 +141,8 @@ class Worker:
                     await self._schedules.register(pool)
                     registered = True
                 await self._schedules.scan(pool)
-                for function in self._wakes:
-                    await pool.execute(f"SELECT {function}($1)", self._platform.clock.now())
+                for wake in self._wakes:
+                    await wake(pool, self._platform.clock.now())
                 if time.monotonic() - tidied > TIDY_SECONDS:
                     tidied = time.monotonic()
                     await pool.execute(f"DELETE FROM pgqueuer_log WHERE created < now() - interval '{KEPT_DAYS} days'")

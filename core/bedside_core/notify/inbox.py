@@ -36,6 +36,7 @@ WITH box AS (
 )
 """
 _SHOWN = 'SELECT notification_id, "position", kind, facts, shown_at, read_at FROM notification_shown'
+_MINE = f"{_SHOWN} WHERE notification_id = $1 AND person_id = $2 AND kind = ANY($3)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +114,8 @@ class Inbox:
         """
         practice_id, person_id = actor.in_practice()
         now, known = self._platform.clock.now(), list(self._platform.notify.kinds)
-        mine = f"{_SHOWN} WHERE notification_id = $1 AND person_id = $2 AND kind = ANY($3)"
         async with unit() as work:
-            row = await DB.fetchrow(f"{mine} FOR UPDATE", notification_id, person_id, known)
+            row = await DB.fetchrow(f"{_MINE} FOR UPDATE", notification_id, person_id, known)
             if row is None:
                 raise errors.NotFound("There is no notification with this id that you may see.")
             if row["read_at"] is None:
@@ -134,7 +134,7 @@ class Inbox:
                     now,
                 )
                 work.publish(Topic(STREAM, person_id), position)
-                row = await DB.fetchrow(mine, notification_id, person_id, known)
+                row = await DB.fetchrow(_MINE, notification_id, person_id, known)
         return (await self._worded(actor, [row] if row else []))[0]
 
     async def added(self, actor: Actor, after: str | None) -> AsyncGenerator[Notification, None]:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import wraps
+from typing import Any
 
-from bedside_core.jobs.declared import Job, JobRun
+from bedside_core.jobs.declared import Job, JobRun, Wake
 from bedside_core.notify.delivering import deliver
 from bedside_core.notify.kinds import Channel
 from bedside_core.notify.planning import plan
 
-WAKES: Sequence[str] = ("notify_wake",)
-"""The function that enqueues these jobs when the outbox has something due, by the product's clock."""
+
+async def wake(pool: Any, now: datetime) -> None:
+    """Enqueue the jobs for what is due in the outbox by the product's clock, over a connection as the queue's role."""
+    await pool.execute("SELECT notify_wake($1)", now)
+
+
+WAKES: Sequence[Wake] = (wake,)
+"""Called every second by each worker."""
 
 
 def _on(channel: Channel) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # pyright: reportMissingTypeStubs=false
@@ -51,6 +52,12 @@ class Twilio:
         return Client(self.account, self.token, http_client=Http(pool_connections=False))
 
 
+def _load() -> None:
+    """Import Twilio's client, which takes too long for the event loop."""
+    for module in ("twilio.rest", "twilio.rest.api", "twilio.http.async_http_client", "twilio.twiml.voice_response"):
+        import_module(module)
+
+
 class Phone:
     """Sends SMS or calls.
 
@@ -73,6 +80,8 @@ class Phone:
             Permanent: it refuses this one; the reason is Twilio's error code.
         """
         from aiohttp import ClientError
+
+        await asyncio.to_thread(_load)
         from twilio.base.exceptions import TwilioRestException
 
         try:
