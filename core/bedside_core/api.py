@@ -52,6 +52,7 @@ from bedside_core.ids import uuid7
 from bedside_core.jobs import Job, JobRun
 from bedside_core.live import Live, StreamKind, Topic, follow
 from bedside_core.manifest import PLUGIN_API, Manifest
+from bedside_core.notify import Channel, Fact, Language, NotificationKind, Notify, Part, Recipient
 from bedside_core.paging import USUAL_PAGE, Page, cursor_of, key_of, page_of, page_size
 from bedside_core.people import (
     PRACTICE_STREAM,
@@ -87,6 +88,7 @@ __all__ = [
     "Access",
     "AccountLocked",
     "Actor",
+    "Channel",
     "Clock",
     "Config",
     "Conflict",
@@ -94,6 +96,7 @@ __all__ = [
     "Contact",
     "Entitlements",
     "Event",
+    "Fact",
     "Feature",
     "FeatureNotInPlan",
     "FeatureState",
@@ -103,6 +106,7 @@ __all__ = [
     "Job",
     "JobRun",
     "Kind",
+    "Language",
     "Listed",
     "Listener",
     "Live",
@@ -113,7 +117,10 @@ __all__ = [
     "MemberReactivated",
     "NewPatient",
     "NotFound",
+    "NotificationKind",
+    "Notify",
     "Page",
+    "Part",
     "Patient",
     "PatientArchived",
     "PatientChanged",
@@ -129,6 +136,7 @@ __all__ = [
     "Problem",
     "RateLimited",
     "Reason",
+    "Recipient",
     "Refusal",
     "Role",
     "Route",

@@ -17,9 +17,11 @@ from bedside_core.auth import warm_up
 from bedside_core.boot import assembled
 from bedside_core.client import client_routes, front_page
 from bedside_core.config import Config
+from bedside_core.demo.outbox import outbox_routes
 from bedside_core.demo.routes import demo_routes
 from bedside_core.entrance import Entrance, request_id_of
 from bedside_core.health import health_routes
+from bedside_core.notify.routes import notify_routes
 from bedside_core.platform import Platform
 from bedside_core.plugins import Source
 from bedside_core.routes import mounted
@@ -95,7 +97,8 @@ def _litestar(platform: Platform) -> Litestar:
         route_handlers=[
             *health_routes(),
             *client_routes(),
-            *(demo_routes() if platform.config.demo else [front_page]),
+            *notify_routes(),
+            *((*demo_routes(), *outbox_routes()) if platform.config.demo else [front_page]),
             *routers,
         ],
         state=State({"platform": platform}),

@@ -33,6 +33,10 @@ from bedside_core.events import Events, Listener, event_name
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
+from bedside_core.notify import Notify
+from bedside_core.notify.inbox import STREAM as NOTIFICATION_STREAM
+from bedside_core.notify.inbox import positions as notification_positions
+from bedside_core.notify.ways import ways
 from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.piccolo_conf import register_apps
 from bedside_core.platform import Platform, PlatformOutlet
@@ -192,6 +196,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
     platform.live.add_kind(
         StreamKind(PRACTICE_STREAM, practices, "A practice's plan, its people's rights and its connections.")
     )
+    platform.live.add_kind(StreamKind(NOTIFICATION_STREAM, notification_positions, "A person's notifications."))
     platform.live.add_kind(StreamKind("clock", clock_positions, "The movable clock of demo and tests."))
     for name, declared in parts.SETTINGS.items():
         platform.settings.add(name, declared)
@@ -303,6 +308,15 @@ def _assemble(platform: Platform) -> None:
         [(name, item) for name, items in plugins.collected("listeners").items() for item in items],
         config.listener_seconds,
     )
+    try:
+        platform.notify = Notify(
+            config,
+            platform.clock,
+            [*parts.NOTIFICATIONS, *(item for manifest in manifests for item in manifest.notifications)],
+            ways(config, platform.clock),
+        )
+    except ValueError as error:
+        raise NotReady(str(error)) from error
     platform.jobs = Jobs(
         platform,
         [
@@ -310,4 +324,5 @@ def _assemble(platform: Platform) -> None:
             *((name, job) for name, items in plugins.collected("jobs").items() for job in items),
         ],
         platform.events.durable_jobs(),
+        wakes=parts.WAKES,
     )

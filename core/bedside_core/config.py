@@ -83,6 +83,30 @@ class Config(BaseSettings):
         default="", description="The operator's contact shown to people who can't sign in (A2)."
     )
 
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Where mail is handed in, smtp://user:password@host:587 (with STARTTLS) or smtps://…; "
+        "without it no mail is sent.",
+    )
+    mail_sender: str = Field(
+        default="", description="The address that mail comes from, e.g. Bedside <no-reply@clinic.example>."
+    )
+    twilio_account: str = Field(default="", description="SID of the Twilio account for SMS and calls.")
+    twilio_token: SecretStr | None = Field(default=None, description="Its secret, with which webhooks are signed too.")
+    twilio_sender: str = Field(
+        default="", description="The number that sends and calls (E.164), or a messaging service (MG…), for SMS alone."
+    )
+    twilio_url: str | None = Field(default=None, description="Where Twilio's API is, if not at its own address.")
+    push_key: SecretStr | None = Field(
+        default=None, description="Private VAPID key for web push (RFC 8292), 32 bytes in base64url."
+    )
+    push_contact: str = Field(default="", description="How push services reach the operator, a mailto: or https: URL.")
+    notify_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="Longest time one mail may take, in seconds; a lost worker's is sent again after thrice that.",
+    )
+
     @field_validator("plugins", "allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

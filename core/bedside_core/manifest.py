@@ -9,6 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from bedside_core.access import Feature, Permission
+from bedside_core.notify.kinds import NotificationKind
 
 PLUGIN_API = Version("1.0")
 """Version of the plugin contract, apart from the product's: minor grows by addition, major removes."""
@@ -30,6 +31,7 @@ class Manifest:
         permissions: the actions it knows, with the roles that may do them.
         settings: its frozen dataclass of settings, fields made by `setting()`.
         piccolo_app: dotted name of its Piccolo app module, where it has tables.
+        notifications: the kinds of notifications it sends; their keys begin with its name.
         assets: folder of built client files inside its package.
 
     Raises:
@@ -45,6 +47,7 @@ class Manifest:
     permissions: tuple[Permission, ...] = ()
     settings: type | None = None
     piccolo_app: str | None = None
+    notifications: tuple[NotificationKind, ...] = ()
     assets: str | None = None
 
     def __post_init__(self) -> None:
@@ -56,6 +59,11 @@ class Manifest:
             raise ValueError(f"api {self.api!r} is not a version range like '>=1.0,<2'") from error
         if self.name in self.requires or self.name in self.after:
             raise ValueError("a plugin can't require itself or come after itself")
+        for kind in self.notifications:
+            if not kind.key.startswith(f"{self.name}."):
+                raise ValueError(f"notification {kind.key!r}: the key does not begin with {self.name!r}")
+        if len({kind.key for kind in self.notifications}) < len(self.notifications):
+            raise ValueError("two notifications have the same key")
 
     def fits(self, version: Version = PLUGIN_API) -> bool:
         """Tell whether the plugin works with this version of the plugin API."""

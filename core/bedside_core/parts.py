@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bedside_core import people, settings
+from bedside_core import notify, people, settings
 from bedside_core.access import Permission
 from bedside_core.audit import trail
 from bedside_core.auth import declared as accounts
-from bedside_core.jobs.declared import Job
+from bedside_core.jobs.declared import Job, Wake
+from bedside_core.notify import jobs as notify_jobs
+from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
 
 CORE = "core"
 """Under this name stand core's jobs, as a plugin's do under the plugin's."""
@@ -18,11 +20,22 @@ PERMISSIONS: Sequence[Permission] = (
     *settings.PERMISSIONS,
     *trail.PERMISSIONS,
     *accounts.PERMISSIONS,
+    *notify.PERMISSIONS,
 )
 """Actions on what belongs to core."""
 
-SETTINGS: Mapping[str, type] = {"people": people.PeopleSettings, **accounts.SETTINGS}
+SETTINGS: Mapping[str, type] = {
+    "people": people.PeopleSettings,
+    **accounts.SETTINGS,
+    NOTIFICATION_SETTINGS: notify.NotificationSettings,
+}
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
-JOBS: Sequence[Job] = (*accounts.JOBS,)
+JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS)
 """Background work, named `core.<name>`."""
+
+NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
+"""The kinds of notifications that core itself sends, named `core.<name>`."""
+
+WAKES: Sequence[Wake] = (*notify_jobs.WAKES,)
+"""What enqueues jobs for what has become due; each worker calls it every second."""

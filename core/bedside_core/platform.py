@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bedside_core.config import Config
     from bedside_core.jobs import Jobs
     from bedside_core.live import Live
+    from bedside_core.notify import Notify
     from bedside_core.people import People
     from bedside_core.plugins import Plugins
     from bedside_core.settings import Settings
@@ -59,6 +60,7 @@ class Platform:
     access: Access = field(init=False)
     events: Events = field(init=False)
     jobs: Jobs = field(init=False)
+    notify: Notify = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
     steps: list[tuple[str, Callable[[], None]]] = field(default_factory=list["tuple[str, Callable[[], None]]"])

@@ -152,7 +152,9 @@ async def serve(app: Bedside, config: Config, stop: Stop, *, ready: Callable[[Pl
                 gc.collect()
                 gc.freeze()  # what was assembled stays; looking through it again and again would stop the loop for long
                 stop.graceful = graceful
-                await ready(platform, address_of(listener))
+                address = address_of(listener)
+                platform.notify.address = platform.notify.address or address
+                await ready(platform, address)
                 await asyncio.shield(serving)
             finally:
                 listening.cancel()

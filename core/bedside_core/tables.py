@@ -21,6 +21,18 @@ from bedside_core.auth.tables import (
     Totp,
 )
 from bedside_core.database import DB, Kind
+from bedside_core.notify.tables import TABLE_KINDS as NOTIFY_KINDS
+from bedside_core.notify.tables import (
+    Notification,
+    NotificationAttempt,
+    NotificationBox,
+    NotificationDelivery,
+    NotificationPreference,
+    NotificationShown,
+    NotificationText,
+    OutboxLetter,
+    PushSubscription,
+)
 from bedside_core.people.tables import TABLE_KINDS as PEOPLE_KINDS
 from bedside_core.people.tables import Connection as Connection
 from bedside_core.people.tables import Contact as Contact
@@ -29,13 +41,38 @@ from bedside_core.people.tables import PersonWord as PersonWord
 
 __all__ = [
     "TABLE_KINDS",
+    "Account",
     "ApiKey",
     "Attempt",
+    "AuditEntry",
+    "AuditSeal",
+    "AuditUnsealed",
+    "ClockRow",
+    "Connection",
+    "Contact",
+    "Creation",
+    "Credential",
     "Device",
+    "JobAttempt",
+    "JobSchedule",
+    "Member",
+    "Notification",
+    "NotificationAttempt",
+    "NotificationBox",
+    "NotificationDelivery",
+    "NotificationPreference",
+    "NotificationShown",
+    "NotificationText",
+    "OutboxLetter",
     "Passkey",
     "PasskeyChallenge",
+    "Patient",
+    "PersonWord",
+    "Practice",
+    "PushSubscription",
     "RecoveryCode",
     "Session",
+    "Setting",
     "Totp",
 ]
 
@@ -150,4 +187,5 @@ TABLE_KINDS = {
     "setting": Kind.PRACTICE,
     **AUDIT_KINDS,
     **PEOPLE_KINDS,
+    **NOTIFY_KINDS,
 }

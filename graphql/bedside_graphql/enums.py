@@ -9,6 +9,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from bedside_core.access import Reason, Rule, Tier
 from bedside_core.auth import Pending, Role
+from bedside_core.notify import Channel, Language, Part
 from bedside_core.people import ConnectionState, PersonKind, Visibility
 from bedside_core.plugins import Status
 
@@ -101,6 +102,38 @@ def _show_enums() -> None:
             Rule.SWITCH: "A setting of the practice or of a person switches it off.",
             Rule.PORTAL: "The patient has no active portal account.",
             Rule.AVAILABILITY: "The other person does not take it now.",
+        },
+    )
+    _show(
+        Channel,
+        "NotificationChannel",
+        "The ways on which a notification reaches a person.",
+        {
+            Channel.IN_APP: "In the application.",
+            Channel.EMAIL: "By mail.",
+            Channel.SMS: "By text message.",
+            Channel.VOICE: "By a call.",
+            Channel.PUSH: "By a push to a browser.",
+        },
+    )
+    _show(
+        Language,
+        "NotificationLanguage",
+        "The languages of notifications.",
+        {Language.ENGLISH: "English.", Language.SPANISH: "Spanish."},
+    )
+    _show(
+        Part,
+        "NotificationPart",
+        "The parts of a notification's text.",
+        {
+            Part.SUBJECT: "The title: subject of the mail, and of what is shown.",
+            Part.BODY: "What the mail says; paragraphs are apart by an empty line.",
+            Part.HTML: "The mail as HTML, where it is to look otherwise than the usual frame.",
+            Part.SMS: "The text message.",
+            Part.VOICE: "What is said in a call.",
+            Part.PUSH: "What a push says.",
+            Part.IN_APP: "What is shown in the application.",
         },
     )
     _show(

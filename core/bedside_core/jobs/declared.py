@@ -37,6 +37,9 @@ class JobRun:
 
 JobFunction = Callable[[JobRun], Awaitable[None]]
 
+Wake = Callable[[Any, datetime], Awaitable[None]]
+"""Enqueues what has become due: called every second with the worker's pool and the present instant."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from bedside_core.database import DB, Connection
-from bedside_core.jobs.declared import Job, JobFunction
+from bedside_core.jobs.declared import Job, JobFunction, Wake
 
 if TYPE_CHECKING:
     from bedside_core.config import Config
@@ -102,6 +102,7 @@ class Jobs:
         jobs: plugin name and job, as declared.
         listeners: plugin name, full name and function of each durable event listener.
         pace: how patient the worker is; by default as configured.
+        wakes: called every second, to enqueue what has become due.
 
     Raises:
         ValueError: two have the same full name.
@@ -114,8 +115,10 @@ class Jobs:
         listeners: Iterable[tuple[str, str, JobFunction]] = (),
         *,
         pace: Pace | None = None,
+        wakes: Sequence[Wake] = (),
     ) -> None:
         self._platform = platform
+        self._wakes = tuple(wakes)
         self._pace = pace or Pace.of(platform.config)
         self._worker: Worker | None = None
         self.entries: dict[str, Entry] = {}
@@ -142,7 +145,13 @@ class Jobs:
         self.entries[entry.name] = entry
 
     async def enqueue(
-        self, connection: Connection, full_name: str, payload: Mapping[str, Any], practice_id: UUID
+        self,
+        connection: Connection,
+        full_name: str,
+        payload: Mapping[str, Any],
+        practice_id: UUID,
+        *,
+        same_key: str | None = None,
     ) -> None:
         """Put a job into the queue in the caller's transaction: it exists when that is committed.
 
@@ -152,6 +161,7 @@ class Jobs:
             payload: JSON values, dates and UUIDs. It is kept until the job has ended well, and never logged; ids rather
                 than what they stand for.
             practice_id: the practice the job acts for.
+            same_key: nothing is done while a job with the same key waits or runs.
 
         Raises:
             LookupError: no such job is declared.
@@ -159,7 +169,7 @@ class Jobs:
         if full_name not in self.entries:
             raise LookupError(f"no job {full_name!r} is declared")
         await connection.fetchval(
-            "SELECT job_enqueue($1, $2, $3, NULL)", full_name, msgspec.json.encode(payload), practice_id
+            "SELECT job_enqueue($1, $2, $3, $4)", full_name, msgspec.json.encode(payload), practice_id, same_key
         )
 
     async def held(self) -> list[Held]:
@@ -193,7 +203,7 @@ class Jobs:
         """
         from bedside_core.jobs.worker import Worker  # pgqueuer takes half a second to import
 
-        worker = self._worker = Worker(self._platform, self.entries, self._pace, self.faults)
+        worker = self._worker = Worker(self._platform, self.entries, self._pace, self.faults, self._wakes)
         try:
             async with worker.running(dsn):
                 yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from bedside_core import access, audit
 from bedside_core.database import DB, QUEUE, acting
 from bedside_core.guard import GRACE_SECONDS, guarded
 from bedside_core.jobs.attempts import Attempts
-from bedside_core.jobs.declared import JobRun
+from bedside_core.jobs.declared import JobRun, Wake
 from bedside_core.jobs.library import manager_on
 from bedside_core.jobs.queue import Entry, Pace, WorkerState
 from bedside_core.jobs.schedules import Schedules
@@ -51,13 +51,22 @@ class Worker:
         entries: the jobs by full name; others are left in the queue, for a process that has their plugin.
         pace: how patient it is.
         faults: failed runs by plugin, counted up.
+        wakes: called every second, to enqueue what has become due.
     """
 
-    def __init__(self, platform: Platform, entries: Mapping[str, Entry], pace: Pace, faults: dict[str, int]) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        entries: Mapping[str, Entry],
+        pace: Pace,
+        faults: dict[str, int],
+        wakes: Sequence[Wake] = (),
+    ) -> None:
         self._platform = platform
         self._entries = entries
         self._pace = pace
         self._faults = faults
+        self._wakes = wakes
         crons = {entry.name: entry.schedule for entry in entries.values() if entry.schedule}
         self._schedules = Schedules(crons, platform.clock)
         self._active: set[asyncio.Task[Any]] = set()
@@ -132,6 +141,8 @@ class Worker:
                     await self._schedules.register(pool)
                     registered = True
                 await self._schedules.scan(pool)
+                for wake in self._wakes:
+                    await wake(pool, self._platform.clock.now())
                 if time.monotonic() - tidied > TIDY_SECONDS:
                     tidied = time.monotonic()
                     await pool.execute(f"DELETE FROM pgqueuer_log WHERE created < now() - interval '{KEPT_DAYS} days'")

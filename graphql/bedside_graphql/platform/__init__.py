@@ -5,8 +5,10 @@ from bedside_graphql.platform import (
     accounts,
     audit,
     connections,
+    deliveries,
     deployment,
     members,
+    notify,
     patients,
     practices,
     search,
@@ -25,6 +27,8 @@ PARTS = (
     connections.PART,
     search.PART,
     audit.PART,
+    notify.PART,
+    deliveries.PART,
     deployment.PART,
 )
 """Every part of core's, in order."""

@@ -1,0 +1,218 @@
+"""Hands deliveries over to their channels: each at least once, one at a time, with growing pauses (N5).
+
+A delivery is claimed before it is sent and written down after it. Where the worker ends in between, the claim runs out
+and the next worker sends it again, as the same letter: one duplicate at most, for a process has one letter of a channel
+under way at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from bedside_core.database import DB, Row
+from bedside_core.jobs.declared import JobRun
+from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary
+from bedside_core.notify.kinds import DEPLOYMENT, Channel, Language, NotificationKind
+from bedside_core.notify.planning import RUN_SECONDS
+from bedside_core.notify.service import Notify
+from bedside_core.notify.texts import Rendered, rendered
+from bedside_core.notify.wording import Wording, wording
+
+log = structlog.get_logger("bedside.notify")
+
+FIRST_PAUSE = timedelta(seconds=15)
+LONGEST_PAUSE = timedelta(minutes=15)
+LONGEST_OUTAGE_PAUSE = timedelta(minutes=2)
+"""While a whole channel is away, one letter of a practice tries it this often at least."""
+PATIENCE = timedelta(hours=48)
+"""How long something is tried."""
+
+# The lease counts real time, as a heartbeat does: a clock that is moved must not hand out what is under way.
+_CLAIM = """
+WITH next AS (
+    SELECT d.id, d.attempts FROM notification_delivery d
+    WHERE d.channel = $1 AND d.state = 'waiting' AND d.due_at <= $2
+        AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp())
+    ORDER BY d.due_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED
+), broken AS (
+    UPDATE notification_attempt a SET outcome = 'interrupted', ended_at = $2, reason = 'the worker ended'
+    FROM next WHERE a.delivery_id = next.id AND a.ended_at IS NULL
+), taken AS (
+    UPDATE notification_delivery d
+    SET attempts = d.attempts + 1, claimed_until = clock_timestamp() + $3
+    FROM next WHERE d.id = next.id RETURNING d.*
+), noted AS (
+    INSERT INTO notification_attempt (practice_id, delivery_id, number, began_at)
+    SELECT practice_id, id, attempts, $2 FROM taken
+)
+SELECT taken.*, n.kind, n.facts FROM taken JOIN notification n ON n.id = taken.notification_id
+"""
+
+_ENDED = """
+WITH noted AS (
+    UPDATE notification_attempt SET ended_at = $3, outcome = $4, reason = $6 WHERE delivery_id = $1 AND number = $2
+), ended AS (
+    UPDATE notification_delivery d SET ended_at = $3, claimed_until = NULL,
+        state = CASE WHEN d.state IN ('delivered', 'failed') THEN d.state ELSE $5 END,
+        reason = CASE WHEN d.state IN ('delivered', 'failed') THEN d.reason ELSE $6 END,
+        provider_id = coalesce($7, d.provider_id)
+    WHERE d.id = $1 AND d.attempts = $2 RETURNING d.notification_id
+)
+UPDATE notification n SET facts = '{}' FROM ended
+WHERE $8 AND n.id = ended.notification_id AND NOT EXISTS (
+    SELECT FROM notification_delivery o WHERE o.notification_id = n.id AND o.state = 'waiting' AND o.id <> $1)
+"""
+
+_LATER = """
+WITH noted AS (
+    UPDATE notification_attempt SET ended_at = $3, outcome = 'temporary', reason = $4
+    WHERE delivery_id = $1 AND number = $2
+)
+UPDATE notification_delivery SET claimed_until = NULL, due_at = $5, reason = $4
+WHERE id = $1 AND attempts = $2 AND state = 'waiting'
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Desk:
+    """What one run of a job sends with."""
+
+    notify: Notify
+    channel: Channel
+    practice_id: UUID
+    practice: str
+    wording: Mapping[tuple[str, Language], Wording]
+
+
+def pause(attempt: int, spread: int = 0) -> timedelta:
+    """Return how long a letter waits after its nth attempt has failed: it doubles, up to a quarter of an hour.
+
+    Args:
+        attempt: the number of the attempt that failed, from 1.
+        spread: any number; letters with different ones don't come back all at once.
+    """
+    return min(FIRST_PAUSE * 2 ** min(attempt - 1, 20), LONGEST_PAUSE) * (1 + spread % 8 / 32)
+
+
+async def deliver(run: JobRun, channel: Channel) -> None:
+    """Send what is due of a practice on one channel."""
+    notify = run.platform.notify
+    practice = await run.platform.people.practice(run.practice_id) if run.practice_id != DEPLOYMENT else None
+    desk = _Desk(
+        notify=notify,
+        channel=channel,
+        practice_id=run.practice_id,
+        practice=practice.name if practice else "Bedside",
+        wording=await wording(),
+    )
+    until = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < until:
+        async with notify.turns[channel]:
+            row = await DB.fetchrow(_CLAIM, channel, notify.clock.now(), timedelta(seconds=3 * notify.send_seconds))
+            if row is None or not await _attempt(desk, row):
+                return
+
+
+async def _attempt(desk: _Desk, row: Row) -> bool:
+    """Send a claimed letter and write down what came of it; tells whether another one may be tried."""
+    notify = desk.notify
+    kind = notify.kinds.get(row["kind"])
+    try:
+        if kind is None or desk.channel not in notify.ways:
+            raise Permanent("not configured in this deployment")
+        receipt = await _sent(desk, kind, row)
+    except Permanent as failure:
+        await _ended(desk, kind, row, "permanent", "failed", _reason(failure, row))
+        log.warning("notification refused", channel=desk.channel, delivery=str(row["id"]), attempt=row["attempts"])
+    except Temporary as failure:
+        return await _put_off(desk, kind, row, failure)
+    else:
+        await _ended(desk, kind, row, "sent", "sent", None, receipt)
+    return True
+
+
+async def _sent(desk: _Desk, kind: NotificationKind, row: Row) -> Receipt:
+    """Send a letter, within a time that is shorter than its claim."""
+    letter = Letter(
+        id=row["id"],
+        practice_id=row["practice_id"],
+        practice=desk.practice,
+        address=row["address"],
+        content=_content(desk, kind, row),
+        language=Language(row["language"]),
+        written_at=row["created_at"],
+    )
+    try:
+        async with asyncio.timeout(2 * desk.notify.send_seconds):
+            return await desk.notify.ways[desk.channel].send(letter)
+    except TimeoutError as error:
+        raise Temporary("no answer in time", channel=True) from error
+
+
+def _content(desk: _Desk, kind: NotificationKind, row: Row) -> Rendered:
+    facts = desk.notify.told(row["facts"], desk.practice, row["zone"])
+    language = Language(row["language"])
+    own = desk.wording.get((kind.key, language), {})
+    try:
+        return rendered(kind, desk.channel, own, facts, language=language)
+    except Exception as error:  # the kind has changed since the practice wrote its text
+        log.warning("a practice's own text does not fit", kind=kind.key, failure=type(error).__name__)
+        return rendered(kind, desk.channel, {}, facts, language=language)
+
+
+def _reason(failure: Exception, row: Row) -> str:
+    """Return why it failed, without the address, which servers like to repeat."""
+    return str(failure).replace(row["address"] or "\0", "the address")
+
+
+async def _ended(
+    desk: _Desk,
+    kind: NotificationKind | None,
+    row: Row,
+    outcome: str,
+    state: str,
+    reason: str | None,
+    receipt: Receipt | None = None,
+) -> None:
+    await DB.execute(
+        _ENDED,
+        row["id"],
+        row["attempts"],
+        desk.notify.clock.now(),
+        outcome,
+        state,
+        reason,
+        receipt.provider_id if receipt else None,
+        kind is not None and kind.secret,
+    )
+
+
+async def _put_off(desk: _Desk, kind: NotificationKind | None, row: Row, failure: Temporary) -> bool:
+    """Have a letter tried later; where the whole channel is away, the others of this run too."""
+    now, reason = desk.notify.clock.now(), _reason(failure, row)
+    if now - row["created_at"] > PATIENCE:
+        await _ended(desk, kind, row, "temporary", "failed", f"given up: {reason}")
+        return not failure.channel
+    wait = pause(row["attempts"], row["id"].int)
+    if failure.channel:
+        wait = min(wait, LONGEST_OUTAGE_PAUSE)
+    await DB.execute(_LATER, row["id"], row["attempts"], now, reason, now + wait)
+    if not failure.channel:
+        return True
+    log.warning("a channel is away", channel=desk.channel, practice=str(desk.practice_id), attempt=row["attempts"])
+    await DB.execute(
+        """UPDATE notification_delivery SET due_at = $3
+        WHERE channel = $1 AND state = 'waiting' AND due_at <= $2
+            AND (claimed_until IS NULL OR claimed_until < clock_timestamp())""",
+        desk.channel,
+        now,
+        now + wait,
+    )
+    return False

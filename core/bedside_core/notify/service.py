@@ -1,0 +1,201 @@
+"""Puts notifications into the outbox, in the transaction of what they are about, and takes them out again (N3, N5)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from bedside_core import errors
+from bedside_core.clock import Clock
+from bedside_core.database import DB, Work
+from bedside_core.ids import uuid7
+from bedside_core.notify.channels import Ways
+from bedside_core.notify.kinds import TYPES, Channel, Fact, NotificationKind, Recipient
+from bedside_core.notify.settings import USUAL_DELAY_SECONDS
+
+if TYPE_CHECKING:
+    from bedside_core.config import Config
+
+_PATH = re.compile(r"/(?!/)[A-Za-z0-9/_.~#=-]{0,500}")
+"""A link: nothing can be written in it that reads as a text, and it leads nowhere else."""
+_LONGEST_NAME = 120
+
+
+class Notify:
+    """The notifications of one platform.
+
+    Args:
+        config: for the public address, and the patience with servers.
+        clock: the product's time.
+        kinds: every declared kind.
+        ways: the channels that this deployment has.
+
+    Raises:
+        ValueError: two kinds have the same key.
+    """
+
+    def __init__(self, config: Config, clock: Clock, kinds: Iterable[NotificationKind], ways: Ways) -> None:
+        self.kinds: dict[str, NotificationKind] = {}
+        """Every kind by its key."""
+        self.ways = ways
+        self.address = config.public_url
+        """The URL that links begin with. Whoever serves sets it where the operator did not."""
+        self.send_seconds = config.notify_seconds
+        self.turns: Mapping[Channel, asyncio.Lock] = {channel: asyncio.Lock() for channel in Channel}
+        """One letter of a channel is under way at a time in a process, so that its sudden end doubles one at most."""
+        self._fallback = f"http://{config.host}:{config.port}"
+        self._clock = clock
+        for kind in kinds:
+            if kind.key in self.kinds:
+                raise ValueError(f"the notification {kind.key} is declared twice")
+            self.kinds[kind.key] = kind
+
+    @property
+    def clock(self) -> Clock:
+        """The product's time."""
+        return self._clock
+
+    def url(self, path: str) -> str:
+        """Return the URL of one of our paths, as it is written in mails."""
+        return (self.address or self._fallback).rstrip("/") + path
+
+    async def send(
+        self,
+        work: Work,
+        kind: str,
+        *,
+        to: Recipient,
+        data: Mapping[Fact, Any] | None = None,
+        key: str | None = None,
+        item: str | None = None,
+        dedupe: str | None = None,
+        after: timedelta | None = None,
+    ) -> UUID | None:
+        """Notify somebody, if the unit of work is committed. One statement, and nothing leaves the house within it.
+
+        Args:
+            work: the unit of work that the notification is about.
+            kind: key of a declared kind.
+            to: for whom.
+            data: the facts that the kind declares; the practice's name is filled in.
+            key: what it is about, such as a conversation's id: those with the same key for the same recipient make one
+                while the first one waits (N3). By it they are cancelled, too.
+            item: the single thing, such as a message's id, by which that one alone is taken out again.
+            dedupe: a second one with the same is never made.
+            after: how long it waits; by default the practice's delay, or not at all where the kind is urgent.
+
+        Returns:
+            The notification's id, which may be an older one's; None where the recipient is nobody of that practice.
+
+        Raises:
+            ValueError, TypeError: facts that this kind does not have, or values that can't be such facts (N4).
+            LookupError: there is no such kind.
+        """
+        declared = self.kinds.get(kind)
+        if declared is None:
+            raise LookupError(f"no notification {kind!r} is declared")
+        if work.over:
+            raise RuntimeError("a notification belongs to an open unit of work")
+        if dedupe is not None and key is not None:
+            raise ValueError("a notification has either a key or a dedupe")
+        immediate = declared.urgent or (to.kind in {"account", "address"})
+        return await DB.fetchval(
+            "SELECT notify_put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+            uuid7(),
+            to.practice_id,
+            kind,
+            to.kind,
+            to.id,
+            msgspec.json.encode({"email": to.email, "phone": to.phone, "language": to.language}).decode(),
+            to.key,
+            msgspec.json.encode(facts_of(declared, data or {})).decode(),
+            key,
+            dedupe,
+            item,
+            self._clock.now(),
+            timedelta() if after is None and immediate else after,
+            USUAL_DELAY_SECONDS,
+        )
+
+    async def cancel(
+        self, work: Work, kind: str, *, key: str, to: Recipient | None = None, item: str | None = None
+    ) -> int:
+        """Take out what was read, deleted or called off meanwhile, unless it is on its way already (N3).
+
+        Args:
+            work: the unit of work in which that happens.
+            kind: key of a declared kind.
+            key: as it was sent with.
+            to: one recipient; None is everybody.
+            item: this item alone: what is left is still sent.
+
+        Returns:
+            How many notifications are not sent for it.
+        """
+        if work.over:
+            raise RuntimeError("a notification is cancelled in an open unit of work")
+        return await DB.fetchval(
+            "SELECT notify_cancel($1, $2, $3, $4, $5)", kind, key, to.key if to else None, item, self._clock.now()
+        )
+
+    def kind(self, key: str) -> NotificationKind:
+        """Return a kind by its key.
+
+        Raises:
+            errors.NotFound: there is none.
+        """
+        if key not in self.kinds:
+            raise errors.NotFound("There is no such notification.")
+        return self.kinds[key]
+
+    def told(self, stored: Mapping[str, Any], practice: str, zone: str) -> dict[str, Any]:
+        """Return stored facts as texts take them: instants, and links with our address in front.
+
+        Args:
+            stored: out of the outbox.
+            practice: the practice's name.
+            zone: in which times are told.
+        """
+        facts: dict[str, Any] = {**stored, Fact.PRACTICE.value: practice, "zone": zone}
+        if Fact.TIME.value in stored:
+            facts[Fact.TIME.value] = datetime.fromisoformat(stored[Fact.TIME.value])
+        if Fact.LINK.value in stored:
+            facts[Fact.LINK.value] = self.url(stored[Fact.LINK.value])
+        return facts
+
+    def possible(self, channel: Channel) -> bool:
+        """Tell whether this deployment has a channel."""
+        return channel is Channel.IN_APP or channel in self.ways
+
+
+def facts_of(kind: NotificationKind, data: Mapping[Fact, Any]) -> dict[str, Any]:
+    """Return the facts of a notification as they are stored.
+
+    Raises:
+        ValueError, TypeError: a fact that the kind does not have, lacks, or that can't be one (N4).
+    """
+    declared = set(kind.facts) - {Fact.PRACTICE}
+    if set(data) != declared:
+        names = ", ".join(sorted(set(data) ^ declared))
+        raise ValueError(f"notification {kind.key}: wrong facts: {names}")
+    return {Fact(name).value: _value(kind, Fact(name), value) for name, value in data.items()}
+
+
+def _value(kind: NotificationKind, fact: Fact, value: Any) -> Any:
+    if not isinstance(value, TYPES[fact]):
+        raise TypeError(f"notification {kind.key}: {fact} is a {type(value).__name__}")
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"notification {kind.key}: {fact} has no zone")
+        return value.astimezone(UTC).isoformat()
+    if fact is Fact.LINK and not _PATH.fullmatch(value):
+        raise ValueError(f"notification {kind.key}: the link is no path of ours")
+    if fact is Fact.SENDER and (not value.strip() or len(value) > _LONGEST_NAME or not value.isprintable()):
+        raise ValueError(f"notification {kind.key}: the sender is no name")
+    return value
