@@ -19,6 +19,7 @@ from bedside_core.client import client_routes, front_page
 from bedside_core.config import Config
 from bedside_core.demo.routes import demo_routes
 from bedside_core.entrance import Entrance, request_id_of
+from bedside_core.files.routes import file_routes
 from bedside_core.health import health_routes
 from bedside_core.platform import Platform
 from bedside_core.plugins import Source
@@ -95,6 +96,7 @@ def _litestar(platform: Platform) -> Litestar:
         route_handlers=[
             *health_routes(),
             *client_routes(),
+            *file_routes(),
             *(demo_routes() if platform.config.demo else [front_page]),
             *routers,
         ],

@@ -26,6 +26,14 @@ class Config(BaseSettings):
     data: Path = Field(
         default=Path(".bedside"), description="Folder for the private PostgreSQL server and local files."
     )
+    files_url: str | None = Field(
+        default=None,
+        description="Where files are kept, e.g. s3://bucket/folder. Without it the folder `files` in `data`.",
+    )
+    clamd_url: str | None = Field(
+        default=None,
+        description="ClamAV's daemon, tcp://host:3310 or unix:///path. With it no file is kept before it was scanned.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str | None = Field(

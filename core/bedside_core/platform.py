@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bedside_core.auth import Auth
     from bedside_core.clock import Clock
     from bedside_core.config import Config
+    from bedside_core.files.service import Files
     from bedside_core.jobs import Jobs
     from bedside_core.live import Live
     from bedside_core.people import People
@@ -57,6 +58,7 @@ class Platform:
     access: Access = field(init=False)
     events: Events = field(init=False)
     jobs: Jobs = field(init=False)
+    files: Files = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
     steps: list[tuple[str, Callable[[], None]]] = field(default_factory=list["tuple[str, Callable[[], None]]"])

@@ -6,6 +6,9 @@ from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Date, DoublePre
 from piccolo.table import Table
 
 from bedside_core.database import DB, Kind
+from bedside_core.files import tables as files
+from bedside_core.files.tables import File as File
+from bedside_core.files.tables import FileObject as FileObject
 
 
 class Practice(Table, tablename="practice", db=DB):
@@ -120,4 +123,5 @@ TABLE_KINDS = {
     "member": Kind.PRACTICE,
     "patient": Kind.PRACTICE,
     "setting": Kind.PRACTICE,
+    **files.TABLE_KINDS,
 }

@@ -9,6 +9,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from bedside_core.access import Reason, Rule, Tier
 from bedside_core.auth import Role
+from bedside_core.files import FileState
 from bedside_core.plugins import Status
 
 E = TypeVar("E", bound=Enum)
@@ -49,6 +50,18 @@ def _show_enums() -> None:
             Role.PRACTITIONER: "Treats the practice's patients.",
             Role.STAFF: "Works for the practice without treating.",
             Role.OPERATOR: "Runs the deployment: practices and plans, and no patient's data.",
+        },
+    )
+    _show(
+        FileState,
+        "FileState",
+        "How far a file has come.",
+        {
+            FileState.UPLOADING: "Its bytes are arriving.",
+            FileState.REFUSED: "Its content was refused; send another.",
+            FileState.STORED: "It was examined and is kept, attached to nothing yet.",
+            FileState.ATTACHED: "It belongs to something.",
+            FileState.DELETED: "It was deleted for good.",
         },
     )
     _show(

@@ -7,7 +7,7 @@ import unicodedata
 from urllib.parse import quote
 
 LONGEST = 150
-"""Characters of a name that is kept; with four bytes each and an ending it stays below the 255 of file systems twice."""
+"""Characters of a name that is kept."""
 LONGEST_ENDING = 10
 
 _UNSAFE = frozenset('<>:"/\\|?*')
