@@ -32,6 +32,7 @@ class Config(BaseSettings):
     )
     clamd_url: str | None = Field(
         default=None,
+        pattern=r"^(tcp://[^/?#@]+|unix:///.+)$",
         description="ClamAV's daemon, tcp://host:3310 or unix:///path. With it no file is kept before it was scanned.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")

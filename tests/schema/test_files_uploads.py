@@ -301,14 +301,17 @@ async def test_nobody_begins_uploads_without_end(desk: Desk, monkeypatch: pytest
 async def test_a_silent_sender_is_let_go_and_keeps_what_came(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "PATIENCE_SECONDS", 0.2)
     upload = await desk.announce(b"12345")
-    silence = asyncio.Event()
-
-    async def halting() -> AsyncGenerator[bytes, None]:
-        yield b"123"
-        await silence.wait()
-
-    answer = await desk.put(upload["url"], halting())
-    assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (408, "UPLOAD_INTERRUPTED", True)
+    host = urlsplit(desk.deployment.url)
+    reader, writer = await asyncio.open_connection(host.hostname, host.port)
+    writer.write(
+        f"PUT {upload['url']} HTTP/1.1\r\nHost: {host.netloc}\r\nAuthorization: Bearer {desk.ada.token}\r\n"
+        "Content-Length: 5\r\n\r\n123".encode()
+    )
+    async with asyncio.timeout(30):
+        answer = await reader.readuntil(b"}")
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"UPLOAD_INTERRUPTED","retryable":true' in answer
     assert standing(await head(desk, upload["url"]))[0] == "3"
     assert (await desk.put(upload["url"], b"45", upload_offset="3")).json()["state"] == "stored"
 

@@ -99,18 +99,18 @@ async def cancel(request: Request[Any, Any, Any], file_id: FromPath[str]) -> Non
 
 
 @get("/files/{file_id:str}", guards=[Gate("files.download")])
-async def download(request: Request[Any, Any, Any], file_id: FromPath[str]) -> Stream | Response[None]:
+async def download(request: Request[Any, Any, Any], file_id: FromPath[str]) -> Stream | Response[str]:
     """Hand out a file, or the range of it that is asked for."""
     return await _handed_out(request, file_id, preview=False)
 
 
 @get("/files/{file_id:str}/preview", guards=[Gate("files.download")])
-async def preview(request: Request[Any, Any, Any], file_id: FromPath[str]) -> Stream | Response[None]:
+async def preview(request: Request[Any, Any, Any], file_id: FromPath[str]) -> Stream | Response[str]:
     """Hand out the small picture of a photo."""
     return await _handed_out(request, file_id, preview=True)
 
 
-async def _handed_out(request: Request[Any, Any, Any], file_id: str, *, preview: bool) -> Stream | Response[None]:
+async def _handed_out(request: Request[Any, Any, Any], file_id: str, *, preview: bool) -> Stream | Response[str]:
     platform, actor, key = _asked(request, file_id)
     file, stored, size = await platform.files.content(actor, key, preview=preview)
     etag = f'"{file.id.hex}{"-preview" if preview else ""}"'
@@ -120,7 +120,9 @@ async def _handed_out(request: Request[Any, Any, Any], file_id: str, *, preview:
         asked = None
     span = _span(asked, size)
     if span is None:
-        return Response(None, status_code=416, headers={**headers, "content-range": f"bytes */{size}"})
+        return Response(
+            "", media_type="text/plain", status_code=416, headers={**headers, "content-range": f"bytes */{size}"}
+        )
     start, end = span
     if (end - start) != size:
         headers["content-range"] = f"bytes {start}-{end - 1}/{size}"
@@ -148,10 +150,10 @@ def _span(asked: str | None, size: int) -> tuple[int, int] | None:
         last = int(found[2])
         return (max(0, size - last), size) if last else None
     start = int(found[1])
-    end = int(found[2]) + 1 if found[2] else size
-    if end <= start:
-        return (0, size)
-    return (start, min(end, size)) if start < size else None
+    if found[2] and int(found[2]) < start:
+        return 0, size
+    end = min(int(found[2]) + 1, size) if found[2] else size
+    return (start, end) if start < size else None
 
 
 def file_routes() -> list[Route]:

@@ -25,18 +25,10 @@ class Scanner:
 
     Args:
         url: `tcp://host:3310` or `unix:///run/clamav/clamd.ctl`; None where files are not scanned.
-
-    Raises:
-        ValueError: the URL is neither.
     """
 
     def __init__(self, url: str | None) -> None:
         self._parts = urlsplit(url) if url else None
-        if self._parts and (self._parts.scheme, bool(self._parts.hostname or self._parts.path)) not in {
-            ("tcp", True),
-            ("unix", True),
-        }:
-            raise ValueError("BEDSIDE_CLAMD_URL is neither tcp://host:port nor unix:///path")
 
     async def check(self, path: Path) -> None:
         """Return if the daemon finds nothing in a file, or if there is no daemon to be asked.

@@ -54,7 +54,7 @@ CREATE TABLE file_object (
     created_at timestamptz NOT NULL,
     seen_by uuid,
     FOREIGN KEY (practice_id, file_id) REFERENCES file (practice_id, id) ON DELETE SET NULL (file_id),
-    UNIQUE (file_id, kind, "position")
+    UNIQUE (practice_id, file_id, kind, "position")
 );
 CREATE INDEX file_object_doomed ON file_object (practice_id) WHERE file_id IS NULL;
 """
