@@ -120,9 +120,8 @@ async def _handed_out(request: Request[Any, Any, Any], file_id: str, *, preview:
         asked = None
     span = _span(asked, size)
     if span is None:
-        return Response(
-            "", media_type="text/plain", status_code=416, headers={**headers, "content-range": f"bytes */{size}"}
-        )
+        headers["content-range"] = f"bytes */{size}"
+        return Response("", media_type="text/plain", status_code=416, headers=headers)
     start, end = span
     if (end - start) != size:
         headers["content-range"] = f"bytes {start}-{end - 1}/{size}"

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("bedside.files")
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
 """How much is read from the store at once."""
 _MULTIPART_BYTES = 8 << 20
-"""S3 takes parts of 5 MiB and more; two of these are in memory at once."""
+"""S3 takes parts of 5 MiB and more, ten thousand of them; two are in memory at once."""
 
 INCOMING = "incoming"
 WHOLE = "files"
@@ -58,7 +58,7 @@ class Store:
         self._root: Path | None = None
 
     async def put(self, key: str, data: bytes | bytearray | memoryview) -> None:
-        """Keep bytes under a key; when this returns they are on disk.
+        """Keep the bytes of a part under a key. A machine's failure may lose them: then the part is sent again.
 
         Raises:
             errors.Unavailable: the store does not take them now.
@@ -66,19 +66,21 @@ class Store:
         await self._put(key, data)
 
     async def put_file(self, key: str, path: Path) -> None:
-        """Keep a local file's bytes under a key, without holding them in memory.
+        """Keep a local file's bytes under a key, without holding them in memory; when this returns they are on disk.
 
         Raises:
             errors.Unavailable: the store does not take them now.
         """
         await self._put(key, path)
+        await self._settle(key)
 
     async def _put(self, key: str, data: Any) -> None:
         import obstore
 
         with _telling("write"):
-            await obstore.put_async(self._store(), key, data, chunk_size=_MULTIPART_BYTES, max_concurrency=2)
-            await self._settle(key)
+            store = self._store()
+            chunk = CHUNK_BYTES if self._root is not None else _MULTIPART_BYTES
+            await obstore.put_async(store, key, data, chunk_size=chunk, max_concurrency=2)
 
     async def move(self, key: str, to: str) -> None:
         """Give bytes another key, at once and wholly.
@@ -90,10 +92,10 @@ class Store:
 
         with _telling("move"):
             await obstore.rename_async(self._store(), key, to)
-            await self._settle(to)
+        await self._settle(to)
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
-        """Yield the bytes under a key in pieces of a megabyte or so.
+        """Yield the bytes under a key in pieces of a quarter of a megabyte or so.
 
         Args:
             key: what to read.
@@ -182,7 +184,8 @@ class Store:
     async def _settle(self, key: str) -> None:
         """See that a local file survives the machine's failure; S3 answers when it does."""
         if self._root is not None:
-            await asyncio.to_thread(_sync, self._root / key)
+            with _telling("write"):
+                await asyncio.to_thread(_sync, self._root / key)
 
 
 def _sync(path: Path) -> None:
