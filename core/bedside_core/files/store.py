@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -28,6 +28,9 @@ CHUNK_BYTES = 1 << 18
 """How much is read from the store at once."""
 _MULTIPART_BYTES = 8 << 20
 """S3 takes parts of 5 MiB and more, ten thousand of them; two are in memory at once."""
+
+RETRY_SECONDS = 20.0
+"""How long a request to S3 is tried again before who asked is told."""
 
 INCOMING = "incoming"
 WHOLE = "files"
@@ -177,8 +180,14 @@ class Store:
                 root.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._root, self._opened = root, store.LocalStore(root)
             else:
-                # A large file on a slow line takes longer than the 30 seconds that are usual for a request.
-                self._opened = store.from_url(self._url, client_options={"timeout": "10 minutes"})
+                # A large file on a slow line takes longer than the 30 seconds that are usual for a request. What is
+                # given here replaces what obstore reads from AWS_ALLOW_HTTP.
+                plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"}
+                self._opened = store.from_url(
+                    self._url,
+                    client_options={"timeout": "10 minutes", "allow_http": plain},
+                    retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
+                )
         return self._opened
 
     async def _settle(self, key: str) -> None:
