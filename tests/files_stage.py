@@ -97,8 +97,9 @@ class Desk:
 
     async def get(self, url: str, by: Person | None = None, **headers: str) -> httpx.Response:
         """Download."""
-        token = (by or self.ada).token
-        return await self.deployment.http.get(url, headers={"authorization": f"Bearer {token}", **headers})
+        token = {"authorization": f"Bearer {(by or self.ada).token}"}
+        further = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.deployment.http.get(url, headers={**token, **further})
 
     def kept(self) -> list[Path]:
         """Return every file below the data folder."""

@@ -13,7 +13,6 @@ import pytest
 from deployment import APPS
 from files_stage import CREATE, package, photo, png_bomb, sha256
 from journeys.processes import Site, server
-from rulebook import size
 
 from bedside_core.app import Bedside
 from bedside_core.auth import Role
@@ -21,6 +20,7 @@ from bedside_core.boot import assembled
 from bedside_core.config import Config
 from bedside_core.live import LocalBus
 from bedside_core.testing import Database
+from rulebook import size
 
 MEGABYTE = 1_000_000
 MOST = 200 * MEGABYTE

@@ -164,7 +164,7 @@ async def test_names_that_are_no_text_are_refused_with_a_code(desk: Desk, name: 
 @pytest.mark.promise("F1")
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 async def test_a_photo_loses_its_position_and_stays_the_right_way_round(desk: Desk, kind: str) -> None:
-    given = photo(kind, orientation=6, **({"progressive": True} if kind == "JPEG" else {}))
+    given = photo(kind, orientation=6, progressive=kind == "JPEG")
     assert CAMERA.encode() in given
     file = await desk.attached(given, "a")
     kept = (await desk.get(file["url"])).content

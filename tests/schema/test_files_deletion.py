@@ -22,6 +22,7 @@ from bedside_core.jobs import Jobs
 from bedside_core.testing import Database
 
 CANARY = "canary-4711"
+EARLIER = time.time() - 7200
 CONTENT = f"{CANARY} in a text".encode()
 
 
@@ -188,7 +189,7 @@ def _after(real: Any, mark: str | None) -> Any:
 
 async def _sweep_later(desk: Desk) -> None:
     for path in desk.folder.rglob("*"):
-        os.utime(path, (time.time() - 7200,) * 2)
+        os.utime(path, (EARLIER, EARLIER))
     await desk.run("sweep_files")
 
 
@@ -209,7 +210,7 @@ async def test_the_sweep_takes_orphans_old_enough_and_nothing_else(desk: Desk) -
     (theirs / "old").write_bytes(b"of another practice")
     (room / "whole").write_bytes(b"put together by a process that was killed")
     for path in (files / "old", incoming / "old", incoming / "torn#1", theirs / "old", room / "whole", room):
-        os.utime(path, (time.time() - 7200,) * 2)
+        os.utime(path, (EARLIER, EARLIER))
     await desk.run("sweep_files")
     assert {path.read_bytes() for path in desk.kept()} == {CONTENT, b"about to get its row", b"of another practice"}
     assert (await desk.get(file["url"])).content == CONTENT

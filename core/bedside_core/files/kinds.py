@@ -10,6 +10,7 @@ import codecs
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import puremagic
 
@@ -148,6 +149,7 @@ def _told(head: bytes) -> str:
     if _MARKUP.match(head):
         return "text/html" if b"<" in head[:64] else "text/x-script"
     try:
-        return puremagic.magic_string(head)[0].mime_type or "application/octet-stream"
+        module: Any = puremagic  # its types are not complete
+        return str(module.magic_string(head)[0].mime_type or "application/octet-stream")
     except (puremagic.PureError, ValueError, IndexError):
         return "application/octet-stream"

@@ -55,8 +55,8 @@ def package_type(path: Path) -> str:
             _check_entries(entries, path.stat().st_size)
             _unpack(package, entries, path.stat().st_size)
             return _type(package, entries)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        # RuntimeError is zipfile's word for an encrypted entry, NotImplementedError for an unknown compression.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        # RuntimeError is zipfile's word for an encrypted entry and for what it can't unpack.
         raise _unsafe("The document is damaged, encrypted or packed in an unusual way.", "damaged") from error
 
 

@@ -155,8 +155,8 @@ class Store:
         import obstore
 
         with _telling("list"):
-            listed: Any = obstore.list  # its types name a library that need not be there
-            pages: AsyncIterator[Any] = listed(self._store(), prefix, chunk_size=1000)
+            module: Any = obstore  # the types of `list` name a library that need not be there
+            pages: AsyncIterator[Any] = module.list(self._store(), prefix, chunk_size=1000)
             async for page in pages:
                 yield [(item["path"], item["last_modified"]) for item in page]
 

@@ -7,55 +7,36 @@ part is full or the body ends, so any process can go on, and none holds more tha
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
-import msgspec
-import structlog
 
 from bedside_core import errors
 from bedside_core.auth import Actor
 from bedside_core.database import DB, unit
-from bedside_core.files.examine import Examined, Examiner, too_large
+from bedside_core.files.examine import Examiner, too_large
 from bedside_core.files.facts import FileState, StoredFile
+from bedside_core.files.finishing import LASTS, Finisher, missing, present
 from bedside_core.files.names import clean_name
-from bedside_core.files.problems import (
-    HashMismatch,
-    OffsetMismatch,
-    StorageFull,
-    UploadInterrupted,
-    is_refusal,
-    restored,
-    stored,
-)
-from bedside_core.files.rows import SELECT, file_by_id, file_of, objects_of, remove_doomed
+from bedside_core.files.problems import OffsetMismatch, StorageFull, UploadInterrupted, restored
+from bedside_core.files.rows import SELECT, file_by_id, file_of
 from bedside_core.files.settings import FileSettings
-from bedside_core.files.store import INCOMING, WHOLE, Store, new_key
+from bedside_core.files.store import INCOMING, Store, new_key
 from bedside_core.ids import uuid7
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
 
-log = structlog.get_logger("bedside.files")
-
 PART_BYTES = 1 << 20
-LASTS = timedelta(hours=24)
-"""How long an upload waits to be finished, and then to be attached."""
 RECEIVING = 16
 """Bodies that one process reads at once; the others' senders wait."""
 RECEIVING_EACH = 4
 """Bodies of one person that one process reads at once."""
-FINISHING = 2
-"""Uploads that one process puts together at once."""
 PATIENCE_SECONDS = 30.0
 """Longest silence of a sender, and longest wait for a turn."""
 GIGABYTE = 1_000_000_000
@@ -76,10 +57,8 @@ class Uploads:
     def __init__(self, platform: Platform, store: Store, examiner: Examiner, folder: Path) -> None:
         self._platform = platform
         self._store = store
-        self._examiner = examiner
-        self._folder = folder
+        self._finisher = Finisher(platform, store, examiner, folder)
         self._receiving = asyncio.Semaphore(RECEIVING)
-        self._finishing = asyncio.Semaphore(FINISHING)
         self._each: Counter[UUID] = Counter()
 
     async def create(self, actor: Actor, name: str, size: int, sha256: str, client_id: str) -> StoredFile:
@@ -124,7 +103,7 @@ class Uploads:
                     created_at, expires_at) VALUES ($1, $2, $3, $4, 'uploading', $5, $6, $7, $8, $9)""",
                 file_id, practice_id, person_id, client_id, clean_name(name), size, digest, now, now + LASTS,
             )  # fmt: skip
-            return await self._present(file_id)
+            return await present(file_id)
 
     async def _check_room(self, person_id: UUID, size: int, limit: int | None) -> None:
         row = await DB.fetchrow(
@@ -156,7 +135,7 @@ class Uploads:
         await self._platform.access.require(actor, "files.upload")
         file = await file_by_id(file_id)
         if file is None or file.made_by != person_id or file.state is FileState.DELETED:
-            raise _missing()
+            raise missing()
         return file
 
     async def receive(
@@ -191,8 +170,8 @@ class Uploads:
                 return file
             raise _misplaced(file.upload_size)
         if offset is None and file.received:
-            await self._restart(file_id)
-            file = await self._present(file_id)
+            await self._finisher.restart(file_id)
+            file = await present(file_id)
         if (offset or 0) != file.received:
             raise _misplaced(file.received)
         if length is not None and file.received + length > file.upload_size:
@@ -200,9 +179,8 @@ class Uploads:
         with self._turn(file.made_by):
             received = await self._take(file, body)
         if received < file.upload_size:
-            return await self._present(file_id)
-        async with self._finishing:
-            return await self._finish(file_id)
+            return await present(file_id)
+        return await self._finisher.finish(file_id)
 
     @contextmanager
     def _turn(self, person_id: UUID) -> Generator[None]:
@@ -258,87 +236,11 @@ class Uploads:
             )  # fmt: skip
         except asyncpg.UniqueViolationError:  # another request was quicker; where it stands now, HEAD tells
             await self._store.remove([key])
-            raise _misplaced((await self._present(file.id)).received) from None
+            raise _misplaced((await present(file.id)).received) from None
         except asyncpg.ForeignKeyViolationError:  # it was cancelled meanwhile
             await self._store.remove([key])
-            raise _missing() from None
+            raise missing() from None
         return position + len(part)
-
-    async def _finish(self, file_id: UUID) -> StoredFile:
-        """Put the parts together, examine the whole, and keep it."""
-        row = await DB.fetchrow("SELECT practice_id, name, upload_sha256, state FROM file WHERE id = $1", file_id)
-        if row is None:
-            raise _missing()
-        if row["state"] != FileState.UPLOADING:  # another request of the same upload has done it
-            return await self._present(file_id)
-        settings = await self._platform.settings.read(FileSettings)
-        async with self._room() as folder:
-            whole = folder / "whole"
-            if await self._assemble(file_id, whole) != row["upload_sha256"]:
-                if (file := await self._present(file_id)).state is not FileState.UPLOADING:
-                    return file  # another request of the same upload was quicker, and has taken the parts away
-                await self._restart(file_id)
-                raise HashMismatch("What arrived is not what was announced.", way_on="Send it from its beginning.")
-            try:
-                examined = await self._examiner.examine(whole, settings)
-            except errors.Problem as problem:
-                if is_refusal(problem):
-                    await self._refuse(file_id, problem)
-                raise
-            return await self._keep(file_id, row["practice_id"], row["name"], examined)
-
-    async def _assemble(self, file_id: UUID, whole: Path) -> bytes:
-        digest = hashlib.sha256()
-        with whole.open("wb") as file:
-            for key, _ in await objects_of(file_id, "part"):
-                try:
-                    async for piece in self._store.read(key):
-                        digest.update(piece)  # a piece is less than a millisecond's work
-                        file.write(piece)
-                except FileNotFoundError:
-                    return b""  # a lost part: told like any other content that is not what was announced
-        return digest.digest()
-
-    async def _keep(self, file_id: UUID, practice_id: UUID, name: str, examined: Examined) -> StoredFile:
-        """Write content and preview whole under keys of their own, then say so in one transaction."""
-        kept: list[tuple[str, str, int]] = []
-        for kind, path in (("content", examined.path), ("preview", examined.preview)):
-            if path is not None:
-                coming, key = new_key(INCOMING, practice_id), new_key(WHOLE, practice_id)
-                await self._store.put_file(coming, path)
-                await self._store.move(coming, key)
-                kept.append((key, kind, path.stat().st_size))
-        now = self._platform.clock.now()
-        async with unit():
-            done = await DB.fetchval(
-                """UPDATE file SET state = 'stored', name = $2, media_type = $3, size = $4, expires_at = $5
-                WHERE id = $1 AND state = 'uploading' RETURNING true""",
-                file_id, clean_name(name, examined.type.endings), examined.type.media_type, kept[0][2], now + LASTS,
-            )  # fmt: skip
-            if done:
-                await DB.execute("UPDATE file_object SET file_id = NULL WHERE file_id = $1", file_id)
-            for key, kind, size in kept:
-                await DB.execute(
-                    """INSERT INTO file_object (key, practice_id, file_id, kind, size, created_at)
-                    VALUES ($1, $2, $3, $4, $5, $6)""",
-                    key, practice_id, file_id if done else None, kind, size, now,
-                )  # fmt: skip
-        await self._tidy()
-        return await self._present(file_id)
-
-    async def _refuse(self, file_id: UUID, problem: errors.Problem) -> None:
-        async with unit():
-            await DB.execute(
-                "UPDATE file SET state = 'refused', refusal = $2 WHERE id = $1 AND state = 'uploading'",
-                file_id,
-                msgspec.json.encode(stored(problem)).decode(),
-            )
-            await DB.execute("UPDATE file_object SET file_id = NULL WHERE file_id = $1", file_id)
-        await self._tidy()
-
-    async def _restart(self, file_id: UUID) -> None:
-        await DB.execute("UPDATE file_object SET file_id = NULL WHERE file_id = $1 AND kind = 'part'", file_id)
-        await self._tidy()
 
     async def cancel(self, actor: Actor, file_id: UUID) -> bool:
         """Take away an upload that is attached to nothing; tells whether there was one.
@@ -350,31 +252,8 @@ class Uploads:
         file = await self.of(actor, file_id)
         if not await DB.fetchval("DELETE FROM file WHERE id = $1 AND expires_at IS NOT NULL RETURNING true", file.id):
             raise errors.Conflict("The file is attached already.", way_on="Delete it where it is.")
-        await self._tidy()
+        await self._finisher.tidy()
         return True
-
-    async def _tidy(self) -> None:
-        """Take away at once what nobody wants any more; what fails, the sweep does."""
-        try:
-            await remove_doomed(self._store)
-        except errors.Unavailable:
-            log.warning("bytes are left to the sweep")
-
-    async def _present(self, file_id: UUID) -> StoredFile:
-        file = await file_by_id(file_id)
-        if file is None:
-            raise _missing()
-        return file
-
-    @asynccontextmanager
-    async def _room(self) -> AsyncGenerator[Path]:
-        """Give a folder for the time of the block, closed to other accounts of the machine."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        try:
-            yield folder
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 @asynccontextmanager
@@ -398,10 +277,6 @@ def _digest(text: str) -> bytes:
     if len(digest) != 32 or len(text) != 64:
         raise errors.InvalidInput("A SHA-256 has 64 hexadecimal digits.", field=("sha256",))
     return digest
-
-
-def _missing() -> errors.NotFound:
-    return errors.NotFound("There is no upload with this id that you may see.")
 
 
 def _misplaced(offset: int) -> OffsetMismatch:
