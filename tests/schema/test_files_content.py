@@ -204,7 +204,7 @@ async def test_what_hangs_on_a_photo_and_what_is_written_into_it_is_cut_off(desk
 
 @pytest.mark.rule("C12")
 async def test_a_practice_decides_what_it_takes_and_how_long(desk: Desk) -> None:
-    change = """mutation($p: FilesSettingsPatch!) { updateFilesSettings(patch: $p) {
+    change = """mutation($p: FileSettingsPatch!) { updateFilesSettings(patch: $p) {
         photos pdfs officeDocuments texts photoMegabytes documentMegabytes } }"""
     patch = {"pdfs": False, "photoMegabytes": 1, "documentMegabytes": 2}
     assert await desk.deployment.code(change, desk.ada.token, p=patch) == "FORBIDDEN"
