@@ -245,3 +245,19 @@ async def test_an_upload_whose_part_is_lost_is_sent_anew(desk: Desk) -> None:
     part.unlink()
     await _sweep_later(desk)
     assert (await desk.put(upload["url"], CONTENT, upload_offset="0")).json()["state"] == "stored"
+
+
+async def test_a_disk_that_is_full_is_told_and_the_upload_can_be_finished_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = await desk.announce(CONTENT)
+
+    def full(**_: Any) -> str:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bedside_core.files.finishing.tempfile.mkdtemp", full)
+        answer = await desk.put(upload["url"], CONTENT)
+    assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+    done = await desk.put(upload["url"], b"", upload_offset=str(len(CONTENT)))
+    assert done.json()["state"] == "stored"

@@ -60,10 +60,15 @@ class Finisher:
         Raises:
             errors.NotFound: it was cancelled meanwhile.
             HashMismatch: the bytes are others than were announced; it begins anew.
+            errors.Unavailable: store, scanner or disk fail; it can be finished later.
             errors.Problem: what `Examiner.examine` refuses; the upload is over then.
         """
         async with self._turns:
-            return await self._finish(file_id)
+            try:
+                return await self._finish(file_id)
+            except OSError as error:
+                log.warning("an upload can't be put together", failure=type(error).__name__)
+                raise errors.Unavailable("The server has no room to look at the file.") from error
 
     async def _finish(self, file_id: UUID) -> StoredFile:
         row = await DB.fetchrow("SELECT practice_id, name, upload_sha256, state FROM file WHERE id = $1", file_id)
@@ -128,12 +133,13 @@ class Finisher:
 
     async def _refuse(self, file_id: UUID, problem: errors.Problem) -> None:
         async with unit():
-            await DB.execute(
-                "UPDATE file SET state = 'refused', refusal = $2 WHERE id = $1 AND state = 'uploading'",
+            refused = await DB.fetchval(
+                "UPDATE file SET state = 'refused', refusal = $2 WHERE id = $1 AND state = 'uploading' RETURNING true",
                 file_id,
                 msgspec.json.encode(stored(problem)).decode(),
             )
-            await DB.execute("UPDATE file_object SET file_id = NULL WHERE file_id = $1", file_id)
+            if refused:  # else another request has kept it, under settings that have changed since
+                await DB.execute("UPDATE file_object SET file_id = NULL WHERE file_id = $1", file_id)
         await self.tidy()
 
     async def restart(self, file_id: UUID) -> None:
