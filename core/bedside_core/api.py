@@ -47,6 +47,7 @@ from bedside_core.errors import (
     Unavailable,
 )
 from bedside_core.events import Event, Listener, fact, on
+from bedside_core.files import FileAttached, FileDeleted, FileDownloaded, FileOwner, FileState, StoredFile
 from bedside_core.hookspecs import hookimpl, hookspec
 from bedside_core.ids import uuid7
 from bedside_core.jobs import Job, JobRun
@@ -100,6 +101,11 @@ __all__ = [
     "Feature",
     "FeatureNotInPlan",
     "FeatureState",
+    "FileAttached",
+    "FileDeleted",
+    "FileDownloaded",
+    "FileOwner",
+    "FileState",
     "Forbidden",
     "Gate",
     "InvalidInput",
@@ -145,6 +151,7 @@ __all__ = [
     "Scope",
     "Settings",
     "SettingsChanged",
+    "StoredFile",
     "StreamKind",
     "SwitchedOff",
     "Tier",

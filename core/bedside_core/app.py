@@ -20,6 +20,7 @@ from bedside_core.config import Config
 from bedside_core.demo.outbox import outbox_routes
 from bedside_core.demo.routes import demo_routes
 from bedside_core.entrance import Entrance, request_id_of
+from bedside_core.files.routes import file_routes
 from bedside_core.health import health_routes
 from bedside_core.notify.routes import notify_routes
 from bedside_core.platform import Platform
@@ -97,6 +98,7 @@ def _litestar(platform: Platform) -> Litestar:
         route_handlers=[
             *health_routes(),
             *client_routes(),
+            *file_routes(),
             *notify_routes(),
             *((*demo_routes(), *outbox_routes()) if platform.config.demo else [front_page]),
             *routers,

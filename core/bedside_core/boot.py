@@ -30,6 +30,7 @@ from bedside_core.database import (
 )
 from bedside_core.database.migrate import CORE
 from bedside_core.events import Events, Listener, event_name
+from bedside_core.files.service import Files
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
@@ -181,6 +182,8 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         settings=settings,
         live=Live(bus),
     )
+
+    platform.files = Files(platform, parts.FILE_OWNERS)
 
     async def sessions(ids: Any) -> Mapping[Any, int]:
         rows = await DB.fetch("SELECT * FROM session_positions($1, $2)", list(ids), clock.now())

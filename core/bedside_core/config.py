@@ -30,6 +30,15 @@ class Config(BaseSettings):
         default=None,
         description="Folder of the audit trail's anchor, on a disk that the database can't write; else `data`/audit.",
     )
+    files_url: str | None = Field(
+        default=None,
+        description="Where files are kept, e.g. s3://bucket/folder. Without it the folder `files` in `data`.",
+    )
+    clamd_url: str | None = Field(
+        default=None,
+        pattern=r"^(tcp://[^/?#@]+|unix:///.+)$",
+        description="ClamAV's daemon, tcp://host:3310 or unix:///path. With it no file is kept before it was scanned.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str | None = Field(

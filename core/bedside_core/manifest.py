@@ -9,6 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from bedside_core.access import Feature, Permission
+from bedside_core.files.facts import FileOwner
 from bedside_core.notify.kinds import NotificationKind
 
 PLUGIN_API = Version("1.0")
@@ -29,6 +30,7 @@ class Manifest:
         after: names of plugins that come first if they are there.
         features: what a plan can switch on and off (L1).
         permissions: the actions it knows, with the roles that may do them.
+        file_owners: the kinds of things that files are attached to, with the rules about them.
         settings: its frozen dataclass of settings, fields made by `setting()`.
         piccolo_app: dotted name of its Piccolo app module, where it has tables.
         notifications: the kinds of notifications it sends; their keys begin with its name.
@@ -45,6 +47,7 @@ class Manifest:
     after: tuple[str, ...] = ()
     features: tuple[Feature, ...] = ()
     permissions: tuple[Permission, ...] = ()
+    file_owners: tuple[FileOwner, ...] = ()
     settings: type | None = None
     piccolo_app: str | None = None
     notifications: tuple[NotificationKind, ...] = ()

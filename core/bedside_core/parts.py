@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bedside_core import notify, people, settings
+from bedside_core import files, notify, people, settings
 from bedside_core.access import Permission
 from bedside_core.audit import trail
 from bedside_core.auth import declared as accounts
+from bedside_core.files import FileOwner
+from bedside_core.files import patients as patient_files
+from bedside_core.files import sweep as file_sweep
 from bedside_core.jobs.declared import Job, Wake
 from bedside_core.notify import jobs as notify_jobs
 from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
@@ -21,6 +24,7 @@ PERMISSIONS: Sequence[Permission] = (
     *trail.PERMISSIONS,
     *accounts.PERMISSIONS,
     *notify.PERMISSIONS,
+    *files.PERMISSIONS,
 )
 """Actions on what belongs to core."""
 
@@ -28,10 +32,11 @@ SETTINGS: Mapping[str, type] = {
     "people": people.PeopleSettings,
     **accounts.SETTINGS,
     NOTIFICATION_SETTINGS: notify.NotificationSettings,
+    "files": files.FileSettings,
 }
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
-JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS)
+JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS)
 """Background work, named `core.<name>`."""
 
 NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
@@ -39,3 +44,6 @@ NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
 
 WAKES: Sequence[Wake] = (*notify_jobs.WAKES,)
 """What enqueues jobs for what has become due; each worker calls it every second."""
+
+FILE_OWNERS: Sequence[FileOwner] = (patient_files.OWNER,)
+"""What files are attached to."""

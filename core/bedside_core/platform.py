@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bedside_core.auth import Auth
     from bedside_core.clock import Clock
     from bedside_core.config import Config
+    from bedside_core.files.service import Files
     from bedside_core.jobs import Jobs
     from bedside_core.live import Live
     from bedside_core.notify import Notify
@@ -61,6 +62,7 @@ class Platform:
     events: Events = field(init=False)
     jobs: Jobs = field(init=False)
     notify: Notify = field(init=False)
+    files: Files = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
     steps: list[tuple[str, Callable[[], None]]] = field(default_factory=list["tuple[str, Callable[[], None]]"])

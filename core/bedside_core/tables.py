@@ -21,6 +21,9 @@ from bedside_core.auth.tables import (
     Totp,
 )
 from bedside_core.database import DB, Kind
+from bedside_core.files import tables as files
+from bedside_core.files.tables import File as File
+from bedside_core.files.tables import FileObject as FileObject
 from bedside_core.notify.tables import TABLE_KINDS as NOTIFY_KINDS
 from bedside_core.notify.tables import (
     Notification,
@@ -53,6 +56,8 @@ __all__ = [
     "Creation",
     "Credential",
     "Device",
+    "File",
+    "FileObject",
     "JobAttempt",
     "JobSchedule",
     "Member",
@@ -188,4 +193,5 @@ TABLE_KINDS = {
     **AUDIT_KINDS,
     **PEOPLE_KINDS,
     **NOTIFY_KINDS,
+    **files.TABLE_KINDS,
 }

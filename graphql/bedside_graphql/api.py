@@ -4,7 +4,7 @@ from bedside_graphql.context import Context, Info
 from bedside_graphql.gate import gate, public
 from bedside_graphql.hookspecs import GraphQLHooks
 from bedside_graphql.part import GraphQLPart
-from bedside_graphql.platform import Member, Patient, Practice, member_of, patient_type
+from bedside_graphql.platform import File, Member, Patient, Practice, file_type, member_of, patient_type
 from bedside_graphql.types import (
     SCALARS,
     After,
@@ -27,6 +27,7 @@ __all__ = [
     "Connection",
     "Context",
     "Edge",
+    "File",
     "First",
     "GraphQLHooks",
     "GraphQLPart",
@@ -39,6 +40,7 @@ __all__ = [
     "Zone",
     "client_id_of",
     "connection",
+    "file_type",
     "gate",
     "member_of",
     "patient_type",

@@ -9,6 +9,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from bedside_core.access import Reason, Rule, Tier
 from bedside_core.auth import Pending, Role
+from bedside_core.files import FileState
 from bedside_core.notify import Channel, Language, Part
 from bedside_core.people import ConnectionState, PersonKind, Visibility
 from bedside_core.plugins import Status
@@ -61,6 +62,18 @@ def _show_enums() -> None:
         {
             Pending.FACTOR: "The second factor is to be shown: `verifyCode` or `verifyPasskey`.",
             Pending.SET_UP: "The practice demands a second factor: `beginTotp` or `beginPasskey` sets one up.",
+        },
+    )
+    _show(
+        FileState,
+        "FileState",
+        "How far a file has come.",
+        {
+            FileState.UPLOADING: "Its bytes are arriving.",
+            FileState.REFUSED: "Its content was refused; send another.",
+            FileState.STORED: "It was examined and is kept, attached to nothing yet.",
+            FileState.ATTACHED: "It belongs to something.",
+            FileState.DELETED: "It was deleted for good.",
         },
     )
     _show(

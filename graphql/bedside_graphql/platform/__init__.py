@@ -7,6 +7,7 @@ from bedside_graphql.platform import (
     connections,
     deliveries,
     deployment,
+    files,
     members,
     notify,
     patients,
@@ -14,6 +15,7 @@ from bedside_graphql.platform import (
     search,
     session,
 )
+from bedside_graphql.platform.files import File, file_type
 from bedside_graphql.platform.members import Member, member_of
 from bedside_graphql.platform.patients import Patient, patient_type
 from bedside_graphql.platform.practices import Practice
@@ -29,8 +31,9 @@ PARTS = (
     audit.PART,
     notify.PART,
     deliveries.PART,
+    files.PART,
     deployment.PART,
 )
 """Every part of core's, in order."""
 
-__all__ = ["PARTS", "Member", "Patient", "Practice", "member_of", "patient_type"]
+__all__ = ["PARTS", "File", "Member", "Patient", "Practice", "file_type", "member_of", "patient_type"]

@@ -1,0 +1,147 @@
+"""What a file is to the rest of the house: its facts, its states, its owners, and the events it causes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from bedside_core.access import EVERYONE, LEADERS, Permission, Refusal
+from bedside_core.auth import Actor
+from bedside_core.events import Event, fact
+
+if TYPE_CHECKING:
+    from bedside_core.platform import Platform
+
+PERMISSIONS = (
+    Permission(key="files.upload", doc="Upload a file.", roles=EVERYONE),
+    Permission(key="files.download", doc="Download a file that one may see.", roles=EVERYONE),
+    Permission(key="files.read", doc="See the files of the practice's patients.", roles=EVERYONE),
+    Permission(key="files.attach", doc="Put a file with a patient.", roles=EVERYONE),
+    Permission(key="files.delete", doc="Delete a file for good that one has uploaded oneself.", roles=EVERYONE),
+    Permission(key="files.moderate", doc="Delete files of others for good.", roles=LEADERS),
+)
+
+
+class FileState(StrEnum):
+    """How far a file has come."""
+
+    UPLOADING = "uploading"
+    REFUSED = "refused"
+    STORED = "stored"
+    ATTACHED = "attached"
+    DELETED = "deleted"
+
+
+class FileKind(StrEnum):
+    """The kinds of files that a practice takes or does not."""
+
+    PHOTO = "photo"
+    PDF = "pdf"
+    OFFICE = "office"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredFile:
+    """A file as its services see it.
+
+    Args:
+        id: opaque.
+        practice_id: whose file it is.
+        made_by: the person who uploaded it.
+        state: how far it has come.
+        name: what people read; None once it is deleted.
+        media_type: found from its content; None before that and after its deletion.
+        size: bytes of what is stored; before that, of what was announced.
+        received: bytes that have arrived, while it is uploaded.
+        upload_size: bytes that were announced; 0 once it is deleted.
+        refusal: why its content was refused.
+        has_preview: whether there is a small picture of it.
+        owner_kind: the kind of what it is attached to.
+        owner_id: what it is attached to.
+        lost: whether the store has lost its bytes.
+        created_at: when its upload was announced.
+        expires_at: when it goes by itself, unless it is attached by then.
+        attached_at: when it was attached.
+        deleted_at: when it was deleted.
+        deleted_by: who deleted it.
+    """
+
+    id: UUID
+    practice_id: UUID
+    made_by: UUID
+    state: FileState
+    name: str | None
+    media_type: str | None
+    size: int | None
+    received: int
+    upload_size: int
+    refusal: dict[str, Any] | None
+    has_preview: bool
+    owner_kind: str | None
+    owner_id: UUID | None
+    lost: bool
+    created_at: datetime
+    expires_at: datetime | None
+    attached_at: datetime | None
+    deleted_at: datetime | None
+    deleted_by: UUID | None
+
+
+FileCheck = Callable[["Platform", Actor, StoredFile], Awaitable[Refusal | None]]
+"""An owner's rule about one of its files: None, or why not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOwner:
+    """A kind of thing that files are attached to, with the rules about them; stands in a manifest.
+
+    The service that owns such things attaches files inside its own unit, by `platform.files.attach`, once it has
+    asked its own rules about who may.
+
+    Args:
+        kind: stable name, `patient`, `chat_message`.
+        doc: what its files are.
+        may_read: asked at each look and each download.
+        may_delete: asked before a file is deleted for good, of somebody who may read it.
+    """
+
+    kind: str
+    doc: str
+    may_read: FileCheck
+    may_delete: FileCheck
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileAttached(Event):
+    """An upload was attached to something."""
+
+    file_id: UUID = fact("The file.")
+    owner_kind: str = fact("Kind of what it is attached to.")
+    owner_id: UUID = fact("What it is attached to.")
+    attached_by: UUID = fact("The person who uploaded and attached it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileDownloaded(Event):
+    """A file's content, a part of it, or its preview was handed out."""
+
+    file_id: UUID = fact("The file.")
+    owner_kind: str | None = fact("Kind of what it is attached to; None for an upload that its maker looks at.")
+    owner_id: UUID | None = fact("What it is attached to.")
+    downloaded_by: UUID = fact("The person who got it.")
+    preview: bool = fact("Whether it was the preview.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileDeleted(Event):
+    """A file was deleted for good (C11)."""
+
+    file_id: UUID = fact("The file, of which a tombstone remains.")
+    owner_kind: str = fact("Kind of what it was attached to.")
+    owner_id: UUID = fact("What it was attached to.")
+    deleted_by: UUID = fact("The person who deleted it.")

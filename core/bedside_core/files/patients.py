@@ -1,0 +1,70 @@
+"""A patient's Files (P8): the first things in core that files are attached to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from bedside_core import errors
+from bedside_core.access import Refusal
+from bedside_core.auth import Actor
+from bedside_core.database import unit
+from bedside_core.files.facts import FileOwner, StoredFile
+from bedside_core.files.service import refused
+from bedside_core.paging import Page
+
+if TYPE_CHECKING:
+    from bedside_core.platform import Platform
+
+PATIENT = "patient"
+
+
+async def _may_read(platform: Platform, actor: Actor, file: StoredFile) -> Refusal | None:
+    if refusal := await platform.access.why_not(actor, "files.read"):
+        return refusal
+    return None if file.owner_id in await platform.people.patients_by_id([file.owner_id or file.id]) else refused()
+
+
+async def _may_delete(platform: Platform, actor: Actor, file: StoredFile) -> Refusal | None:
+    own = file.made_by == actor.person_id
+    return await platform.access.why_not(actor, "files.delete" if own else "files.moderate")
+
+
+OWNER = FileOwner(
+    kind=PATIENT,
+    doc="A patient's files. Who may see the patient's files reads them; who uploaded one, and leaders, delete it.",
+    may_read=_may_read,
+    may_delete=_may_delete,
+)
+
+
+async def attach_to_patient(platform: Platform, actor: Actor, upload_id: UUID, patient_id: UUID) -> StoredFile:
+    """Put a finished upload of the actor's with a patient of the practice.
+
+    Raises:
+        errors.NotFound: no such upload or patient that the actor may see.
+        errors.Conflict: the upload is not finished, or attached to something else.
+    """
+    await _require_patient(platform, actor, "files.attach", patient_id)
+    async with unit():
+        [file] = await platform.files.attach(actor, [upload_id], PATIENT, patient_id)
+        return file
+
+
+async def patient_files(
+    platform: Platform, actor: Actor, patient_id: UUID, *, first: int | None, after: str | None
+) -> Page[StoredFile]:
+    """Return a patient's files, the latest first.
+
+    Raises:
+        errors.NotFound: no such patient that the actor may see.
+    """
+    await _require_patient(platform, actor, "files.read", patient_id)
+    return await platform.files.owned(PATIENT, patient_id, first=first, after=after)
+
+
+async def _require_patient(platform: Platform, actor: Actor, permission: str, patient_id: UUID) -> None:
+    actor.in_practice()
+    await platform.access.require(actor, permission)
+    if patient_id not in await platform.people.patients_by_id([patient_id]):
+        raise errors.NotFound("There is no patient with this id that you may see.", field=("patientId",))

@@ -1,0 +1,280 @@
+"""Files that are kept: attached to what they belong to, read by whom their owner lets, and deleted for good (C11)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from bedside_core import errors
+from bedside_core.access import Refusal, Rule
+from bedside_core.auth import Actor
+from bedside_core.database import DB, Work, unit
+from bedside_core.events import Event
+from bedside_core.files.examine import Examiner
+from bedside_core.files.facts import (
+    FileAttached,
+    FileDeleted,
+    FileDownloaded,
+    FileOwner,
+    FileState,
+    StoredFile,
+)
+from bedside_core.files.problems import FileLost
+from bedside_core.files.rows import SELECT, file_by_id, file_of, objects_of, remove_doomed
+from bedside_core.files.scan import Scanner
+from bedside_core.files.store import Store
+from bedside_core.files.uploads import Uploads
+from bedside_core.paging import Page, key_of, page_of, page_size
+
+if TYPE_CHECKING:
+    from bedside_core.platform import Platform
+
+log = structlog.get_logger("bedside.files")
+
+REMOVE_JOB = "core.remove_bytes"
+
+
+class Files:
+    """The files of a deployment.
+
+    Args:
+        platform: configuration, access and clock; its plugins' manifests say what files are attached to.
+        owners: core's own kinds of owners.
+    """
+
+    def __init__(self, platform: Platform, owners: Sequence[FileOwner]) -> None:
+        config = platform.config
+        self._platform = platform
+        self._owners = owners
+        self.store = Store(config.files_url, config.data / "files")
+        self.uploads = Uploads(platform, self.store, Examiner(Scanner(config.clamd_url)), config.data / "incoming")
+
+    def owners(self) -> Mapping[str, FileOwner]:
+        """Return the kinds of things that files are attached to, of core and of the active plugins."""
+        manifests = self._platform.plugins.manifests.values()
+        return {owner.kind: owner for owner in (*self._owners, *(each for m in manifests for each in m.file_owners))}
+
+    async def attach(self, actor: Actor, file_ids: Sequence[UUID], owner_kind: str, owner_id: UUID) -> list[StoredFile]:
+        """Attach the actor's uploads to what they belong to, all or none; for the service that owns that.
+
+        To be called inside the owner's `unit()`, after it has asked whether the actor may. A retry is fine.
+
+        Args:
+            actor: who uploaded them.
+            file_ids: finished uploads.
+            owner_kind: a declared one.
+            owner_id: what they are attached to.
+
+        Raises:
+            errors.NotFound: one of them is none of the actor's uploads.
+            errors.Conflict: one is not finished, or attached to something else.
+            LookupError: no such kind of owner is declared.
+        """
+        practice_id, person_id = actor.in_practice()
+        if owner_kind not in self.owners():
+            raise LookupError(f"no file owner {owner_kind!r} is declared")
+        attached: list[StoredFile] = []
+        async with unit() as work:
+            for file_id in file_ids:
+                moved = await DB.fetchval(
+                    """UPDATE file SET state = 'attached', owner_kind = $3, owner_id = $4, attached_at = $5,
+                        expires_at = NULL
+                    WHERE id = $1 AND made_by = $2 AND state = 'stored' RETURNING true""",
+                    file_id, person_id, owner_kind, owner_id, self._platform.clock.now(),
+                )  # fmt: skip
+                file = await file_by_id(file_id)
+                if file is None or file.made_by != person_id or file.state is FileState.DELETED:
+                    raise errors.NotFound("There is no upload with this id that you may see.", field=("uploadId",))
+                if moved:
+                    self._tell(
+                        work,
+                        FileAttached(
+                            practice_id=practice_id,
+                            file_id=file_id,
+                            owner_kind=owner_kind,
+                            owner_id=owner_id,
+                            attached_by=person_id,
+                        ),
+                    )
+                elif file.state is not FileState.ATTACHED or (file.owner_kind, file.owner_id) != (owner_kind, owner_id):
+                    raise errors.Conflict(
+                        "The upload is not finished, or attached to something else.", field=("uploadId",)
+                    )
+                attached.append(file)
+        return attached
+
+    async def file(self, actor: Actor, file_id: UUID) -> StoredFile:
+        """Return a file that the actor may see, or its tombstone: by its owner's rule, or an upload of their own.
+
+        Raises:
+            errors.NotFound: there is none; whatever the reason, it is told alike.
+        """
+        _, person_id = actor.in_practice()
+        await self._platform.access.require(actor, "files.download")
+        file = await file_by_id(file_id)
+        if file is None:
+            raise _missing()
+        if file.owner_kind is None:
+            if file.made_by != person_id:
+                raise _missing()
+        else:
+            owner = self.owners().get(file.owner_kind)  # none where its plugin is not active: then nobody may
+            if owner is None or await owner.may_read(self._platform, actor, file) is not None:
+                raise _missing()
+        return file
+
+    async def owned(self, owner_kind: str, owner_id: UUID, *, first: int | None, after: str | None) -> Page[StoredFile]:
+        """Return what is attached to something, the latest first; its service asks before who may see it."""
+        size, key = page_size(first), key_of(after, str, UUID)
+        rows = await DB.fetch(
+            f"""{SELECT} WHERE f.owner_kind = $1 AND f.owner_id = $2 AND f.state = 'attached'
+                AND ($4::text IS NULL OR (f.attached_at, f.id) < ($4::text::timestamptz, $5))
+            ORDER BY f.attached_at DESC, f.id DESC LIMIT $3""",
+            owner_kind,
+            owner_id,
+            size + 1,
+            *(key or (None, None)),
+        )
+        files = [file_of(row) for row in rows]
+        return page_of(
+            files, size, lambda item: ((item.attached_at or item.created_at).isoformat(), str(item.id)), after=after
+        )
+
+    async def content(self, actor: Actor, file_id: UUID, *, preview: bool = False) -> tuple[StoredFile, str, int]:
+        """Return a file that the actor may have, with the key and length of its content or of its preview.
+
+        Raises:
+            errors.NotFound: none that they may see, deleted, not whole yet, or without a preview.
+            FileLost: the store has lost it.
+        """
+        file = await self.file(actor, file_id)
+        if file.state not in {FileState.STORED, FileState.ATTACHED}:
+            raise _missing()
+        found = await objects_of(file_id, "preview" if preview else "content")
+        if not found and preview:
+            raise _missing()
+        if not found or file.lost:
+            raise lost()
+        key, size = found[0]
+        return file, key, size
+
+    async def read(
+        self, actor: Actor, file: StoredFile, key: str, start: int, end: int, *, preview: bool
+    ) -> AsyncGenerator[bytes]:
+        """Return the bytes of a file from `start` up to `end`; that it was handed out is told before the first of them.
+
+        Raises:
+            FileLost: the store has lost it.
+        """
+        async with unit() as work:
+            self._tell(
+                work,
+                FileDownloaded(
+                    practice_id=file.practice_id,
+                    file_id=file.id,
+                    owner_kind=file.owner_kind,
+                    owner_id=file.owner_id,
+                    downloaded_by=actor.in_practice()[1],
+                    preview=preview,
+                ),
+            )
+        pieces = self.store.read(key, start, end)
+        try:
+            first = await anext(pieces)
+        except FileNotFoundError:
+            log.warning("a file's bytes are missing", file=str(file.id))
+            raise lost() from None
+
+        async def chained() -> AsyncGenerator[bytes]:
+            yield first
+            async for piece in pieces:
+                yield piece
+
+        return chained()
+
+    async def delete(self, actor: Actor, file_id: UUID) -> StoredFile:
+        """Delete an attached file for good: bytes, preview, name and type. A tombstone remains (C11).
+
+        Returns:
+            The tombstone, also when it was deleted before.
+
+        Raises:
+            errors.NotFound: none that the actor may see, or an upload, which is cancelled.
+            errors.Forbidden: they may see it, but not delete it.
+        """
+        file = await self.file(actor, file_id)
+        if file.state is FileState.DELETED:
+            return file
+        owner = self.owners().get(file.owner_kind or "")
+        if owner is None or file.owner_id is None:
+            raise _missing()
+        if refusal := await owner.may_delete(self._platform, actor, file):
+            raise refusal.problem()
+        async with unit() as work:
+            await self._bury(work, file.owner_kind or "", file.owner_id, actor.in_practice()[1], file_id)
+        await self._tidy()
+        return await file_by_id(file_id) or file
+
+    async def delete_owned(self, actor: Actor, owner_kind: str, owner_id: UUID) -> int:
+        """Delete all files of something for good, inside the unit of the service that owns and deletes it.
+
+        The bytes go by a job that exists once that unit is committed.
+
+        Returns:
+            How many there were.
+        """
+        async with unit() as work:
+            return await self._bury(work, owner_kind, owner_id, actor.in_practice()[1], None)
+
+    async def _bury(self, work: Work, owner_kind: str, owner_id: UUID, person_id: UUID, file_id: UUID | None) -> int:
+        """Leave tombstones, doom the bytes, and have a job take them away if this process does not come to it."""
+        rows = await DB.fetch(
+            """UPDATE file SET state = 'deleted', deleted_at = $4, deleted_by = $5, client_id = NULL, name = NULL,
+                media_type = NULL, size = NULL, upload_size = NULL, upload_sha256 = NULL, lost = false
+            WHERE owner_kind = $1 AND owner_id = $2 AND ($3::uuid IS NULL OR id = $3) AND state = 'attached'
+            RETURNING id, practice_id""",
+            owner_kind, owner_id, file_id, self._platform.clock.now(), person_id,
+        )  # fmt: skip
+        if not rows:
+            return 0
+        await DB.execute("UPDATE file_object SET file_id = NULL WHERE file_id = ANY($1)", [row["id"] for row in rows])
+        for row in rows:
+            self._tell(
+                work,
+                FileDeleted(
+                    practice_id=row["practice_id"],
+                    file_id=row["id"],
+                    owner_kind=owner_kind,
+                    owner_id=owner_id,
+                    deleted_by=person_id,
+                ),
+            )
+        await work.enqueue(REMOVE_JOB, {})
+        return len(rows)
+
+    async def _tidy(self) -> None:
+        try:
+            await remove_doomed(self.store)
+        except errors.Unavailable:
+            log.warning("bytes are left to the job")
+
+    def _tell(self, work: Work, event: Event) -> None:
+        """Say that a file was attached, handed out or deleted: the one place from which others hear of it."""
+        work.emit(event)
+
+
+def refused() -> Refusal:
+    """Return what an owner answers about a file of which somebody is not to know."""
+    return Refusal(rule=Rule.MEMBERSHIP, message="There is no file with this id that you may see.")
+
+
+def lost() -> FileLost:
+    """Return the problem of a file without bytes."""
+    return FileLost("The storage has lost this file.", way_on="Tell the operator, who may have a backup of it.")
+
+
+def _missing() -> errors.Problem:
+    return refused().problem()
