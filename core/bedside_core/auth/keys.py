@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_core import errors
+from bedside_core import audit, errors
 from bedside_core.auth.actor import Actor, Role
 from bedside_core.auth.tokens import SESSION_STREAM, token_hash
 from bedside_core.clock import Clock
@@ -123,10 +123,13 @@ class Keys:
                     field=("scopes",),
                 )
         key_id, token = uuid7(), PREFIX + secrets.token_urlsafe(32)
-        made = await DB.fetchval(
-            "SELECT api_key_make($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            key_id, practice_id, member_id, client_id, called, wanted, token_hash(token), now, expires_at,
-        )  # fmt: skip
+        async with unit():
+            made = await DB.fetchval(
+                "SELECT api_key_make($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                key_id, practice_id, member_id, client_id, called, wanted, token_hash(token), now, expires_at,
+            )  # fmt: skip
+            if made:
+                audit.did("keys.make", kind="api_key", target=key_id, detail={"scopes": wanted})
         [row] = await DB.fetch("SELECT * FROM api_keys($1, $2, $3, 1, NULL)", practice_id, client_id, member_id)
         key = _key(row)
         if not made and (key.name, list(key.scopes), key.expires_at) != (called, wanted, expires_at):
@@ -153,6 +156,7 @@ class Keys:
             if not await DB.fetchval("SELECT api_key_revoke($1, $2, $3)", key_id, practice_id, self._clock.now()):
                 raise errors.NotFound("There is no key with this id that you may see.")
             work.publish(Topic(SESSION_STREAM, key_id), 1)
+            audit.did("keys.revoke", kind="api_key", target=key_id)
 
 
 def _key(row: Row) -> ApiKey:

@@ -16,6 +16,9 @@ from bedside_core.events import Event, fact
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
 
+PATIENT = "patient"
+"""The kind of owner that a patient is."""
+
 PERMISSIONS = (
     Permission(key="files.upload", doc="Upload a file.", roles=EVERYONE),
     Permission(key="files.download", doc="Download a file that one may see.", roles=EVERYONE),

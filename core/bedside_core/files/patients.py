@@ -9,14 +9,12 @@ from bedside_core import errors
 from bedside_core.access import Refusal
 from bedside_core.auth import Actor
 from bedside_core.database import unit
-from bedside_core.files.facts import FileOwner, StoredFile
+from bedside_core.files.facts import PATIENT, FileOwner, StoredFile
 from bedside_core.files.service import refused
 from bedside_core.paging import Page
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
-
-PATIENT = "patient"
 
 
 async def _may_read(platform: Platform, actor: Actor, file: StoredFile) -> Refusal | None:

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import structlog
 
-from bedside_core import errors
+from bedside_core import audit, errors
 from bedside_core.access import Refusal, Rule
 from bedside_core.auth import Actor
 from bedside_core.database import DB, Work, unit
-from bedside_core.events import Event
 from bedside_core.files.examine import Examiner
 from bedside_core.files.facts import (
+    PATIENT,
     FileAttached,
     FileDeleted,
     FileDownloaded,
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger("bedside.files")
 
 REMOVE_JOB = "core.remove_bytes"
+
+_ACTS: Mapping[type, str] = {
+    FileAttached: "files.attach",
+    FileDownloaded: "files.download",
+    FileDeleted: "files.delete",
+}
 
 
 class Files:
@@ -261,9 +267,11 @@ class Files:
         except errors.Unavailable:
             log.warning("bytes are left to the job")
 
-    def _tell(self, work: Work, event: Event) -> None:
-        """Say that a file was attached, handed out or deleted: the one place from which others hear of it."""
+    def _tell(self, work: Work, event: FileAttached | FileDownloaded | FileDeleted) -> None:
+        """Say that a file was attached, handed out or deleted: the trail (A14) and listeners hear of it from here."""
         work.emit(event)
+        patients = [event.owner_id] if event.owner_kind == PATIENT and event.owner_id is not None else []
+        audit.did(_ACTS[type(event)], kind="file", target=event.file_id, patients=patients)
 
 
 def refused() -> Refusal:
