@@ -53,7 +53,7 @@ from bedside_core.manifest import PLUGIN_API, Manifest
 from bedside_core.paging import USUAL_PAGE, Page, cursor_of, key_of, page_of, page_size
 from bedside_core.people import PRACTICE_STREAM, Member, NewPatient, Patient, People, Practice
 from bedside_core.platform import Platform
-from bedside_core.routes import Gate, Route, actor_of, public_route, uuid_or_none
+from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
 
 __all__ = [
@@ -132,5 +132,4 @@ __all__ = [
     "sql_migration",
     "unit",
     "uuid7",
-    "uuid_or_none",
 ]
