@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 import structlog
+from cli_stage import logging_as_before
 
 pytest_plugins = ["rulebook"]
 
@@ -14,3 +18,10 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs_again() -> Iterator[None]:
+    """Whatever a test does to the process's logging ends with it."""
+    with logging_as_before():
+        yield
