@@ -14,15 +14,17 @@ import structlog
 
 @contextmanager
 def logging_as_before() -> Iterator[None]:
-    """Commands set logging up for their process, which a test's is not."""
-    root = logging.getLogger()
-    handlers, level, known = root.handlers[:], root.level, structlog.get_config()
+    """Commands set logging up for their process, which a test's is not; the level they set would outlive the test."""
+    known = structlog.get_config()
+    loggers = [logging.getLogger(name) for name in ("", "bedside", "bedside_core")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
     try:
         yield
     finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
         structlog.configure(**known)
+        for logger, level, handlers in before:
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
 
 
 @contextmanager

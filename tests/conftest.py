@@ -1,11 +1,13 @@
-"""What every test of the house shares: the markers of the rule book, and logs that are quick to write."""
+"""What every test of the house shares: the rule book's markers, quick logs, and a place for the audit's anchor."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 import structlog
+from cli_stage import logging_as_before
 
 pytest_plugins = ["rulebook"]
 
@@ -23,3 +25,10 @@ structlog.configure(
 def audit_anchor(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have what the tests' processes seal anchored in a folder of theirs, and not beside the sources."""
     os.environ["BEDSIDE_AUDIT_ANCHOR"] = str(tmp_path_factory.mktemp("anchor"))
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs_again() -> Iterator[None]:
+    """Whatever a test does to the process's logging ends with it."""
+    with logging_as_before():
+        yield

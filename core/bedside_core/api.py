@@ -74,7 +74,7 @@ from bedside_core.people import (
     PracticesConnected,
 )
 from bedside_core.platform import Platform
-from bedside_core.routes import Gate, Route, actor_of, public_route, uuid_or_none
+from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
 
 __all__ = [
@@ -181,5 +181,4 @@ __all__ = [
     "sql_migration",
     "unit",
     "uuid7",
-    "uuid_or_none",
 ]

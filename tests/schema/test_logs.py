@@ -64,7 +64,6 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Everything]:
         cache_logger_on_first_use=False,
     )
     yield everything
-    structlog.reset_defaults()
     for logger, level, handlers, propagate, disabled in before:
         logger.setLevel(level)
         logger.handlers, logger.propagate, logger.disabled = handlers, propagate, disabled

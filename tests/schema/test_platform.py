@@ -112,6 +112,27 @@ async def test_a_cookie_is_set_over_http_and_refused_over_a_socket(fresh_databas
         assert await sessions(fresh_database) == before + 1
 
 
+@pytest.mark.rule("A6")
+async def test_the_first_unknown_address_costs_no_more_than_the_next(
+    fresh_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What unknown addresses are held against is there before anybody can ask."""
+    made: list[str] = []
+
+    class Counting(PasswordHasher):
+        def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+            made.append("once")
+            return super().hash(password, salt=salt)
+
+    monkeypatch.setattr(passwords, "_passwords", Counting())
+    passwords._nobody.cache_clear()
+    async with served(fresh_database) as deployment:
+        assert made == ["once"]
+        attempt = 'mutation { signIn(email: "nobody@example.org", password: "no") { token } }'
+        assert await deployment.code(attempt) == "UNAUTHENTICATED"
+        assert made == ["once"]
+
+
 @pytest.mark.rule("G4")
 @pytest.mark.promise("G1")
 async def test_a_second_sign_in_of_an_operation_is_refused_before_a_password_is_looked_at(

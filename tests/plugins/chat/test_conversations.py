@@ -5,18 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from deployment import APPS
-from plugins.chat.ward import READ, SEND, START, Ward, ward
+from plugins.chat.ward import READ, SEND, START, Ward
 
 from bedside_core.auth import Role
 from bedside_core.testing import statements
-
-__all__ = ["ward"]
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
 
 
 @pytest.mark.rule("C1")

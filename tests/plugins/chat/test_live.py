@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from deployment import APPS
-from plugins.chat.ward import SEND, START, Ward, ward
+from plugins.chat.ward import SEND, START, Ward
 
 from bedside_core.access import Tier
 from bedside_core.auth import Role
 from bedside_plans.service import PlanService
 
-__all__ = ["ward"]
-
 FOLLOW = "subscription($i: ID!, $a: String) { messageAdded(conversationId: $i, after: $a) { body cursor } }"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
 
 
 async def set_tier(ward: Ward, tier: Tier) -> None:

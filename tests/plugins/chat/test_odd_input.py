@@ -6,23 +6,15 @@ import base64
 import json
 
 import pytest
-from deployment import APPS
 from plugins.chat.test_live import FOLLOW
-from plugins.chat.ward import READ, SEND, START, Ward, ward
+from plugins.chat.ward import READ, SEND, START, Ward
 
 from bedside_core.auth import Role
-
-__all__ = ["ward"]
 
 ID = "0199aaaa-0000-7000-8000-000000000000"
 LIST = "query($a: String) { conversations(after: $a) { nodes { id } } }"
 MEMBERS = "query($a: String) { members(after: $a) { nodes { id } } }"
 PATIENTS = "query($a: String) { patients(after: $a) { nodes { id } } }"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
 
 
 def cursor(key: object) -> str:
