@@ -144,7 +144,6 @@ class Invitations(Base):
         secret = None
         with acting(practice_id):
             async with unit() as work:
-                await refuse_second_owner(practice_id)
                 row = await DB.fetchrow(
                     "SELECT * FROM invitation WHERE invited_by IS NULL AND client_id = $1", client_id
                 )
@@ -152,6 +151,7 @@ class Invitations(Base):
                     raise errors.Conflict("This clientId was used with other content.", field=("clientId",))
                 invitation_id = row["id"] if row is not None else uuid7()
                 if row is None:
+                    await refuse_second_owner(practice_id)
                     for old in await DB.fetch(
                         "SELECT id FROM invitation WHERE accepted_at IS NULL AND revoked_at IS NULL FOR UPDATE"
                     ):
