@@ -208,8 +208,8 @@ class Invitations(Base):
         now = self._clock.now()
         row = await DB.fetchrow(
             """INSERT INTO invitation (id, practice_id, email, first_name, last_name, role, language, anew, member_id,
-                invited_by, client_id, created_at, sent_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) RETURNING *""",
+                invited_by, client_id, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING *""",
             invitation_id, practice_id, given.email, given.first_name, given.last_name, given.role, given.language,
             anew is not None, anew, invited_by, client_id, now,
         )  # fmt: skip
@@ -218,7 +218,6 @@ class Invitations(Base):
         return await self._send(work, row)
 
     async def _send_again(self, work: Work, row: Row) -> None:
-        await DB.execute("UPDATE invitation SET sent_at = $2 WHERE id = $1", row["id"], self._clock.now())
         _did("resend", row["id"])
         await self._send(work, row)
 
@@ -259,7 +258,7 @@ class Invitations(Base):
                 role=Role(row["role"]),
                 state=_state(row, links[row["id"]].state),
                 anew=row["anew"],
-                sent_at=row["sent_at"],
+                sent_at=links[row["id"]].created_at,
                 expires_at=links[row["id"]].expires_at,
                 invited_by=row["invited_by"],
                 member_id=row["member_id"],

@@ -36,7 +36,6 @@ class Invitation(Table, tablename="invitation", db=DB):
     invited_by = UUID(null=True, help_text="The member who invites; none where the operator does.")
     client_id = Text(null=True, help_text="The operator's own id of it (G9).")
     created_at = Timestamptz()
-    sent_at = Timestamptz(help_text="When its newest mail was sent.")
     accepted_at = Timestamptz(null=True)
     accepted_client_id = Text(null=True, help_text="Of who accepted it, so that a retry is told the same (G9).")
     revoked_at = Timestamptz(null=True)

@@ -25,7 +25,6 @@ CREATE TABLE invitation (
     invited_by uuid,
     client_id text,
     created_at timestamptz NOT NULL,
-    sent_at timestamptz NOT NULL,
     accepted_at timestamptz,
     accepted_client_id text,
     revoked_at timestamptz,
