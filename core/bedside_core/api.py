@@ -18,6 +18,7 @@ from bedside_core.access import (
     Tier,
     forget,
 )
+from bedside_core.accounts import Link, LinkOver, Links, LinkState
 from bedside_core.auth import AccountLocked, Actor, PatientPersonas, Persona, Role
 from bedside_core.boot import assembled
 from bedside_core.clock import Clock
@@ -113,6 +114,10 @@ __all__ = [
     "JobRun",
     "Kind",
     "Language",
+    "Link",
+    "LinkOver",
+    "LinkState",
+    "Links",
     "Listed",
     "Listener",
     "Live",

@@ -12,6 +12,7 @@ from litestar import Litestar
 
 from bedside_core import parts
 from bedside_core.access import Access, Entitlements
+from bedside_core.accounts import Links
 from bedside_core.audit.anchor import Anchor
 from bedside_core.audit.operation import use
 from bedside_core.audit.sealer import Sealer
@@ -181,6 +182,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         people=People(clock, settings),
         settings=settings,
         live=Live(bus),
+        links=Links(clock, config.support_contact),
     )
 
     platform.files = Files(platform, parts.FILE_OWNERS)

@@ -14,6 +14,7 @@ from bedside_core.events import Event, Events, encode
 
 if TYPE_CHECKING:
     from bedside_core.access import Access
+    from bedside_core.accounts import Links
     from bedside_core.auth import Auth
     from bedside_core.clock import Clock
     from bedside_core.config import Config
@@ -57,6 +58,7 @@ class Platform:
     people: People
     settings: Settings
     live: Live
+    links: Links
     audit: Trail = field(default_factory=Trail)
     access: Access = field(init=False)
     events: Events = field(init=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from piccolo.columns import JSONB, UUID, BigInt, Boolean, Date, DoublePrecision, Integer, Text, Timestamptz
 from piccolo.table import Table
 
+from bedside_core.accounts import tables as accounts
+from bedside_core.accounts.tables import Link as Link
 from bedside_core.audit.tables import TABLE_KINDS as AUDIT_KINDS
 from bedside_core.audit.tables import AuditEntry as AuditEntry
 from bedside_core.audit.tables import AuditSeal as AuditSeal
@@ -60,6 +62,7 @@ __all__ = [
     "FileObject",
     "JobAttempt",
     "JobSchedule",
+    "Link",
     "Member",
     "Notification",
     "NotificationAttempt",
@@ -194,4 +197,5 @@ TABLE_KINDS = {
     **PEOPLE_KINDS,
     **NOTIFY_KINDS,
     **files.TABLE_KINDS,
+    **accounts.TABLE_KINDS,
 }
