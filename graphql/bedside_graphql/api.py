@@ -19,6 +19,7 @@ from bedside_graphql.types import (
     connection,
     uuid_of,
 )
+from bedside_graphql.weight import once, weighed
 
 __all__ = [
     "SCALARS",
@@ -43,7 +44,9 @@ __all__ = [
     "file_type",
     "gate",
     "member_of",
+    "once",
     "patient_type",
     "public",
     "uuid_of",
+    "weighed",
 ]
