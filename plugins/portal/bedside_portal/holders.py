@@ -136,4 +136,5 @@ class Holders:
                 kind="portal_holder" if holder else "patient",
                 target=holder.id if holder else patient_id,
                 patients=[patient_id],
+                detail={"account": str(holder.account_id)} if holder and holder.account_id else None,
             )

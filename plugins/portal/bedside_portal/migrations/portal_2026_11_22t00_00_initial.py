@@ -42,7 +42,7 @@ CREATE TABLE portal_holder (
 CREATE INDEX portal_holder_by_patient ON portal_holder (practice_id, patient_id) WHERE removed_at IS NULL;
 CREATE UNIQUE INDEX portal_holder_own ON portal_holder (practice_id, patient_id)
     WHERE relationship IS NULL AND removed_at IS NULL;
-CREATE UNIQUE INDEX portal_holder_account ON portal_holder (account_id, patient_id) WHERE removed_at IS NULL;
+CREATE UNIQUE INDEX portal_holder_account ON portal_holder (account_id, practice_id, patient_id) WHERE removed_at IS NULL;
 """
 
 _ACTS = "h.removed_at IS NULL AND NOT EXISTS (SELECT FROM portal_suspension s WHERE s.patient_id = h.patient_id)"
