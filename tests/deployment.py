@@ -157,8 +157,9 @@ class Deployment:
             await DB.execute(
                 """INSERT INTO portal_holder (id, practice_id, patient_id, account_id, relationship, first_name,
                     last_name, channel, address, invited_by, client_id, created_at, sent_at, expires_at, registered_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, 'email', $8, $1, $1::text, $9, $9, $9, $9)""",
-                uuid7(), patient.practice_id, patient.id, account, relationship, *names, email, datetime.now(UTC),
+                VALUES ($1, $2, $3, $4, $5, $6, $7, 'email', $8, $1, $9, $10, $10, $10, $10)""",
+                uuid7(), patient.practice_id, patient.id, account, relationship, *names, email, uuid7().hex,
+                datetime.now(UTC),
             )  # fmt: skip
 
     async def operator(self) -> str:
