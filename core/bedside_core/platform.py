@@ -15,6 +15,7 @@ from bedside_core.events import Event, Events, encode
 if TYPE_CHECKING:
     from bedside_core.access import Access
     from bedside_core.accounts import Links
+    from bedside_core.accounts.service import Accounts
     from bedside_core.auth import Auth
     from bedside_core.clock import Clock
     from bedside_core.config import Config
@@ -65,6 +66,7 @@ class Platform:
     jobs: Jobs = field(init=False)
     notify: Notify = field(init=False)
     files: Files = field(init=False)
+    accounts: Accounts = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
     steps: list[tuple[str, Callable[[], None]]] = field(default_factory=list["tuple[str, Callable[[], None]]"])

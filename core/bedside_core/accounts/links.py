@@ -100,7 +100,7 @@ class Links:
         Raises:
             LinkOver: it is unknown, void, consumed or expired.
         """
-        link = await self._found(purpose, secret)
+        link = await self.whatever(purpose, secret)
         if link is None or link.state is not LinkState.OPEN:
             self._refuse(link)
         return link
@@ -115,7 +115,7 @@ class Links:
         now = self._clock.now()
         row = await DB.fetchrow("SELECT * FROM link_consume($1, $2, $3)", purpose, _hash(secret), now)
         if row is None:
-            self._refuse(await self._found(purpose, secret))
+            self._refuse(await self.whatever(purpose, secret))
         return self._link(row)
 
     async def void(self, work: Work, purpose: str, subject: UUID) -> bool:
@@ -128,7 +128,8 @@ class Links:
         rows = await DB.fetch("SELECT * FROM link_newest($1, $2)", purpose, list(subjects))
         return {row["subject"]: self._link(row) for row in rows}
 
-    async def _found(self, purpose: str, secret: str) -> Link | None:
+    async def whatever(self, purpose: str, secret: str) -> Link | None:
+        """Return the link of a secret, in whatever state it is; None where there is none."""
         row = await DB.fetchrow("SELECT * FROM link_look($1, $2)", purpose, _hash(secret))
         return self._link(row) if row else None
 
@@ -157,7 +158,7 @@ class Links:
         support = f" or {self._support}" if self._support else ""
         state = link.state if link is not None else None
         raise LinkOver(
-            told[state] if state in told else "There is no such link.",
+            told.get(state, "There is no such link.") if state else "There is no such link.",
             way_on=f"Use the newest mail, or ask those who sent it{support}.",
             detail={"state": state or "unknown", "support": self._support or None},
         )

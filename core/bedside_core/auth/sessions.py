@@ -326,6 +326,24 @@ class Auth:
 
     # -- the password ----------------------------------------------------------------------------------------------
 
+    async def by_password(self, actor: Actor, password: str) -> None:
+        """Refuse who does not know the account's password.
+
+        Raises:
+            errors.InvalidInput: it is wrong.
+            Locked: it was wrong six times in a row.
+        """
+        await self._proof.by_password(actor, password)
+
+    async def replace_password(self, work: Work, account_id: UUID, hashed: str) -> None:
+        """Give an account another password within a unit of work, end all its sessions and know no device (A10).
+
+        Who may do so was asked before: by a link, and a security question or an invitation.
+        """
+        await DB.execute("SELECT auth_set_password($1, $2)", account_id, hashed)
+        await self.end_sessions(work, account_id=account_id)
+        await DB.execute("SELECT auth_forget_devices($1, NULL)", account_id)
+
     async def change_password(self, actor: Actor, current: str, new: str) -> None:
         """Give the account another password and end all its other sessions (A10, promise A7).
 

@@ -67,6 +67,7 @@ class Profile:
     phone: Phone | None = strawberry.field(description="Telephone number.")
     email_for: people.Visibility = strawberry.field(description="Who may see the e-mail address.")
     phone_for: people.Visibility = strawberry.field(description="Who may see the telephone number.")
+    title: str | None = strawberry.field(description="What stands with the name, such as MD.")
 
 
 @strawberry.input(description="What to change of one's profile; what is not given stays.")
@@ -81,6 +82,9 @@ class ProfilePatch:
     email_for: people.Visibility | None = strawberry.field(description="Who may see the e-mail address.", default=UNSET)
     phone_for: people.Visibility | None = strawberry.field(
         description="Who may see the telephone number.", default=UNSET
+    )
+    title: str | None = strawberry.field(
+        description="What stands with the name, such as MD, 50 characters at most; null takes it away.", default=UNSET
     )
 
 
@@ -111,6 +115,7 @@ def _profile(profile: people.Profile) -> Profile:
         phone=Phone(profile.phone) if profile.phone else None,
         email_for=profile.email_for,
         phone_for=profile.phone_for,
+        title=profile.title,
     )
 
 
