@@ -18,7 +18,7 @@ from bedside_core.access import (
     Tier,
     forget,
 )
-from bedside_core.accounts import Link, LinkOver, Links, LinkState
+from bedside_core.accounts import Joiner, Link, LinkOver, Links, LinkState
 from bedside_core.auth import AccountLocked, Actor, PatientPersonas, Persona, Role
 from bedside_core.boot import assembled
 from bedside_core.client import PAGE_POLICY
@@ -116,6 +116,7 @@ __all__ = [
     "InvalidInput",
     "Job",
     "JobRun",
+    "Joiner",
     "Kind",
     "Language",
     "Link",

@@ -5,6 +5,7 @@ from bedside_graphql.gate import gate, public
 from bedside_graphql.hookspecs import GraphQLHooks
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.platform import File, Member, Patient, Practice, file_type, member_of, patient_type
+from bedside_graphql.platform.registration import SecurityAnswerInput
 from bedside_graphql.types import (
     SCALARS,
     After,
@@ -38,6 +39,7 @@ __all__ = [
     "Patient",
     "Phone",
     "Practice",
+    "SecurityAnswerInput",
     "Zone",
     "client_id_of",
     "connection",

@@ -15,7 +15,6 @@ from bedside_core.auth.actor import Actor, Pending, Role
 from bedside_core.auth.attempts import Attempts, Locked
 from bedside_core.auth.devices import Client, know
 from bedside_core.auth.factors import Factors
-from bedside_core.auth.joining import Joining
 from bedside_core.auth.keys import PREFIX, Keys, key_actor
 from bedside_core.auth.passkeys import Passkeys, ProvenPasskey
 from bedside_core.auth.passwords import fits, hash_password
@@ -69,7 +68,6 @@ class Auth:
         """Who tells which patients an account may act for; set once the plugins are assembled."""
         secret = config.secret_key.get_secret_value() if config.secret_key else None
         self.attempts = Attempts(clock, contact)
-        self.joining = Joining(clock, self.attempts)
         self._proof = Proof(self.attempts)
         self.factors = Factors(clock, Sealing(secret, config.data), self.attempts, self._proof)
         self.passkeys = Passkeys(clock, config.public_url, self.factors, self._proof)

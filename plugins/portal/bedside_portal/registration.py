@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -9,7 +10,20 @@ from uuid import UUID
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
-from bedside_core.api import DB, Conflict, Forbidden, InvalidInput, NotFound, Problem, acting, audit, checks, unit
+from bedside_core.api import (
+    DB,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    Joiner,
+    LinkOver,
+    NotFound,
+    Problem,
+    acting,
+    audit,
+    checks,
+    unit,
+)
 from bedside_portal.api import Holder, InvitationChannel, PortalState
 from bedside_portal.rows import MOST_FAILURES
 from bedside_portal.service import PURPOSE, PortalService
@@ -46,6 +60,23 @@ class Invited:
     known: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Registering:
+    """What registration asks for besides the date of birth (A3).
+
+    Args:
+        password: a new one; of an account that is there, the one it has.
+        email: the user name, for an invitation by SMS; one by e-mail leads to the address it was sent to.
+        answers: for a new account, key of a question, and its answer.
+        terms: for a new account, the version of the Terms of Use that is accepted.
+    """
+
+    password: str
+    email: str | None
+    answers: Sequence[tuple[str, str]]
+    terms: int | None
+
+
 class Registration:
     """What somebody with an invitation's secret can do, who is not signed in.
 
@@ -79,10 +110,10 @@ class Registration:
         with acting(practice_id):
             holder = await self._identified(secret, holder_id, date_of_birth)
             invited, email = await self._invited(practice_id, holder), _email(holder)
-            known = email is not None and await self._platform.auth.joining.known(email)
+            known = email is not None and await self._platform.accounts.joining.known(email)
         return Invited(practice=invited.practice, guardian=invited.guardian, email=email, known=known)
 
-    async def register(self, secret: str, date_of_birth: date, email: str | None, password: str) -> str:
+    async def register(self, secret: str, date_of_birth: date, given: Registering, client_id: str) -> str:
         """Give whom an invitation was sent to an account that acts for the patient; returns its user name.
 
         An account that is there already acts for one more (A15), once its password was right.
@@ -90,24 +121,36 @@ class Registration:
         Args:
             secret: the link's.
             date_of_birth: the patient's.
-            email: the user name, for an invitation by SMS; that by e-mail leads to the address it was sent to.
-            password: a new one, or the account's.
+            given: user name, password and, for a new account, what registration asks for besides.
+            client_id: the client's own id of it; a retry is told the same (G9).
 
         Raises:
             LinkOver: it leads nowhere any more.
             IdentityRefused: the date of birth was wrong.
-            InvalidInput: address or password can't be used.
+            InvalidInput: address, password, an answer or the version of the Terms can't be used.
             Forbidden: the practice lets nobody in who acts for this patient.
             Conflict: the account acts for the patient already.
         """
-        practice_id, holder_id = await self._whose(secret)
+        try:
+            practice_id, holder_id = await self._whose(secret)
+        except LinkOver as over:
+            return await self._again(over, secret, client_id)
         with acting(practice_id):
             holder = await self._identified(secret, holder_id, date_of_birth)
             invited, words = await self._invited(practice_id, holder), await self._words(holder)
-            user = _email(holder) or checks.email(email or "", ("email",))
-            if email is not None and email.strip().lower() != user.lower():
+            user = _email(holder) or checks.email(given.email or "", ("email",))
+            if given.email is not None and given.email.strip().lower() != user.lower():
                 raise InvalidInput("The account is that of the address the invitation went to.", field=("email",))
-            joined = await self._platform.auth.joining.ready(user, password, (*words, invited.practice))
+            joining = self._platform.accounts.joining
+            joined = await joining.ready(
+                Joiner(
+                    email=user,
+                    password=given.password,
+                    answers=given.answers,
+                    terms=given.terms,
+                    words=(*words, invited.practice),
+                )
+            )
             try:
                 async with unit() as work:
                     # Patient, holder, link: who takes them in one order never waits for one another in a circle.
@@ -116,16 +159,26 @@ class Registration:
                     await self._platform.links.consume(work, PURPOSE, secret)
                     if before.state is PortalState.SUSPENDED:
                         raise Forbidden("The practice has suspended this portal account.", way_on="Ask the practice.")
-                    account_id = await self._platform.auth.joining.complete(work, joined)
+                    account_id = await joining.complete(work, joined)
                     await DB.execute(
-                        "UPDATE portal_holder SET account_id = $2, registered_at = $3 WHERE id = $1",
+                        """UPDATE portal_holder SET account_id = $2, registered_at = $3, registration_id = $4
+                        WHERE id = $1""",
                         holder_id,
                         account_id,
                         self._platform.clock.now(),
+                        client_id,
                     )
                     await self._portal.tell(before, await self._portal.holder(holder_id), "portal.register")
             except asyncpg.UniqueViolationError:
                 raise Conflict("This account acts for the patient already.", field=("email",)) from None
+        return user
+
+    async def _again(self, over: LinkOver, secret: str, client_id: str) -> str:
+        """Return what a first registration was told, where this is its retry; else refuse as over."""
+        link = await self._platform.links.whatever(PURPOSE, secret) if over.detail["state"] == "consumed" else None
+        user = await DB.fetchval("SELECT portal_registered($1, $2)", link.subject, client_id) if link else None
+        if user is None:
+            raise over
         return user
 
     async def _whose(self, secret: str) -> tuple[UUID, UUID]:

@@ -16,6 +16,7 @@ from bedside_graphql.api import (
     GraphQLPart,
     Info,
     Patient,
+    SecurityAnswerInput,
     client_id_of,
     connection,
     file_type,
@@ -28,7 +29,7 @@ from bedside_graphql.api import (
 )
 from bedside_portal import api
 from bedside_portal.own import Access, OwnRecord
-from bedside_portal.registration import Invited, Registration
+from bedside_portal.registration import Invited, Registering, Registration
 from bedside_portal.service import Guardian, PortalService
 from bedside_portal.types import (
     OwnAccess,
@@ -78,10 +79,12 @@ class PortalQuery:
     """The portal's queries."""
 
     @strawberry.field(
-        description="What an invitation says to whom it was sent; looking changes nothing (A7).", extensions=[public]
+        description="What an invitation says to whom it was sent; looking changes nothing (A7).",
+        extensions=[public, weighed(10)],
     )
     async def portal_invitation(self, info: Info, secret: Secret) -> PortalInvited | None:
         """Return an invitation."""
+        await info.context.count_sign_in()
         return _invited(await _registration(info).look(secret))
 
     @strawberry.field(
@@ -218,13 +221,27 @@ class PortalMutation:
         password: Annotated[
             str, strawberry.argument(description="A new password; of an account that is there, the one it has.")
         ],
+        client_id: ClientId,
         email: Annotated[
             str | None, strawberry.argument(description="The user name, where the invitation came by text message.")
+        ] = None,
+        answers: Annotated[
+            list[SecurityAnswerInput] | None,
+            strawberry.argument(description="For a new account: to three different questions of `securityQuestions`."),
+        ] = None,
+        terms_version: Annotated[
+            int | None, strawberry.argument(description="For a new account: the version of `terms` that is accepted.")
         ] = None,
     ) -> str | None:
         """Register."""
         await info.context.count_sign_in(email or "")
-        return await _registration(info).register(secret, date_of_birth, email, password)
+        given = Registering(
+            password=password,
+            email=email,
+            answers=[(each.question, each.answer) for each in answers or ()],
+            terms=terms_version,
+        )
+        return await _registration(info).register(secret, date_of_birth, given, client_id_of(client_id))
 
 
 @strawberry.type(name="Patient")

@@ -36,6 +36,7 @@ class PortalHolder(Table, tablename="portal_holder", db=DB):
     expires_at = Timestamptz(help_text="Until when it can be used.")
     failures = Integer(help_text="How often the date of birth was wrong since then.")
     registered_at = Timestamptz(null=True)
+    registration_id = Text(null=True, help_text="The client's own id of the registration (G9).")
     removed_at = Timestamptz(null=True)
 
 

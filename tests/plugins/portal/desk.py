@@ -39,8 +39,11 @@ REINSTATE = "mutation($p: ID!) { reinstatePortalAccount(patientId: $p) { state s
 LOOK = "query($s: String!) { portalInvitation(secret: $s) { practice guardian email known } }"
 CONFIRM = """mutation($s: String!, $b: Date!) {
     confirmPortalInvitation(secret: $s, dateOfBirth: $b) { practice guardian email known } }"""
-REGISTER = """mutation($s: String!, $b: Date!, $p: String!, $e: String) {
-    registerForPortal(secret: $s, dateOfBirth: $b, password: $p, email: $e) }"""
+REGISTER = """mutation($s: String!, $b: Date!, $p: String!, $e: String, $a: [SecurityAnswerInput!] = [
+        { question: "first_job", answer: "Ashford" }, { question: "first_book", answer: "Momo" },
+        { question: "first_teacher", answer: "Hale" }], $t: Int = 1, $c: String = "r-1") {
+    registerForPortal(secret: $s, dateOfBirth: $b, password: $p, email: $e, answers: $a, termsVersion: $t,
+        clientId: $c) }"""
 STATE = f"query($p: ID!) {{ patient(id: $p) {{ id {ACCOUNT} }} }}"
 OWN = "{ ownRecord { id firstName mrn } viewer { role member { id } personas { id role practice name current } } }"
 SWITCH = "mutation($p: ID!) { switchTo(persona: $p) { role } }"

@@ -33,6 +33,7 @@ CREATE TABLE portal_holder (
     expires_at timestamptz NOT NULL,
     failures integer NOT NULL DEFAULT 0,
     registered_at timestamptz,
+    registration_id text,
     removed_at timestamptz,
     FOREIGN KEY (practice_id, patient_id) REFERENCES patient (practice_id, id) ON DELETE CASCADE,
     UNIQUE (practice_id, invited_by, client_id),
@@ -42,7 +43,8 @@ CREATE TABLE portal_holder (
 CREATE INDEX portal_holder_by_patient ON portal_holder (practice_id, patient_id) WHERE removed_at IS NULL;
 CREATE UNIQUE INDEX portal_holder_own ON portal_holder (practice_id, patient_id)
     WHERE relationship IS NULL AND removed_at IS NULL;
-CREATE UNIQUE INDEX portal_holder_account ON portal_holder (account_id, practice_id, patient_id) WHERE removed_at IS NULL;
+CREATE UNIQUE INDEX portal_holder_account ON portal_holder (account_id, practice_id, patient_id)
+    WHERE removed_at IS NULL;
 """
 
 _ACTS = "h.removed_at IS NULL AND NOT EXISTS (SELECT FROM portal_suspension s WHERE s.patient_id = h.patient_id)"
@@ -67,6 +69,13 @@ FUNCTIONS = [
         "portal_holder_practice(wanted uuid)",
         "uuid",
         "SELECT h.practice_id FROM portal_holder h WHERE h.id = wanted AND h.removed_at IS NULL",
+    ),
+    # The user name, told again to the client that has registered.
+    *definer_function(
+        "portal_registered(wanted uuid, client text)",
+        "text",
+        """SELECT a.email FROM portal_holder h JOIN account a ON a.id = h.account_id
+        WHERE h.id = wanted AND h.registration_id = client""",
     ),
 ]
 

@@ -5,11 +5,17 @@ const INVITATION = "query ($secret: String!) { portalInvitation(secret: $secret)
 const CONFIRM = `mutation ($secret: String!, $birth: Date!) {
   confirmPortalInvitation(secret: $secret, dateOfBirth: $birth) { email known }
 }`;
-const REGISTER = `mutation ($secret: String!, $birth: Date!, $password: String!, $email: String) {
-  registerForPortal(secret: $secret, dateOfBirth: $birth, password: $password, email: $email)
+const ASKED = "query { securityQuestions { key text } terms { version text } }";
+const REGISTER = `mutation ($secret: String!, $birth: Date!, $password: String!, $id: String!, $email: String,
+    $answers: [SecurityAnswerInput!], $terms: Int) {
+  registerForPortal(secret: $secret, dateOfBirth: $birth, password: $password, clientId: $id, email: $email,
+    answers: $answers, termsVersion: $terms)
 }`;
+const QUESTIONS = 3;
 
 const secret = location.hash.slice(1);
+const registration = crypto.getRandomValues(new Uint32Array(4)).join("-"); // a retry is the same registration
+let terms = null;
 const part = (id) => document.getElementById(id);
 const shown = (id, on) => { part(id).hidden = !on; };
 
@@ -74,6 +80,25 @@ async function begin() {
   part("birth").focus();
 }
 
+/** Show what a new account is asked besides: three questions out of the list, and the Terms of Use. */
+async function prepare() {
+  const asked = await ask(ASKED, {});
+  terms = asked.terms.version;
+  part("terms").replaceChildren(...asked.terms.text.split(/\n\s*\n/).map((words) => made("p", { textContent: words })));
+  const rows = Array.from({ length: QUESTIONS }, (_, number) => {
+    const choice = made("select", { id: `question${number}`, required: true, ariaLabel: `Question ${number + 1}` });
+    choice.append(...asked.securityQuestions.map(({ key, text }) => made("option", { value: key, textContent: text })));
+    choice.selectedIndex = number;
+    const answer = made("input", {
+      id: `answer${number}`, required: true, autocomplete: "off", ariaLabel: `Answer ${number + 1}`,
+    });
+    return [choice, answer];
+  });
+  part("questions").replaceChildren(...rows.flat());
+}
+
+const made = (name, properties) => Object.assign(document.createElement(name), properties);
+
 async function identify() {
   const { confirmPortalInvitation: invited } = await ask(CONFIRM, { secret, birth: part("birth").value });
   const { email, password } = part("account").elements;
@@ -86,17 +111,27 @@ async function identify() {
   part("advice").textContent = invited.known
     ? "There is an account with this address already. It will act for one more."
     : "At least 15 characters. Several words in a row make a good one.";
+  if (!invited.known) {
+    await prepare();
+  }
+  part("fresh").disabled = invited.known; // what is disabled is not required
+  shown("fresh", !invited.known);
   shown("who", false);
   shown("account", true);
   (invited.email ? password : email).focus();
 }
 
 async function register() {
+  const answers = part("fresh").disabled ? [] : Array.from({ length: QUESTIONS }, (_, number) => (
+    { question: part(`question${number}`).value, answer: part(`answer${number}`).value }
+  ));
   const { registerForPortal: name } = await ask(REGISTER, {
     secret,
     birth: part("birth").value,
     password: part("password").value,
     email: part("email").value,
+    id: registration,
+    ...(part("fresh").disabled ? {} : { terms, answers }),
   });
   part("password").value = "";
   shown("account", false);
