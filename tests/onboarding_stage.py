@@ -23,8 +23,6 @@ SUPPORT = "help@clinic.example"
 NEW_PASSWORD = "forty quiet lanterns by the sea"
 KEYS = ("first_job", "first_book", "first_teacher")
 ANSWERS = [{"question": key, "answer": f"The {key} of mine!"} for key in KEYS]
-WIDE = {"BEDSIDE_GRAPHQL_SIGN_INS_PER_ADDRESS": "1000000", "BEDSIDE_GRAPHQL_SIGN_INS_PER_ACCOUNT": "1000000",
-        "BEDSIDE_GRAPHQL_ADDRESS_BUDGET": "1000000000"}  # fmt: skip
 
 INVITATION = "id email firstName lastName role state anew sentAt expiresAt invitedBy { id } member { id }"
 INVITE = f"""mutation($i: InvitationInput!, $c: String!) {{

@@ -33,6 +33,7 @@ START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, client
 SEND = 'mutation($i: ID!, $c: String!) { sendMessage(conversationId: $i, body: "Hello", clientId: $c) { id } }'
 REQUEST = "mutation($p: String!, $c: String!) { requestConnection(practice: $p, clientId: $c) { id } }"
 ACCEPT = "mutation($i: ID!) { acceptConnection(id: $i) { id } }"
+INVITE = """mutation($i: InvitationInput!, $c: String!) { inviteMember(input: $i, clientId: $c) { id } }"""
 API_KEY = """mutation($u: DateTime!, $c: String!) {
     createApiKey(name: "Key", scopes: ["patients.read"], expiresAt: $u, clientId: $c) { key { id } } }"""
 TRIAL = {Fact.SENDER: "Ada", Fact.TIME: datetime(2026, 11, 22, 12, tzinfo=UTC), Fact.LINK: "/"}
@@ -158,6 +159,12 @@ async def _announced(deployment: Deployment, person: Person) -> dict[str, Any]:
     return (await deployment.data(CREATE, person.token, **what))["createUpload"]
 
 
+async def invitation(deployment: Deployment, practice: Practice, person: Person) -> str:
+    owner = await deployment.person(practice, Role.OWNER)
+    given = {"email": f"inv{next(_numbers)}@example.org", "firstName": "In", "lastName": "Vited", "role": "STAFF"}
+    return (await deployment.data(INVITE, owner.token, i=given, c=client_id()))["inviteMember"]["id"]
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of thing with an id.
@@ -188,6 +195,7 @@ KINDS: Mapping[str, Kind] = {
     "upload": Kind(upload, personal=True),
     "stored_upload": Kind(stored_upload, personal=True),
     "file": Kind(file),
+    "invitation": Kind(invitation),
 }
 
 SET = """mutation($key: String!, $secret: String!) {

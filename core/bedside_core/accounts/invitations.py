@@ -58,16 +58,19 @@ class Invitations(Base):
     async def invite(self, actor: Actor, new: NewInvitation, client_id: str) -> Invitation:
         """Invite somebody to be a member (A1); whether they have an account already is told to nobody.
 
+        An invitation of the same address that is still open is called off: the newest counts.
+
         Raises:
             errors.InvalidInput: a value can't be used.
             errors.Forbidden: they are to be owner, and the actor is none.
-            errors.Conflict: the address has an open invitation, or the client id was used with other content.
+            errors.Conflict: the client id was used with other content, or two invited the address at once.
         """
         practice_id, member_id = actor.in_practice()
         given = new.checked()
         _may_invite(actor, given.role)
 
         async def make(invitation_id: UUID, work: Work) -> UUID:
+            await self._call_off(work, given.email)
             await self._put(work, practice_id, invitation_id, given, invited_by=member_id)
             return invitation_id
 
@@ -108,6 +111,7 @@ class Invitations(Base):
                 role=Role(row["role"]),
                 language=await _language(member_id),
             )
+            await self._call_off(work, given.email)
             await self._put(work, practice_id, invitation_id, given, invited_by=by, anew=member_id)
             return invitation_id
 
@@ -152,10 +156,7 @@ class Invitations(Base):
                 invitation_id = row["id"] if row is not None else uuid7()
                 if row is None:
                     await refuse_second_owner(practice_id)
-                    for old in await DB.fetch(
-                        "SELECT id FROM invitation WHERE accepted_at IS NULL AND revoked_at IS NULL FOR UPDATE"
-                    ):
-                        await self._revoke(work, old["id"])
+                    await self._call_off(work)
                     secret = await self._put(work, practice_id, invitation_id, given, client_id=client_id)
             return await self._one(invitation_id), secret
 
@@ -232,6 +233,15 @@ class Invitations(Base):
         kind = ANEW if row["anew"] else INVITATION
         await self._platform.notify.send(work, kind.key, to=to, data={**facts, Fact.SENDER: sender.name[:120]})
         return secret
+
+    async def _call_off(self, work: Work, email: str | None = None) -> None:
+        """Call off what is open of an address, or of the whole practice."""
+        for old in await DB.fetch(
+            """SELECT id FROM invitation WHERE accepted_at IS NULL AND revoked_at IS NULL
+            AND ($1::text IS NULL OR lower(email) = lower($1)) FOR UPDATE""",
+            email,
+        ):
+            await self._revoke(work, old["id"])
 
     async def _revoke(self, work: Work, invitation_id: UUID) -> None:
         await DB.execute("UPDATE invitation SET revoked_at = $2 WHERE id = $1", invitation_id, self._clock.now())
@@ -314,7 +324,7 @@ def _state(row: Row, link: LinkState) -> InvitationState:
 
 
 def _open_already() -> errors.Conflict:
-    return errors.Conflict("This address has an open invitation.", way_on="Send it again.", field=("input", "email"))
+    return errors.Conflict("This address has an open invitation.", way_on="Try again, or send that one again.")
 
 
 def _did(what: str, invitation_id: UUID, **detail: str) -> None:

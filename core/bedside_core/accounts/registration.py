@@ -113,14 +113,15 @@ class Registration:
             errors.Forbidden: the actor is the operator or an API key.
             errors.Conflict: they are a member already, or it is an invitation to register anew.
         """
-        if actor.oneself().complete().role is Role.OPERATOR:
-            raise errors.Forbidden("The operator's account is of no practice.", way_on="Register with another address.")
+        actor.oneself().complete()
         try:
             link, row = await self._found(secret)
         except LinkOver as over:
             await self._again(over, secret, client_id)
             again = await self._of(secret)
             return again["member_id"]
+        if actor.role is Role.OPERATOR:
+            raise errors.Forbidden("The operator's account is of no practice.", way_on="Register with another address.")
         if row["anew"]:
             raise errors.Conflict("This link is for choosing a new password.", way_on="Register with it.")
         member_id = uuid7()

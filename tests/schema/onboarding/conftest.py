@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 import pytest_asyncio
-from onboarding_stage import WIDE, House
+from accounts_stage import WIDE
+from onboarding_stage import House
 from onboarding_stage import house as house_
 
 from bedside_core.testing import Database

@@ -104,8 +104,13 @@ async def test_a_retry_is_one_invitation_with_one_mail_and_other_content_is_refu
     assert len(house.mail.to("new@example.org")) == 1
     other = {"email": "other@example.org", "firstName": "Nia", "lastName": "Vale", "role": "STAFF"}
     assert await house.code(INVITE, house.owner.token, i=other, c="c-1") == "CONFLICT"
-    again = {**other, "email": "NEW@example.org"}
-    assert await house.code(INVITE, house.owner.token, i=again, c="c-2") == "CONFLICT"
+    # Invited again, with another role say, the newest counts.
+    old = secret_in(house.mail.to("new@example.org")[0])
+    again = await house.invite("NEW@example.org", client_id="c-2", role="MANAGER")
+    assert (again["state"], again["role"]) == ("OPEN", "MANAGER")
+    assert await state(house, old) == "voided"
+    listed = (await house.data(INVITATIONS, house.owner.token))["invitations"]["nodes"]
+    assert [each["state"] for each in listed] == ["OPEN", "REVOKED"]
 
 
 @pytest.mark.rule("A2")

@@ -14,6 +14,7 @@ from accounts_stage import (
     BEGIN_TOTP,
     CONFIRM_TOTP,
     SIGN_IN,
+    WIDE,
     Authenticator,
     add_passkey,
 )
@@ -25,7 +26,6 @@ from onboarding_stage import (
     RESET,
     RESET_LOOK,
     SUPPORT,
-    WIDE,
     House,
     account_of,
     code_of,
