@@ -9,7 +9,7 @@ from litestar import MediaType, Response, get
 from bedside_core.api import PAGE_POLICY, Route, public_route
 
 WEB = Path(__file__).parent / "web"
-_KINDS = {"register.js": "text/javascript", "register.css": "text/css"}
+_KINDS = {"register.js": "text/javascript", "register.css": "text/css", "icon.svg": "image/svg+xml"}
 
 
 @get("/register", guards=[public_route], media_type=MediaType.HTML, sync_to_thread=False)

@@ -19,7 +19,7 @@ from bedside_core.people import Patient, Practice
 from bedside_core.testing import Database, until
 
 PUBLIC_URL = "https://clinic.example"
-SECRET = re.compile(r"https://clinic\.example/portal/register#([A-Za-z0-9_-]{43})")
+SECRET = re.compile(r"https?://[a-z0-9.:]+/portal/register#([A-Za-z0-9_-]{43})")
 PASSWORD = "nine quiet herons by a lake"
 BORN = "1980-02-03"
 MISSING = "0199aaaa-0000-7000-8000-000000000000"
