@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from deployment import APPS
-from plugins.portal.desk import desk
+from plugins.portal.desk import desk, quiet_desk
 
-__all__ = ["desk"]
+__all__ = ["desk", "quiet_desk"]
 
 
 @pytest.fixture(scope="session")

@@ -142,6 +142,13 @@ async def opened(database: Database, **config: Any) -> AsyncGenerator[Desk]:
 
 
 @pytest_asyncio.fixture
+async def quiet_desk(fresh_database: Database) -> AsyncGenerator[Desk]:
+    """One without background work, whose statements would be counted with those of a request."""
+    async with opened(fresh_database, worker=False) as stage:
+        yield stage
+
+
+@pytest_asyncio.fixture
 async def desk(fresh_database: Database) -> AsyncGenerator[Desk]:
     async with opened(fresh_database) as stage:
         yield stage

@@ -150,7 +150,10 @@ async def test_the_operator_s_account_never_becomes_a_patient_s(desk: Desk) -> N
 
 
 @pytest.mark.rule("S9")
-async def test_a_list_of_patients_with_their_portal_accounts_takes_a_constant_number_of_statements(desk: Desk) -> None:
+async def test_a_list_of_patients_with_their_portal_accounts_takes_a_constant_number_of_statements(
+    quiet_desk: Desk,
+) -> None:
+    desk = quiet_desk
     costs: list[int] = []
     there = 1
     for wanted in (2, 100):
@@ -169,7 +172,8 @@ async def test_a_list_of_patients_with_their_portal_accounts_takes_a_constant_nu
 
 
 @pytest.mark.rule("C2")
-async def test_other_plugins_ask_for_the_states_of_many_at_once(desk: Desk) -> None:
+async def test_other_plugins_ask_for_the_states_of_many_at_once(quiet_desk: Desk) -> None:
+    desk = quiet_desk
     portal = desk.deployment.platform.service(PortalAccounts)
     held, suspended = [await desk.deployment.held(desk.practice) for _ in range(2)]
     child = await desk.deployment.patient(desk.practice)

@@ -30,7 +30,7 @@ async def test_the_page_and_its_files_are_served_under_the_strict_policy(desk: D
             200,
             {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}[kind],
         )
-        assert "innerHTML" not in file.text and "fetch(\"http" not in file.text
+        assert "innerHTML" not in file.text and 'fetch("http' not in file.text
 
 
 @pytest.mark.rule("A7")
