@@ -150,7 +150,7 @@ async def test_the_operator_s_account_never_becomes_a_patient_s(desk: Desk) -> N
 
 
 @pytest.mark.rule("S9")
-async def test_a_list_of_patients_with_their_portal_accounts_takes_a_constant_number_of_statements(
+async def test_a_hundred_patients_with_their_portal_accounts_take_a_constant_number_of_statements(
     quiet_desk: Desk,
 ) -> None:
     desk = quiet_desk
