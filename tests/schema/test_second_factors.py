@@ -131,7 +131,7 @@ async def test_each_change_of_a_factor_and_each_showing_of_one_is_in_the_trail(d
         ("factors.codes", "account"), ("factors.remove", "passkey"),
     ]  # fmt: skip
     assert {entry.target for entry in entries if entry.kind == "passkey"} == {passkey["id"]}
-    assert {str(entry.person_id) for entry in entries} == {ada.id}
+    assert {str(entry.person_id) for entry in entries if entry.action != "session.open"} == {ada.id}
     # who has not shown the factor yet is nobody of the practice
     assert [entry.action for entry in await trail(DEPLOYMENT, past=others)] == ["session.refuse"]
 
