@@ -189,6 +189,25 @@ def test_patients_of_each_practice_have_each_state_of_a_portal_account_and_one_s
         assert guardian == (patient["tier"] == "enhanced")
 
 
+@pytest.mark.rule("A1")
+def test_the_outbox_holds_an_invitation_whose_link_opens_the_registration(running: Demo) -> None:
+    def invitations() -> list[dict[str, Any]]:
+        letters = httpx.get(f"{running.told['url']}/demo/outbox.json").json()
+        return [letter for letter in letters if letter["to"] == "nia.vale@premium.example"]
+
+    deadline = time.monotonic() + 60
+    while not (found := invitations()):
+        assert time.monotonic() < deadline, "no invitation"
+        time.sleep(0.1)
+    [link] = found[0]["links"]
+    page, _, secret = link.partition("#")
+    assert page == f"{running.told['url']}/register"
+    assert httpx.get(page).status_code == 200
+    look = "query ($s: String!) { invitation(secret: $s) { practice firstName inviter } }"
+    told = running.ask(look, None, s=secret)["data"]["invitation"]
+    assert (told["firstName"], told["inviter"]) == ("Nia", "Amelia Foster")
+
+
 @pytest.mark.rule("L5")
 def test_team_chat_is_there_for_the_premium_practice_and_can_be_read_everywhere(running: Demo) -> None:
     listed = "nodes { messages(first: 50) { nodes { body sender { name } } } }"

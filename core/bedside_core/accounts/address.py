@@ -87,7 +87,9 @@ class Addresses:
             with acting(home["practice_id"] or audit.DEPLOYMENT):
                 async with unit() as work:
                     await self._platform.links.consume(work, PURPOSE, secret)
-                    made = await DB.fetchval("SELECT email_change_make($1)", link.subject)
+                    made = await DB.fetchval(
+                        "SELECT email_change_make($1, $2)", link.subject, self._platform.clock.now()
+                    )
                     await self._platform.notify.send(
                         work,
                         EMAIL_CHANGED.key,

@@ -219,8 +219,15 @@ class Invitations(Base):
         return await self._send(work, row)
 
     async def _send_again(self, work: Work, row: Row) -> None:
+        if row["anew"]:  # the member may have another address by now
+            await DB.execute(
+                """UPDATE invitation SET email = a.email FROM notify_addresses('member', ARRAY[$2::uuid]) a
+                WHERE invitation.id = $1""",
+                row["id"],
+                row["member_id"],
+            )
         _did("resend", row["id"])
-        await self._send(work, row)
+        await self._send(work, await _locked(row["id"]))
 
     async def _send(self, work: Work, row: Row) -> str:
         secret = await self._platform.links.issue(work, PURPOSE, row["id"], lasts=LASTS)

@@ -188,3 +188,6 @@ CONNECTED = (PRACTICES[2], PRACTICES[1])
 
 CONTACT = {"firstName": "Petra", "lastName": "Winslow", "email": "petra.winslow@pharmacy.example"}
 """An outside person whom the first of them knows (P6)."""
+
+INVITED = {"email": "nia.vale@premium.example", "firstName": "Nia", "lastName": "Vale", "role": "STAFF"}
+"""Somebody whom the first of them invites; the mail is at `/demo/outbox` (A1)."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from bedside_core.access import Tier
 from bedside_core.auth import Role
-from bedside_core.demo.cast import CONNECTED, CONTACT, OPERATOR, PASSWORD, PRACTICES, TALK, DemoPractice
+from bedside_core.demo.cast import CONNECTED, CONTACT, INVITED, OPERATOR, PASSWORD, PRACTICES, TALK, DemoPractice
 
 _SECONDS = 30.0
 
@@ -28,6 +28,7 @@ _HANDLE = "query { practice { handle } }"
 _REQUEST = "mutation ($other: String!, $id: String!) { requestConnection(practice: $other, clientId: $id) { id } }"
 _ACCEPT = "mutation ($id: ID!) { acceptConnection(id: $id) { state } }"
 _HOST = "mutation ($member: ID!) { setVideoHost(memberId: $member, enabled: true) { videoHost } }"
+_INVITE = "mutation ($who: InvitationInput!, $id: String!) { inviteMember(input: $who, clientId: $id) { id } }"
 _CONTACT = "mutation ($who: ContactInput!, $id: String!) { addContact(input: $who, clientId: $id) { id } }"
 
 
@@ -103,7 +104,7 @@ async def tell(address: str) -> None:
 
 
 def _connect(address: str) -> None:
-    """Connect two practices; the first gets a contact, and one who may host video."""
+    """Connect two practices; the first gets a contact, one who may host video, and somebody invited."""
     asks, accepts = Client(address), Client(address)
     for client, practice in zip((asks, accepts), CONNECTED, strict=True):
         client.sign_in(practice.member(Role.OWNER).email)
@@ -114,6 +115,7 @@ def _connect(address: str) -> None:
     nodes = asks.ask(_WHERE)["members"]["nodes"]
     asks.ask(_HOST, member=next(node["id"] for node in nodes if node["name"].endswith(host.last_name)))
     asks.ask(_CONTACT, who=CONTACT, id="demo-contact")
+    asks.ask(_INVITE, who=INVITED, id="demo-invite")
     for client in (asks, accepts):
         client.ask(_SIGN_OUT)
 

@@ -169,10 +169,19 @@ FUNCTIONS = [
         ON CONFLICT (account_id) DO UPDATE SET email = excluded.email, asked_at = excluded.asked_at""",
         volatility="VOLATILE",
     ),
+    # What was sent to the address before, and would let in whoever reads it there, leads nowhere from then on.
     *definer_function(
-        "email_change_make(of_account uuid)",
+        "email_change_make(of_account uuid, at timestamptz)",
         "text",
-        """WITH asked AS (DELETE FROM email_change WHERE account_id = of_account RETURNING email)
+        """WITH asked AS (DELETE FROM email_change WHERE account_id = of_account RETURNING email),
+        gone AS (
+            UPDATE link l SET voided_at = at
+            WHERE l.voided_at IS NULL AND l.consumed_at IS NULL AND (
+                (l.purpose = 'core.reset' AND l.subject = of_account)
+                OR (l.purpose = 'core.register' AND l.subject IN (
+                    SELECT i.id FROM invitation i JOIN member m ON m.id = i.member_id
+                    WHERE m.account_id = of_account AND i.anew AND i.accepted_at IS NULL)))
+        )
         UPDATE account a SET email = asked.email FROM asked WHERE a.id = of_account RETURNING a.email""",
         volatility="VOLATILE",
     ),

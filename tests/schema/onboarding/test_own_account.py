@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from accounts_stage import CHANGE, SIGN_IN
 from deployment import PASSWORD
-from onboarding_stage import ANSWERS, NEW_PASSWORD, RESET_LOOK, SUPPORT, House, code_of, secret_in
+from onboarding_stage import ANEW, ANSWERS, NEW_PASSWORD, RESET_LOOK, SUPPORT, House, code_of, secret_in
 
 PROFILE = "{ profile { firstName lastName title phone emailFor phoneFor } }"
 UPDATE = """mutation($p: ProfilePatch!) { updateProfile(patch: $p) {
@@ -115,6 +115,25 @@ async def test_another_address_counts_once_it_was_confirmed_and_the_old_one_is_t
     assert "newer@example.org" not in notice.text
     assert await house.code(CONFIRM, s=secret) == "LINK_OVER"
     assert len(await house.trail("account.email")) == 1
+
+
+@pytest.mark.rule("A4")
+@pytest.mark.rule("A8")
+async def test_what_was_sent_to_the_old_address_lets_nobody_in_once_there_is_another(house: House) -> None:
+    token = await house.registered("old@example.org")
+    member = (await house.data("{ viewer { member { id } } }", token))["viewer"]["member"]["id"]
+    await house.data(EMAIL, token, p=NEW_PASSWORD, e="newer@example.org")
+    secret = secret_in(await house.mailed("newer@example.org"), "confirm-email")
+    reset = await house.reset_link("old@example.org")
+    await house.data(ANEW, house.owner.token, m=member, c="n-1")
+    anew = secret_in(await house.mailed("old@example.org", 3))
+    await house.data(CONFIRM, s=secret)
+    assert await house.code(RESET_LOOK, s=reset) == "LINK_OVER"
+    assert code_of(await house.register(anew, "r-9")) == "LINK_OVER"
+    assert await sign_in(house, "newer@example.org", NEW_PASSWORD) == "in"
+    # Invited anew again, she gets the mail at the new address.
+    await house.data(ANEW, house.owner.token, m=member, c="n-2")
+    assert secret_in(await house.mailed("newer@example.org", 2))
 
 
 @pytest.mark.rule("A6")

@@ -7,7 +7,6 @@ import statistics
 import time
 from typing import Any
 
-import pyotp
 import pytest
 from accounts_stage import (
     ASK_PASSKEY,
@@ -32,6 +31,7 @@ from onboarding_stage import (
     secret_in,
 )
 from onboarding_stage import house as house_
+from pyotp.totp import TOTP
 
 from bedside_core.testing import Database, statements
 from rulebook import full_size, size
@@ -67,7 +67,7 @@ async def test_who_forgot_the_password_answers_a_question_and_chooses_another(ho
     assert asked == (await house.data(RESET_LOOK, s=secret))["passwordReset"]
     async with house.deployment.socket(token) as socket:
         assert await house.data(RESET, s=secret, p=NEWER, a=right(asked)) == {"resetPassword": True}
-        assert (await socket.closed())[0] == 4401
+        assert (await socket.closed())[0] == 4403
     assert await house.code("{ viewer { role } }", token) == "UNAUTHENTICATED"
     assert [await sign_in(house, NEW_PASSWORD), await sign_in(house, NEWER)] == ["UNAUTHENTICATED", "in"]
     assert (await house.mailed("ada@example.org", 3)).subject == "Your password was changed"
@@ -98,7 +98,7 @@ async def test_a_wrong_answer_is_counted_and_the_sixth_locks_for_fifteen_minutes
 async def test_a_code_of_the_second_factor_stands_in_for_the_question_once(house: House) -> None:
     token = await forgetful(house)
     begun = (await house.data(BEGIN_TOTP, token, p=NEW_PASSWORD))["beginTotp"]
-    totp = pyotp.TOTP(begun["secret"])
+    totp = TOTP(begun["secret"])
 
     def code() -> str:
         return totp.at(house.deployment.platform.clock.now())
