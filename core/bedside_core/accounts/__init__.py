@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bedside_core.accounts.joining import Joiner
 from bedside_core.accounts.links import Link, LinkOver, Links, LinkState
 
-__all__ = ["Link", "LinkOver", "LinkState", "Links"]
+__all__ = ["Joiner", "Link", "LinkOver", "LinkState", "Links"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bedside_core.accounts.address import Addresses
 from bedside_core.accounts.invitations import Invitations
+from bedside_core.accounts.joining import Joining
 from bedside_core.accounts.registration import Registration
 from bedside_core.accounts.resets import Resets
 from bedside_core.accounts.review import Review
@@ -25,6 +26,7 @@ class Accounts:
     def __init__(self, platform: Platform) -> None:
         self.invitations = Invitations(platform)
         self.registration = Registration(platform)
+        self.joining = Joining(platform)
         self.resets = Resets(platform)
         self.terms = TermsOfUse(platform.clock)
         self.addresses = Addresses(platform)

@@ -306,10 +306,10 @@ class Auth:
 
         Args:
             work: the unit's.
-            account_id: all of this account's.
+            account_id: this account's.
             member_id: those that act as this member; of a deactivated one they count no more in any case.
-            patient_id: those that act as this patient.
-            only: of the account's, this one alone.
+            patient_id: those that act as this patient, whoever's they are unless an account is given too (S11).
+            only: this one alone.
             but: not this one.
 
         Returns:

@@ -16,6 +16,12 @@ from bedside_graphql.types import After, Connection, First, Phone, connection, u
 MemberId = Annotated[strawberry.ID, strawberry.argument(description="The member, out of `members`.")]
 
 
+async def _reached(info: Info, member_id: UUID) -> people.Listed | None:
+    """Return a member with address and number; not to patients: who says "my practice" means its members (A8)."""
+    actor = info.context.actor
+    return None if actor is not None and actor.patient_id is not None else await _listed(info, member_id)
+
+
 async def _listed(info: Info, member_id: UUID) -> people.Listed | None:
     return await info.context.loader(info.context.platform.people.directory).load(member_id)
 
@@ -42,13 +48,13 @@ class Member:
     @strawberry.field(description="E-mail address, where the person lets the viewer see it (A8).")
     async def email(self, info: Info) -> str | None:
         """Return the address."""
-        found = await _listed(info, self.member_id)
+        found = await _reached(info, self.member_id)
         return found.email if found else None
 
     @strawberry.field(description="Telephone number, where the person lets the viewer see it (A8).")
     async def phone(self, info: Info) -> Phone | None:
         """Return the number."""
-        found = await _listed(info, self.member_id)
+        found = await _reached(info, self.member_id)
         return Phone(found.phone) if found and found.phone else None
 
 
