@@ -46,7 +46,11 @@ PUSH_KEY = urlsafe_b64encode(
     ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 ).decode()
 PUSH_SECRET = urlsafe_b64encode(bytes(16)).decode()
-CONFIG = {"public_url": URL, "smtp_url": "smtp://127.0.0.1:9", "mail_sender": "Bedside <no-reply@clinic.example>"}
+CONFIG: dict[str, Any] = {
+    "public_url": URL,
+    "smtp_url": "smtp://127.0.0.1:9",
+    "mail_sender": "Bedside <no-reply@clinic.example>",
+}
 """What the world needs of a deployment; no mail server is there."""
 
 
