@@ -351,6 +351,23 @@ def test_where_there_is_a_mail_server_the_owner_is_invited_by_mail_and_the_link_
     assert done.stdout.splitlines()[1:] == ["Its owner ada@bay.example is invited by mail."]
 
 
+@pytest.mark.rule("A3")
+def test_new_terms_are_published_once_however_often_the_command_is_given(external: External, tmp_path: Path) -> None:
+    assert bedside("migrate", **external.variables).exit_code == 0
+    english, spanish = tmp_path / "en.txt", tmp_path / "es.txt"
+    english.write_text("Be kind.\n")
+    spanish.write_text("Sea amable, señor.\n", encoding="utf-8")
+    given = {"BEDSIDE_DATABASE_URL": external.application, "BEDSIDE_PLUGINS": ""}
+    for _ in range(2):
+        done = bedside("terms", "publish", str(english), str(spanish), **given)
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout.startswith("Version 2 of the Terms of Use is there since ")
+    english.write_text(" \n")
+    done = bedside("terms", "publish", str(english), str(spanish), **given)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "bedside: A text has 1 to 100000 characters.\n"
+
+
 def test_what_can_not_be_made_is_told_in_a_line_and_changes_nothing(external: External) -> None:
     assert bedside("migrate", **external.variables).exit_code == 0
     given = {"BEDSIDE_DATABASE_URL": external.application, "BEDSIDE_PLUGINS": ""}
