@@ -46,7 +46,7 @@ PUSH_KEY = urlsafe_b64encode(
     ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 ).decode()
 PUSH_SECRET = urlsafe_b64encode(bytes(16)).decode()
-CONFIG: Mapping[str, Any] = {
+CONFIG: dict[str, Any] = {
     "public_url": URL,
     "smtp_url": "smtp://127.0.0.1:9",
     "mail_sender": "Bedside <no-reply@clinic.example>",
