@@ -219,7 +219,7 @@ class Members(Base):
         for name in {"first_name", "last_name"} & set(wanted):
             wanted[name] = checks.name(wanted[name], ("patch", name))
         if wanted.get("phone") is not None:
-            wanted["phone"] = checks.phone(wanted["phone"], await self._regions(), ("patch", "phone"))
+            wanted["phone"] = checks.phone(wanted["phone"], await self.regions(), ("patch", "phone"))
         return wanted
 
 

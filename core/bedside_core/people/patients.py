@@ -175,28 +175,19 @@ class Patients(Base):
     async def _checked(
         self, practice_id: UUID, new: NewPatient, root: str, changed: frozenset[str] | None = None
     ) -> NewPatient:
-        """Return the values as they are stored; where `changed` is given, only those are looked at."""
+        """Return the values as they are stored; where `changed` is given, only those are looked at.
 
-        def looked_at(name: str) -> bool:
-            return changed is None or name in changed
+        Raises:
+            errors.InvalidInput: the first that can't be right.
+        """
+        day = await self.today(practice_id) if changed is None or "date_of_birth" in changed else date.max
+        regions = await self.regions() if new.phone is not None and (changed is None or "phone" in changed) else ()
+        checked, wrong = checks.patient(new, day, regions, (root,), changed)
+        if wrong:
+            raise wrong[0]
+        return checked
 
-        for name in ("first_name", "last_name"):
-            if looked_at(name):
-                new = replace(new, **{name: checks.name(getattr(new, name), (root, name))})
-        if looked_at("date_of_birth"):
-            checks.birthday(new.date_of_birth, await self._today(practice_id), (root, "date_of_birth"))
-        for name in ("mrn", "gender"):
-            if looked_at(name):
-                new = replace(new, **{name: checks.text(getattr(new, name), (root, name))})
-        if new.phone is None and new.email is None:
-            raise errors.InvalidInput("A phone number or an e-mail address is required.", field=(root, "phone"))
-        if new.phone is not None and looked_at("phone"):
-            new = replace(new, phone=checks.phone(new.phone, await self._regions(), (root, "phone")))
-        if new.email is not None and looked_at("email"):
-            new = replace(new, email=checks.email(new.email, (root, "email")))
-        return new
-
-    async def _today(self, practice_id: UUID) -> date:
+    async def today(self, practice_id: UUID) -> date:
         """Return what day it is where the practice is."""
         row = await DB.fetchrow("SELECT zone FROM practice_by_id($1)", practice_id)
         return self._clock.now().astimezone(zoneinfo.ZoneInfo(row["zone"] if row else "UTC")).date()
