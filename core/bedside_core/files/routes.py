@@ -20,7 +20,7 @@ from bedside_core.auth import Actor
 from bedside_core.files.facts import FileState, StoredFile
 from bedside_core.files.names import attachment
 from bedside_core.platform import Platform
-from bedside_core.routes import Gate, Route, actor_of, uuid_or_none
+from bedside_core.routes import Gate, Route, actor_of
 
 # Nobody's browser shows it, guesses what it might be, runs anything in it, keeps it, or lends it to other pages.
 _SAFE = {
@@ -35,12 +35,13 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 def _asked(request: Request[Any, Any, Any], file_id: str) -> tuple[Platform, Actor, UUID]:
     platform: Platform = request.app.state.platform
-    actor, key = actor_of(request), uuid_or_none(file_id)
+    actor = actor_of(request)
     if actor is None:  # the gate has refused it
         raise errors.Unauthenticated("You are not signed in.")
-    if key is None:
-        raise errors.NotFound("There is no file with this id that you may see.")
-    return platform, actor, key
+    try:
+        return platform, actor, UUID(file_id)
+    except ValueError:
+        raise errors.NotFound("There is no file with this id that you may see.") from None
 
 
 def _standing(file: StoredFile) -> dict[str, str]:
