@@ -50,6 +50,7 @@ from bedside_core.events import Event, Listener, fact, on
 from bedside_core.files import FileAttached, FileDeleted, FileDownloaded, FileOwner, FileState, StoredFile
 from bedside_core.hookspecs import hookimpl, hookspec
 from bedside_core.ids import uuid7
+from bedside_core.imports import PatientsImported
 from bedside_core.jobs import Job, JobRun
 from bedside_core.live import Live, StreamKind, Topic, follow
 from bedside_core.manifest import PLUGIN_API, Manifest
@@ -132,6 +133,7 @@ __all__ = [
     "PatientChanged",
     "PatientCreated",
     "PatientPersonas",
+    "PatientsImported",
     "People",
     "Permission",
     "Persona",

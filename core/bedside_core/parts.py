@@ -11,6 +11,8 @@ from bedside_core.auth import declared as accounts
 from bedside_core.files import FileOwner
 from bedside_core.files import patients as patient_files
 from bedside_core.files import sweep as file_sweep
+from bedside_core.imports import job as import_job
+from bedside_core.imports import service as imports
 from bedside_core.jobs.declared import Job, Wake
 from bedside_core.notify import jobs as notify_jobs
 from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
@@ -25,6 +27,7 @@ PERMISSIONS: Sequence[Permission] = (
     *accounts.PERMISSIONS,
     *notify.PERMISSIONS,
     *files.PERMISSIONS,
+    *imports.PERMISSIONS,
 )
 """Actions on what belongs to core."""
 
@@ -36,7 +39,7 @@ SETTINGS: Mapping[str, type] = {
 }
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
-JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS)
+JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS, *import_job.JOBS)
 """Background work, named `core.<name>`."""
 
 NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
@@ -45,5 +48,5 @@ NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
 WAKES: Sequence[Wake] = (*notify_jobs.WAKES,)
 """What enqueues jobs for what has become due; each worker calls it every second."""
 
-FILE_OWNERS: Sequence[FileOwner] = (patient_files.OWNER,)
+FILE_OWNERS: Sequence[FileOwner] = (patient_files.OWNER, *imports.FILE_OWNERS)
 """What files are attached to."""

@@ -24,6 +24,9 @@ from bedside_core.database import DB, Kind
 from bedside_core.files import tables as files
 from bedside_core.files.tables import File as File
 from bedside_core.files.tables import FileObject as FileObject
+from bedside_core.imports import tables as imports
+from bedside_core.imports.tables import ImportRefusal as ImportRefusal
+from bedside_core.imports.tables import ImportRow as ImportRow
 from bedside_core.notify.tables import TABLE_KINDS as NOTIFY_KINDS
 from bedside_core.notify.tables import (
     Notification,
@@ -58,6 +61,8 @@ __all__ = [
     "Device",
     "File",
     "FileObject",
+    "ImportRefusal",
+    "ImportRow",
     "JobAttempt",
     "JobSchedule",
     "Member",
@@ -194,4 +199,5 @@ TABLE_KINDS = {
     **PEOPLE_KINDS,
     **NOTIFY_KINDS,
     **files.TABLE_KINDS,
+    **imports.TABLE_KINDS,
 }

@@ -8,6 +8,7 @@ from bedside_graphql.platform import (
     deliveries,
     deployment,
     files,
+    imports,
     members,
     notify,
     patients,
@@ -32,6 +33,7 @@ PARTS = (
     notify.PART,
     deliveries.PART,
     files.PART,
+    imports.PART,
     deployment.PART,
 )
 """Every part of core's, in order."""
