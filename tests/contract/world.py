@@ -5,6 +5,7 @@ Whoever adds a kind of thing with an id adds how one is made to `KINDS`; the tes
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ _numbers = itertools.count(1)
 CONTACT = "mutation($i: ContactInput!, $c: String!) { addContact(input: $i, clientId: $c) { id } }"
 START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, clientId: $c) { id } }"
 SEND = 'mutation($i: ID!, $c: String!) { sendMessage(conversationId: $i, body: "Hello", clientId: $c) { id } }'
+ANNOUNCE = """mutation($s: Int!, $h: String!, $c: String!) {
+    createUpload(name: "a.csv", size: $s, sha256: $h, clientId: $c) { id url } }"""
+IMPORT = """mutation($u: ID!, $c: String!) {
+    importPatients(input: { uploadId: $u, dryRun: true }, clientId: $c) { id } }"""
 REQUEST = "mutation($p: String!, $c: String!) { requestConnection(practice: $p, clientId: $c) { id } }"
 ACCEPT = "mutation($i: ID!) { acceptConnection(id: $i) { id } }"
 
@@ -55,6 +60,22 @@ async def conversation(deployment: Deployment, practice: Practice, person: Perso
     id = started["startConversation"]["id"]
     await deployment.data(SEND, person.token, i=id, c=client_id())
     return id
+
+
+async def stored_upload(deployment: Deployment, practice: Practice, person: Person) -> str:
+    content = f"First name,MRN\nRuth,{next(_numbers)}\n".encode()
+    given = {"s": len(content), "h": hashlib.sha256(content).hexdigest(), "c": client_id()}
+    upload = (await deployment.data(ANNOUNCE, person.token, **given))["createUpload"]
+    headers = {"authorization": f"Bearer {person.token}"}
+    answer = await deployment.http.put(upload["url"], content=content, headers=headers)
+    assert answer.json()["state"] == "stored"
+    return upload["id"]
+
+
+async def patient_import(deployment: Deployment, practice: Practice, person: Person) -> str:
+    leader = await deployment.person(practice, Role.OWNER)
+    upload = await stored_upload(deployment, practice, leader)
+    return (await deployment.data(IMPORT, leader.token, u=upload, c=client_id()))["importPatients"]["id"]
 
 
 async def own_practice(deployment: Deployment, practice: Practice, person: Person) -> str:
@@ -96,6 +117,8 @@ KINDS: Mapping[str, Kind] = {
     "practice": Kind(own_practice),
     "connection_asked": Kind(connection_asked),
     "connection": Kind(connection),
+    "stored_upload": Kind(stored_upload, personal=True),
+    "patient_import": Kind(patient_import),
 }
 
 SET = """mutation {

@@ -16,6 +16,7 @@ from bedside_core.cli import logs
 from bedside_core.config import Config
 from bedside_core.demo.folder import is_demo
 from bedside_core.people import People
+from bedside_core.platform import Platform
 from bedside_core.serving import Stopped
 
 T = TypeVar("T")
@@ -63,6 +64,18 @@ def with_people(act: Callable[[People], Awaitable[T]]) -> T:
     Raises:
         NotReady: the configuration is the demo's, or the database is not fit.
     """
+    return with_platform(lambda platform: act(platform.people))
+
+
+def with_platform(act: Callable[[Platform], Awaitable[T]]) -> T:
+    """Do something with the deployment that the environment configures, whether or not it serves now.
+
+    Args:
+        act: what is done; in the audit trail it is the operator's.
+
+    Raises:
+        NotReady: the configuration is the demo's, or the database is not fit.
+    """
     config = Config()
     refuse_demo(config)
     logs.configure(level=logging.WARNING)
@@ -73,6 +86,6 @@ def with_people(act: Callable[[People], Awaitable[T]]) -> T:
             assembled(config) as platform,
             audit.operation(via=audit.Via.COMMAND, detail={"command": command}, operator=True),
         ):
-            return await act(platform.people)
+            return await act(platform)
 
     return asyncio.run(run())
