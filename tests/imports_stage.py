@@ -140,3 +140,32 @@ async def import_desk(database: Database, folder: Path, *, worker: bool = True) 
         practice = await deployment.practice()
         mona = await deployment.person(practice, Role.MANAGER, "Mona")
         yield ImportDesk(deployment, database, practice, mona)
+
+
+@asynccontextmanager
+async def held_at(desk: ImportDesk, number: int, *, committed: bool = False) -> AsyncGenerator[None]:
+    """Have the import wait at a row during the block: somebody else takes its MRN, and commits or does not."""
+    owner = await asyncpg.connect(desk.database.owner_dsn)
+    change = owner.transaction()
+    await change.start()
+    try:
+        await owner.execute(
+            """INSERT INTO patient
+                (id, practice_id, first_name, last_name, date_of_birth, mrn, gender, email, created_at)
+            VALUES (gen_random_uuid(), $1, 'Some', 'Body', '1950-02-03', $2, 'x', 'x@example.org', now())""",
+            desk.practice.id,
+            f"I-{number}",
+        )
+        yield
+    finally:
+        await (change.commit() if committed else change.rollback())
+        await owner.close()
+
+
+async def waits(desk: ImportDesk) -> bool:
+    """Tell whether the import waits at its row."""
+    [found] = await desk.rows(
+        """SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+            AND query LIKE 'INSERT INTO patient (%') AS waits"""
+    )
+    return found["waits"]

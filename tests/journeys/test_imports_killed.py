@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from deployment import APPS
-from imports_stage import import_desk, row, table
-from jobs_stage import settled
+from imports_stage import held_at, import_desk, row, table, waits
+from jobs_stage import settled, until
 
 from bedside_core.testing import Database
 from rulebook import size
@@ -54,36 +53,24 @@ async def worker(database: Database, folder: Path) -> AsyncGenerator[asyncio.sub
 
 @pytest.mark.rule("P5")
 @pytest.mark.timeout(400)
-async def test_a_worker_killed_while_it_imports_leaves_all_or_nothing_and_another_does_it_once(
+async def test_a_worker_killed_while_it_imports_leaves_nothing_and_another_does_all_of_it_once(
     fresh_database: Database, tmp_path: Path
 ) -> None:
-    count, kills = size(3000, 10_000), size(2, 6)
-    chance = random.Random(5)
+    count = size(2500, 10_000)
     async with import_desk(fresh_database, tmp_path, worker=False) as desk:
         import_id = await desk.begun(table([row(n) for n in range(count)]))
-        seen: list[str] = []
-
-        async def follow() -> None:
-            seen.extend(step["state"] for step in await desk.followed(import_id))
-
-        following = asyncio.create_task(follow())
-        killed = 0
-        for _ in range(kills):
-            async with worker(fresh_database, tmp_path) as process:
-                ended = asyncio.create_task(process.wait())
-                while not await desk.rows("SELECT FROM patient_import WHERE state <> 'waiting'"):
-                    await asyncio.wait({following}, timeout=0.02)
-                await asyncio.wait({following}, timeout=chance.uniform(0, 1.5))  # a moment of its work
-                if not following.done():
+        following = asyncio.create_task(desk.followed(import_id))
+        for number in (0, count // 2, count - 1)[-size(1, 3) :]:
+            async with held_at(desk, number):
+                async with worker(fresh_database, tmp_path) as process:
+                    await until(lambda: waits(desk), "the import waits", START_SECONDS)
                     process.kill()
-                    killed += 1
-                await asyncio.wait({ended} if killed else {following}, timeout=START_SECONDS)
-                ended.cancel()
-            assert await desk.count("patient") in {0, count}
+                    await process.wait()
+                assert await desk.count("patient") == 0
         async with worker(fresh_database, tmp_path):
-            await asyncio.wait_for(following, 3 * START_SECONDS)
+            steps = await asyncio.wait_for(following, 2 * START_SECONDS)
             await settled(fresh_database)
-        assert killed
-        assert (await desk.count("patient"), seen[-1]) == (count, "DONE")
+        assert (steps[-1]["state"], steps[-1]["imported"]) == ("DONE", count)
+        assert await desk.count("patient") == count
         named = await desk.rows("SELECT cardinality(patients) AS n FROM audit_entry WHERE action = 'patients.import'")
         assert [entry["n"] for entry in named] == [count]

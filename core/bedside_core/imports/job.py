@@ -185,8 +185,10 @@ async def _report(platform: Platform, practice_id: UUID, import_id: UUID, actor:
         return
     kept = await keep(platform.files.store, practice_id, report_of([refusal_of(row) for row in rows]))
     async with unit() as work:
-        waiting = "SELECT FROM patient_import WHERE id = $1 AND report_id IS NULL FOR UPDATE"
-        if await DB.fetchrow(waiting, import_id) is None:
+        waiting = await DB.fetchrow(
+            "SELECT FROM patient_import WHERE id = $1 AND report_id IS NULL FOR UPDATE", import_id
+        )
+        if waiting is None:
             return
         report_id = await attach_made(
             kept,

@@ -47,14 +47,27 @@ def json_of(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+_STEP = """UPDATE patient_import SET "position" = "position" + 1, state = coalesce($2, state),
+    rows = coalesce($3, rows), checked = coalesce($4, checked), refused = coalesce($5, refused),
+    imported = coalesce($6, imported), encoding = coalesce($7, encoding),
+    delimiter = coalesce($8, delimiter), ignored = coalesce($9, ignored),
+    problem = coalesce($10, problem), report_id = coalesce($11, report_id), ended_at = coalesce($12, ended_at)
+WHERE id = $1 RETURNING "position" """
+_STEPS = (
+    "state", "rows", "checked", "refused", "imported", "encoding", "delimiter", "ignored", "problem", "report_id",
+    "ended_at",
+)  # fmt: skip
+
+
 async def step(work: Work, import_id: UUID, changes: Mapping[str, Any]) -> None:
-    """Change an import, and tell those who follow it."""
-    names = ", ".join(f"{name} = ${number}" for number, name in enumerate(changes, 2))
-    position = await DB.fetchval(
-        f'UPDATE patient_import SET "position" = "position" + 1, {names} WHERE id = $1 RETURNING "position"',
-        import_id,
-        *changes.values(),
-    )
+    """Change an import, and tell those who follow it.
+
+    Args:
+        work: the unit of work.
+        import_id: the import.
+        changes: column -> new value; what is not named or None stays.
+    """
+    position = await DB.fetchval(_STEP, import_id, *(changes.get(name) for name in _STEPS))
     if position is not None:
         work.publish(Topic(STREAM, import_id), position)
 

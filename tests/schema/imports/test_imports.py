@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from deployment import APPS
-from imports_stage import HEADER, IMPORT, REFUSALS, STANDING, import_desk, row, table
-from jobs_stage import settled
+from imports_stage import HEADER, IMPORT, REFUSALS, STANDING, held_at, import_desk, row, table, waits
+from jobs_stage import settled, until
 
 from bedside_core.auth import Role
 from bedside_core.testing import Database, statements
@@ -308,3 +308,18 @@ async def test_an_upload_that_is_gone_before_its_turn_is_told_and_old_imports_go
         await desk.expire()
         assert [await desk.count(name) for name in ("patient_import", "patient_import_refusal")] == [0, 0]
         assert [r["state"] for r in await desk.rows("SELECT state FROM file")] == ["deleted"]
+
+
+@pytest.mark.rule("P5")
+async def test_an_mrn_that_is_taken_while_the_rows_are_created_undoes_them_all(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    async with import_desk(fresh_database, tmp_path) as desk:
+        upload = await desk.uploaded(table([row(n) for n in range(1500)]))
+        async with held_at(desk, 1234, committed=True):
+            import_id = await desk.begun(upload)
+            await until(lambda: waits(desk), "the import waits")
+        end = (await desk.followed(import_id))[-1]
+        assert (end["state"], end["problem"]["code"], end["refused"]) == ("REFUSED", "ROWS_REFUSED", 1)
+        assert await desk.refusals(import_id) == [(1236, [("mrn", "MRN_TAKEN")])]
+        assert [r["mrn"] for r in await desk.rows("SELECT mrn FROM patient")] == ["I-1234"]
