@@ -75,6 +75,7 @@ from bedside_core.people import (
     PracticesConnected,
 )
 from bedside_core.platform import Platform
+from bedside_core.records import DataContribution, KeptTable
 from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
 
@@ -96,6 +97,7 @@ __all__ = [
     "Conflict",
     "ConnectionEnded",
     "Contact",
+    "DataContribution",
     "Entitlements",
     "Event",
     "Fact",
@@ -112,6 +114,7 @@ __all__ = [
     "InvalidInput",
     "Job",
     "JobRun",
+    "KeptTable",
     "Kind",
     "Language",
     "Listed",

@@ -16,6 +16,8 @@ from bedside_core.imports import service as imports
 from bedside_core.jobs.declared import Job, Wake
 from bedside_core.notify import jobs as notify_jobs
 from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
+from bedside_core.records import job as export_job
+from bedside_core.records import service as exports
 
 CORE = "core"
 """Under this name stand core's jobs, as a plugin's do under the plugin's."""
@@ -28,6 +30,7 @@ PERMISSIONS: Sequence[Permission] = (
     *notify.PERMISSIONS,
     *files.PERMISSIONS,
     *imports.PERMISSIONS,
+    *exports.PERMISSIONS,
 )
 """Actions on what belongs to core."""
 
@@ -39,7 +42,7 @@ SETTINGS: Mapping[str, type] = {
 }
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
-JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS, *import_job.JOBS)
+JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS, *import_job.JOBS, *export_job.JOBS)
 """Background work, named `core.<name>`."""
 
 NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
@@ -48,5 +51,5 @@ NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
 WAKES: Sequence[Wake] = (*notify_jobs.WAKES,)
 """What enqueues jobs for what has become due; each worker calls it every second."""
 
-FILE_OWNERS: Sequence[FileOwner] = (patient_files.OWNER, *imports.FILE_OWNERS)
+FILE_OWNERS: Sequence[FileOwner] = (patient_files.OWNER, *imports.FILE_OWNERS, exports.OWNER)
 """What files are attached to."""

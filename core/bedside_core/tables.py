@@ -44,6 +44,8 @@ from bedside_core.people.tables import Connection as Connection
 from bedside_core.people.tables import Contact as Contact
 from bedside_core.people.tables import Creation as Creation
 from bedside_core.people.tables import PersonWord as PersonWord
+from bedside_core.records import tables as records
+from bedside_core.records.tables import DataExport as DataExport
 
 __all__ = [
     "TABLE_KINDS",
@@ -58,6 +60,7 @@ __all__ = [
     "Contact",
     "Creation",
     "Credential",
+    "DataExport",
     "Device",
     "File",
     "FileObject",
@@ -200,4 +203,5 @@ TABLE_KINDS = {
     **NOTIFY_KINDS,
     **files.TABLE_KINDS,
     **imports.TABLE_KINDS,
+    **records.TABLE_KINDS,
 }

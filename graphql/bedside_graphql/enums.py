@@ -15,6 +15,7 @@ from bedside_core.imports import Field as ImportField
 from bedside_core.notify import Channel, Language, Part
 from bedside_core.people import ConnectionState, PersonKind, Visibility
 from bedside_core.plugins import Status
+from bedside_core.records.model import ExportState
 
 E = TypeVar("E", bound=Enum)
 
@@ -76,6 +77,18 @@ def _show_enums() -> None:
             FileState.STORED: "It was examined and is kept, attached to nothing yet.",
             FileState.ATTACHED: "It belongs to something.",
             FileState.DELETED: "It was deleted for good.",
+        },
+    )
+    _show(
+        ExportState,
+        "ExportState",
+        "How far an export is.",
+        {
+            ExportState.WAITING: "It waits for its turn.",
+            ExportState.RUNNING: "It is written.",
+            ExportState.READY: "It can be downloaded.",
+            ExportState.FAILED: "It could not be made; `reason` tells why.",
+            ExportState.EXPIRED: "Its time is over, and its file is deleted.",
         },
     )
     _show(

@@ -33,6 +33,7 @@ START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, client
 SEND = 'mutation($i: ID!, $c: String!) { sendMessage(conversationId: $i, body: "Hello", clientId: $c) { id } }'
 IMPORT = """mutation($u: ID!, $c: String!) {
     importPatients(input: { uploadId: $u, dryRun: true }, clientId: $c) { id } }"""
+EXPORT = "mutation($p: ID!, $c: String!) { exportPatient(patientId: $p, clientId: $c) { id } }"
 REQUEST = "mutation($p: String!, $c: String!) { requestConnection(practice: $p, clientId: $c) { id } }"
 ACCEPT = "mutation($i: ID!) { acceptConnection(id: $i) { id } }"
 API_KEY = """mutation($u: DateTime!, $c: String!) {
@@ -82,6 +83,11 @@ async def patient_import(deployment: Deployment, practice: Practice, person: Per
     leader = await deployment.person(practice, Role.OWNER)
     upload = await stored_upload(deployment, practice, leader)
     return (await deployment.data(IMPORT, leader.token, u=upload, c=client_id()))["importPatients"]["id"]
+
+
+async def data_export(deployment: Deployment, practice: Practice, person: Person) -> str:
+    of = await patient(deployment, practice, person)
+    return (await deployment.data(EXPORT, person.token, p=of, c=client_id()))["exportPatient"]["id"]
 
 
 async def own_practice(deployment: Deployment, practice: Practice, person: Person) -> str:
@@ -188,6 +194,7 @@ KINDS: Mapping[str, Kind] = {
     "connection_asked": Kind(connection_asked),
     "connection": Kind(connection),
     "patient_import": Kind(patient_import),
+    "data_export": Kind(data_export, personal=True),
     "persona": Kind(persona, personal=True),
     "session": Kind(session, personal=True),
     "challenge": Kind(challenge, personal=True),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -36,6 +35,7 @@ from bedside_core.imports.model import (
 from bedside_core.imports.reading import Table
 from bedside_core.imports.rows import advance, json_of, keep_refusals, refusal_of, step
 from bedside_core.jobs.declared import Job, JobRun
+from bedside_core.jobs.rights import still_may
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -105,12 +105,8 @@ class _Run:
         Raises:
             Unreadable: they may not any more.
         """
-        person_id = self._actor.in_practice()[1]
-        member = (await self._platform.people.members_by_id([person_id])).get(person_id)
-        if member is not None and member.active:
-            present = replace(self._actor, role=member.role)
-            if await self._platform.access.why_not(present, PERMISSION) is None:
-                return
+        if await still_may(self._platform, self._actor, PERMISSION):
+            return
         raise Unreadable(ProblemCode.NOT_ALLOWED, "Who asked for this import may not import patients any more.")
 
     async def _content(self, upload_id: UUID) -> bytes:

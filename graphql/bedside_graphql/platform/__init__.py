@@ -7,6 +7,7 @@ from bedside_graphql.platform import (
     connections,
     deliveries,
     deployment,
+    exports,
     files,
     imports,
     members,
@@ -34,6 +35,7 @@ PARTS = (
     deliveries.PART,
     files.PART,
     imports.PART,
+    exports.PART,
     deployment.PART,
 )
 """Every part of core's, in order."""

@@ -1,0 +1,29 @@
+"""The table of exports as Piccolo knows it; the migrations make it."""
+
+from __future__ import annotations
+
+from piccolo.columns import JSONB, UUID, BigInt, Text, Timestamptz
+from piccolo.table import Table
+
+from bedside_core.database import DB, Kind
+
+
+class DataExport(Table, tablename="data_export", db=DB):
+    """An export of a patient's or a practice's data, also after its file is gone."""
+
+    id = UUID(primary_key=True, default=None)
+    practice_id = UUID()
+    made_by = UUID(help_text="The member who asked for it, and alone may download it.")
+    client_id = Text(help_text="That member's own id of it (G9).")
+    asked_by = JSONB(help_text="The actor who asked for it, for the audit trail.")
+    patient_id = UUID(null=True, help_text="Whose data; none is all of the practice's.")
+    state = Text(help_text="A value of `ExportState`.")
+    reason = Text(null=True, help_text="Why it failed.")
+    file_id = UUID(null=True)
+    size = BigInt(null=True, help_text="Bytes.")
+    created_at = Timestamptz()
+    ended_at = Timestamptz(null=True)
+    expires_at = Timestamptz(null=True, help_text="When its file goes.")
+
+
+TABLE_KINDS = {"data_export": Kind.PRACTICE}
