@@ -17,6 +17,7 @@ from bedside_core.jobs.declared import Job, Wake
 from bedside_core.notify import jobs as notify_jobs
 from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
 from bedside_core.records import job as export_job
+from bedside_core.records import merging
 from bedside_core.records import service as exports
 
 CORE = "core"
@@ -31,6 +32,7 @@ PERMISSIONS: Sequence[Permission] = (
     *files.PERMISSIONS,
     *imports.PERMISSIONS,
     *exports.PERMISSIONS,
+    *merging.PERMISSIONS,
 )
 """Actions on what belongs to core."""
 

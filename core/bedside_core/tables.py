@@ -150,6 +150,8 @@ class Patient(Table, tablename="patient", db=DB):
     email = Text(null=True)
     created_at = Timestamptz()
     archived_at = Timestamptz(null=True)
+    merged_into = UUID(null=True, help_text="The record that was kept where this one was merged.")
+    merged_at = Timestamptz(null=True)
 
 
 class Setting(Table, tablename="setting", db=DB):

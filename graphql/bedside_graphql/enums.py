@@ -11,7 +11,7 @@ from bedside_core.access import Reason, Rule, Tier
 from bedside_core.auth import Pending, Role
 from bedside_core.files import FileState
 from bedside_core.imports import Dates, Encoding, FaultCode, ProblemCode, State
-from bedside_core.imports import Field as ImportField
+from bedside_core.imports import Field as PatientField
 from bedside_core.notify import Channel, Language, Part
 from bedside_core.people import ConnectionState, PersonKind, Visibility
 from bedside_core.plugins import Status
@@ -104,17 +104,17 @@ def _show_enums() -> None:
         },
     )
     _show(
-        ImportField,
-        "ImportField",
-        "What a column of an import can be.",
+        PatientField,
+        "PatientField",
+        "What is said of a patient.",
         {
-            ImportField.FIRST_NAME: "First name.",
-            ImportField.LAST_NAME: "Last name.",
-            ImportField.DATE_OF_BIRTH: "Date of birth.",
-            ImportField.MRN: "Medical record number.",
-            ImportField.GENDER: "Gender.",
-            ImportField.PHONE: "Telephone number.",
-            ImportField.EMAIL: "E-mail address.",
+            PatientField.FIRST_NAME: "First name.",
+            PatientField.LAST_NAME: "Last name.",
+            PatientField.DATE_OF_BIRTH: "Date of birth.",
+            PatientField.MRN: "Medical record number.",
+            PatientField.GENDER: "Gender.",
+            PatientField.PHONE: "Telephone number.",
+            PatientField.EMAIL: "E-mail address.",
         },
     )
     _show(

@@ -40,7 +40,7 @@ class Base:
         """Return the regions of the acting practice's telephone numbers (P4)."""
         return (await self._settings.read(PeopleSettings)).phone_regions
 
-    async def _once(
+    async def once(
         self,
         actor: Actor,
         action: str,

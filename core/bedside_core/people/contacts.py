@@ -100,7 +100,7 @@ class Contacts(Members):
                 )
             return rows[0]["id"]
 
-        made = await self._once(actor, "contact", client_id, [*names, address, number], make)
+        made = await self.once(actor, "contact", client_id, [*names, address, number], make)
         found = (await self.contacts_by_id([made])).get(made)
         if found is not None:
             return found

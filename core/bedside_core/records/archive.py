@@ -75,7 +75,9 @@ async def write(platform: Platform, practice_id: UUID, patient_id: UUID | None, 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         async with DB.transaction(allow_nested=False):
             await DB.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            rows = await DB.fetch("SELECT id FROM patient WHERE $1::uuid IS NULL OR id = $1", patient_id)
+            rows = await DB.fetch(
+                "SELECT id FROM patient WHERE $1::uuid IS NULL OR id = $1 OR merged_into = $1", patient_id
+            )
             contents.patients = [row["id"] for row in rows]
             if patient_id is not None and not rows:
                 return None

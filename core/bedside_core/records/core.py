@@ -7,6 +7,7 @@ from uuid import UUID
 
 from bedside_core.database import DB
 from bedside_core.records.declared import DataContribution, Further, KeptTable
+from bedside_core.records.joining import merge_people
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -28,7 +29,11 @@ async def _further(platform: Platform, patient_id: UUID | None) -> Further:
 CONTRIBUTION = DataContribution(
     tables=(
         KeptTable(name="member", doc="The practice's members."),
-        KeptTable(name="patient", doc="Patients.", patient="t.id = $1"),
+        KeptTable(
+            name="patient",
+            doc="Patients, and records that were merged with theirs.",
+            patient="t.id = $1 OR t.merged_into = $1",
+        ),
         KeptTable(name="contact", doc="External contacts."),
         KeptTable(name="setting", doc="What the practice and its members have set."),
         KeptTable(name="creation", doc="Not exported: which retries are retries.", exported=False),
@@ -46,7 +51,10 @@ CONTRIBUTION = DataContribution(
         ),
         KeptTable(name="file_object", doc="Not exported: where in the store bytes are.", exported=False),
         KeptTable(
-            name="audit_entry", doc="Who saw and did what.", patient="t.patients @> ARRAY[$1]", of_others=("patients",)
+            name="audit_entry",
+            doc="Who saw and did what.",
+            patient="t.patients && ARRAY(SELECT p.id FROM patient p WHERE p.id = $1 OR p.merged_into = $1)",
+            of_others=("patients",),
         ),
         KeptTable(name="audit_seal", doc="The chain over these entries."),
         KeptTable(name="audit_unsealed", doc="Not exported: entries that wait for their seal.", exported=False),
@@ -54,7 +62,6 @@ CONTRIBUTION = DataContribution(
             name="notification",
             doc="Notifications that were sent or wait.",
             patient="t.recipient = 'patient' AND t.recipient_id = $1",
-            moves="recipient_id",
             hidden=("facts",),
         ),
         KeptTable(name="notification_delivery", doc="Their deliveries.", patient=_NOTIFIED),
@@ -100,4 +107,5 @@ CONTRIBUTION = DataContribution(
     ),
     files=("t.owner_kind = 'patient' AND t.owner_id = $1",),
     further=_further,
+    merge=merge_people,
 )

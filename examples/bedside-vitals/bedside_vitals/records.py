@@ -11,7 +11,7 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     """Put the merged patient's recordings behind the kept one's, and have their days summed up anew."""
     await DB.execute(
         """INSERT INTO vitals_stream (practice_id, patient_id, "position")
-        SELECT practice_id, $1, 0 FROM vitals_stream WHERE patient_id = $2 ON CONFLICT DO NOTHING""",
+        SELECT practice_id, $1::uuid, 0 FROM vitals_stream WHERE patient_id = $2 ON CONFLICT DO NOTHING""",
         kept,
         merged,
     )
@@ -32,7 +32,7 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     await DB.execute(
         """INSERT INTO vitals_daily (practice_id, patient_id, day, recordings, lowest_systolic, highest_systolic,
             average_pulse)
-        SELECT practice_id, $1, day, recordings, lowest_systolic, highest_systolic, average_pulse
+        SELECT practice_id, $1::uuid, day, recordings, lowest_systolic, highest_systolic, average_pulse
         FROM vitals_daily WHERE patient_id = $2
         ON CONFLICT (patient_id, day, practice_id) DO UPDATE SET
             recordings = vitals_daily.recordings + EXCLUDED.recordings,

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from bedside_core.api import DataContribution, KeptTable
+from uuid import UUID
+
+from bedside_core.api import DB, DataContribution, KeptTable, Platform
 
 _TAKES_PART = """t.conversation_id IN (SELECT p.conversation_id FROM participant p
     WHERE p.person_id = $1 AND p.practice_id = t.practice_id)"""
+
+
+async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
+    """Have the kept patient take part wherever the merged one did, and be who wrote what they wrote."""
+    await DB.execute(
+        """INSERT INTO participant (practice_id, conversation_id, person_id, joined_at)
+        SELECT practice_id, conversation_id, $1::uuid, joined_at FROM participant WHERE person_id = $2
+        ON CONFLICT DO NOTHING""",
+        kept,
+        merged,
+    )
+    await DB.execute("UPDATE message SET sender_id = $1 WHERE sender_id = $2", kept, merged)
+    await DB.execute("DELETE FROM participant WHERE person_id = $1", merged)
+    await DB.execute("DELETE FROM conversation_start WHERE person_id = $1", merged)
+
 
 RECORDS = DataContribution(
     tables=(
@@ -24,5 +41,6 @@ RECORDS = DataContribution(
             exported=False,
         ),
     ),
+    merge=_merge,
 )
 """Contributed by the manifest."""
