@@ -17,8 +17,9 @@ from bedside_core.jobs.declared import Job, Wake
 from bedside_core.notify import jobs as notify_jobs
 from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
 from bedside_core.records import job as export_job
-from bedside_core.records import merging
+from bedside_core.records import merging, retention
 from bedside_core.records import service as exports
+from bedside_core.records.settings import RecordSettings
 
 CORE = "core"
 """Under this name stand core's jobs, as a plugin's do under the plugin's."""
@@ -33,6 +34,7 @@ PERMISSIONS: Sequence[Permission] = (
     *imports.PERMISSIONS,
     *exports.PERMISSIONS,
     *merging.PERMISSIONS,
+    *retention.PERMISSIONS,
 )
 """Actions on what belongs to core."""
 
@@ -41,13 +43,21 @@ SETTINGS: Mapping[str, type] = {
     **accounts.SETTINGS,
     NOTIFICATION_SETTINGS: notify.NotificationSettings,
     "files": files.FileSettings,
+    "records": RecordSettings,
 }
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
-JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS, *import_job.JOBS, *export_job.JOBS)
+JOBS: Sequence[Job] = (
+    *accounts.JOBS,
+    *notify_jobs.JOBS,
+    *file_sweep.JOBS,
+    *import_job.JOBS,
+    *export_job.JOBS,
+    *retention.JOBS,
+)
 """Background work, named `core.<name>`."""
 
-NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
+NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS, retention.NOTIFICATION)
 """The kinds of notifications that core itself sends, named `core.<name>`."""
 
 WAKES: Sequence[Wake] = (*notify_jobs.WAKES,)

@@ -46,6 +46,7 @@ from bedside_core.people.tables import Creation as Creation
 from bedside_core.people.tables import PersonWord as PersonWord
 from bedside_core.records import tables as records
 from bedside_core.records.tables import DataExport as DataExport
+from bedside_core.records.tables import RetentionDue as RetentionDue
 
 __all__ = [
     "TABLE_KINDS",
@@ -84,6 +85,7 @@ __all__ = [
     "Practice",
     "PushSubscription",
     "RecoveryCode",
+    "RetentionDue",
     "Session",
     "Setting",
     "Totp",
@@ -152,6 +154,7 @@ class Patient(Table, tablename="patient", db=DB):
     archived_at = Timestamptz(null=True)
     merged_into = UUID(null=True, help_text="The record that was kept where this one was merged.")
     merged_at = Timestamptz(null=True)
+    changed_at = Timestamptz(help_text="When the record was last changed, kept by a trigger.")
 
 
 class Setting(Table, tablename="setting", db=DB):

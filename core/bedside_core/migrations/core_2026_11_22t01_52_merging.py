@@ -57,9 +57,8 @@ FUNCTIONS = [
         "before_at timestamptz, before_id uuid, size int)",
         "SETOF audit_entry",
         """SELECT * FROM audit_entry e WHERE e.practice_id = app_practice()
-        AND e.patients && ARRAY(SELECT p.id FROM patient p
-            WHERE p.practice_id = app_practice() AND (p.id = audit_of_patient.patient
-                OR p.merged_into = audit_of_patient.patient))
+        AND e.patients && (ARRAY[audit_of_patient.patient] || ARRAY(SELECT p.id FROM patient p
+            WHERE p.practice_id = app_practice() AND p.merged_into = audit_of_patient.patient))
         AND (person IS NULL OR e.person_id = person) AND (what IS NULL OR e.action = what)
         AND (since IS NULL OR e.at >= since) AND (until IS NULL OR e.at < until)
         AND (before_at IS NULL OR (e.at, e.id) < (before_at, before_id))

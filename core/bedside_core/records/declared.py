@@ -28,6 +28,9 @@ class KeptTable:
         hidden: columns that are never exported: hashes and secrets.
         of_others: further columns that are left out of one patient's export, since they tell of others.
         exported: False for what is derived, or nobody's but the server's.
+        active: where its rows tell that something happens with a patient, the condition by which a row `t` tells so of
+            patient `$1` since the instant `$2`: whoever has none for years is due by the practice's retention.
+        erased: False where rows about an erased patient stay, or `DataContribution.erase` takes them away.
     """
 
     name: str
@@ -37,6 +40,8 @@ class KeptTable:
     hidden: tuple[str, ...] = ()
     of_others: tuple[str, ...] = ()
     exported: bool = True
+    active: str | None = None
+    erased: bool = True
 
 
 Further = AsyncGenerator[tuple[str, Mapping[str, Any]], None]
@@ -55,12 +60,15 @@ class DataContribution:
             Runs in the export's transaction, for the acting practice.
         merge: does what moving columns can't when two records of one patient are merged; given the platform, the kept
             and the merged patient. Runs in the merge's transaction, before rows are moved.
+        erase: takes away what deleting the rows about a patient can't; given the platform and the patient. Runs in the
+            erasure's transaction, before rows are deleted, the last table's first.
     """
 
     tables: tuple[KeptTable, ...] = ()
     files: tuple[str, ...] = ()
     further: Callable[[Platform, UUID | None], Further] | None = None
     merge: Callable[[Platform, UUID, UUID], Awaitable[None]] | None = None
+    erase: Callable[[Platform, UUID], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
         names = [table.name for table in self.tables]

@@ -50,3 +50,4 @@ async def merge_people(platform: Platform, keep: UUID, merge: UUID) -> None:
     await DB.execute("DELETE FROM notification_preference WHERE person_id = $1", merge)
     await DB.execute("DELETE FROM push_subscription WHERE person_id = $1", merge)
     await DB.execute("DELETE FROM person_word WHERE person_id = $1", merge)
+    await DB.execute("DELETE FROM retention_due WHERE patient_id = $1", merge)

@@ -138,4 +138,5 @@ class Exports:
 
 def _export(row: Row) -> DataExport:
     stored = {name: row[name] for name in DataExport.__dataclass_fields__}
-    return DataExport(**{**stored, "state": ExportState(row["state"])})
+    stored["state"] = ExportState(row["state"])
+    return DataExport(**stored)

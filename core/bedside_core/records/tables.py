@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
 from bedside_core.database import DB, Kind
@@ -26,4 +26,13 @@ class DataExport(Table, tablename="data_export", db=DB):
     expires_at = Timestamptz(null=True, help_text="When its file goes.")
 
 
-TABLE_KINDS = {"data_export": Kind.PRACTICE}
+class RetentionDue(Table, tablename="retention_due", db=DB):
+    """A patient whose record's time is over, of which owners were told."""
+
+    practice_id = UUID()
+    patient_id = UUID(primary_key=True, default=None)
+    told_at = Timestamptz()
+    erases = Boolean(help_text="Whether it is to be erased, not archived.")
+
+
+TABLE_KINDS = {"data_export": Kind.PRACTICE, "retention_due": Kind.PRACTICE}

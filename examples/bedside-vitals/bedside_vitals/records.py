@@ -48,7 +48,13 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
 
 RECORDS = DataContribution(
     tables=(
-        KeptTable(name="vitals", doc="Blood pressure and pulse.", patient="t.patient_id = $1", hidden=("client_id",)),
+        KeptTable(
+            name="vitals",
+            doc="Blood pressure and pulse.",
+            patient="t.patient_id = $1",
+            hidden=("client_id",),
+            active="t.patient_id = $1 AND t.recorded_at >= $2",
+        ),
         KeptTable(
             name="vitals_stream",
             doc="Not exported: how many recordings there are.",

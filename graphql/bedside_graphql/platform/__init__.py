@@ -14,6 +14,7 @@ from bedside_graphql.platform import (
     notify,
     patients,
     practices,
+    retention,
     search,
     session,
 )
@@ -36,6 +37,7 @@ PARTS = (
     files.PART,
     imports.PART,
     exports.PART,
+    retention.PART,
     deployment.PART,
 )
 """Every part of core's, in order."""

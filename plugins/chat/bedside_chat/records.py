@@ -8,6 +8,7 @@ from bedside_core.api import DB, DataContribution, KeptTable, Platform
 
 _TAKES_PART = """t.conversation_id IN (SELECT p.conversation_id FROM participant p
     WHERE p.person_id = $1 AND p.practice_id = t.practice_id)"""
+_WRITTEN = f"t.sent_at >= $2 AND {_TAKES_PART}"
 
 
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
@@ -24,6 +25,15 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     await DB.execute("DELETE FROM conversation_start WHERE person_id = $1", merged)
 
 
+async def _erase(platform: Platform, patient_id: UUID) -> None:
+    """Take away the conversations that a patient takes part in, with all that was written there by anybody."""
+    await DB.execute(
+        """DELETE FROM conversation c USING participant p
+        WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1""",
+        patient_id,
+    )
+
+
 RECORDS = DataContribution(
     tables=(
         KeptTable(
@@ -33,7 +43,7 @@ RECORDS = DataContribution(
                 WHERE p.person_id = $1 AND p.practice_id = t.practice_id)""",
         ),
         KeptTable(name="participant", doc="Who takes part in them.", patient=_TAKES_PART),
-        KeptTable(name="message", doc="Their messages.", patient=_TAKES_PART, hidden=("client_id",)),
+        KeptTable(name="message", doc="Their messages.", patient=_TAKES_PART, hidden=("client_id",), active=_WRITTEN),
         KeptTable(
             name="conversation_start",
             doc="Not exported: which retries are retries.",
@@ -42,5 +52,6 @@ RECORDS = DataContribution(
         ),
     ),
     merge=_merge,
+    erase=_erase,
 )
 """Contributed by the manifest."""

@@ -15,8 +15,6 @@ from deployment import APPS, Person
 from files_stage import Desk, a_patient, desk_at
 
 from bedside_core.auth import Role
-from bedside_core.database import acting
-from bedside_core.jobs import JobRun
 from bedside_core.testing import Database, statements
 
 FIELDS = "{ id patientId state reason url megabytes createdAt endedAt expiresAt }"
@@ -32,20 +30,11 @@ def database_apps() -> tuple[str, ...]:
     return APPS
 
 
-async def run(desk: Desk, name: str, **payload: str) -> None:
-    """Run a job of core's, as a worker does."""
-    platform = desk.deployment.platform
-    with acting(desk.practice.id):
-        await platform.jobs.entries[f"core.{name}"].function(
-            JobRun(platform=platform, practice_id=desk.practice.id, payload=payload, attempt=1)
-        )
-
-
 async def exported(desk: Desk, who: Person, query: str, **values: str) -> dict[str, Any]:
     """Ask for an export, have it made, and return it."""
     [begun] = (await desk.deployment.data(query, who.token, **values)).values()
     assert (begun["state"], begun["url"]) == ("WAITING", None)
-    await run(desk, "export_data", export_id=begun["id"])
+    await desk.run("export_data", export_id=begun["id"])
     return (await desk.deployment.data(ONE, who.token, i=begun["id"]))["dataExport"]
 
 
@@ -176,20 +165,20 @@ async def test_an_export_is_for_who_asked_alone_while_they_may_and_for_seven_day
         assert costs[0] == costs[1] <= 3
         # its bytes are no use of the practice's storage, and go when their time is over
         await deployment.platform.clock.move(timedelta(days=6))
-        await run(desk, "expire_exports")
+        await desk.run("expire_exports")
         assert (await desk.get(found["url"], mona)).status_code == 200
         await deployment.platform.clock.move(timedelta(days=1, minutes=1))
-        await run(desk, "expire_exports")
+        await desk.run("expire_exports")
         assert (await desk.get(found["url"], mona)).status_code == 404
         expired = (await deployment.data(ONE, mona.token, i=found["id"]))["dataExport"]
         assert (expired["state"], expired["url"]) == ("EXPIRED", None)
-        await run(desk, "remove_bytes")
+        await desk.run("remove_bytes")
         assert [path for path in desk.kept() if "files" in path.parts and "anchor" not in path.parts] == []
         # who was demoted meanwhile gets nothing
         [begun] = (await deployment.data(PATIENT, mona.token, p=target["p"], c="late")).values()
         demote = "mutation($m: ID!) { changeMemberRole(memberId: $m, role: STAFF) { role } }"
         await deployment.data(demote, desk.olga.token, m=mona.id)
-        await run(desk, "export_data", export_id=begun["id"])
+        await desk.run("export_data", export_id=begun["id"])
         [row] = await desk.rows("SELECT state, file_id FROM data_export WHERE client_id = 'late'")
         assert tuple(row) == ("failed", None)
 
@@ -202,7 +191,7 @@ async def test_a_job_that_runs_again_makes_no_second_archive_and_a_lost_file_is_
         for path in desk.kept():
             path.unlink()
         found = await exported(desk, desk.olga, PATIENT, p=str(desk.patient.id), c="one")
-        await run(desk, "export_data", export_id=found["id"])
+        await desk.run("export_data", export_id=found["id"])
         assert (await desk.deployment.data(ONE, desk.olga.token, i=found["id"]))["dataExport"] == found
         archive = await opened(desk, found["url"], desk.olga)
         assert json.loads(archive.read("contents.json"))["lost"] == [f"files/{file['id']}/words.txt"]

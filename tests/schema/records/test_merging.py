@@ -25,7 +25,7 @@ FILES = "query($p: ID!) { patientFiles(patientId: $p) { nodes { id } } }"
 ACCESSES = "query($p: ID!) { patientAccesses(patientId: $p, first: 50) { nodes { action patientIds } } }"
 ATTACH = "mutation($u: ID!, $p: ID!) { attachToPatient(uploadId: $u, patientId: $p) { id } }"
 MISSING = "0199aaaa-0000-7000-8000-000000000000"
-STAYS = {"patient", "audit_entry"}
+STAYS = {"patient", "audit_entry", "creation"}
 """What remains about a merged record: the pointer, and what the trail says of it, which nobody changes."""
 
 
