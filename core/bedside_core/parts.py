@@ -17,7 +17,7 @@ from bedside_core.jobs.declared import Job, Wake
 from bedside_core.notify import jobs as notify_jobs
 from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
 from bedside_core.records import job as export_job
-from bedside_core.records import merging, retention
+from bedside_core.records import leaving, merging, retention
 from bedside_core.records import service as exports
 from bedside_core.records.settings import RecordSettings
 
@@ -35,6 +35,7 @@ PERMISSIONS: Sequence[Permission] = (
     *exports.PERMISSIONS,
     *merging.PERMISSIONS,
     *retention.PERMISSIONS,
+    *leaving.PERMISSIONS,
 )
 """Actions on what belongs to core."""
 
@@ -54,10 +55,11 @@ JOBS: Sequence[Job] = (
     *import_job.JOBS,
     *export_job.JOBS,
     *retention.JOBS,
+    *leaving.JOBS,
 )
 """Background work, named `core.<name>`."""
 
-NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS, retention.NOTIFICATION)
+NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS, retention.NOTIFICATION, leaving.NOTIFICATION)
 """The kinds of notifications that core itself sends, named `core.<name>`."""
 
 WAKES: Sequence[Wake] = (*notify_jobs.WAKES,)

@@ -46,6 +46,7 @@ from bedside_core.people.tables import Creation as Creation
 from bedside_core.people.tables import PersonWord as PersonWord
 from bedside_core.records import tables as records
 from bedside_core.records.tables import DataExport as DataExport
+from bedside_core.records.tables import PracticeErasure as PracticeErasure
 from bedside_core.records.tables import RetentionDue as RetentionDue
 
 __all__ = [
@@ -83,6 +84,7 @@ __all__ = [
     "Patient",
     "PersonWord",
     "Practice",
+    "PracticeErasure",
     "PushSubscription",
     "RecoveryCode",
     "RetentionDue",

@@ -113,6 +113,7 @@ CONTRIBUTION = DataContribution(
             exported=False,
             erased=False,
         ),
+        KeptTable(name="practice_erasure", doc="Not exported: whether the practice leaves.", exported=False),
         KeptTable(name="retention_due", doc="Patients whose records' time is over.", patient="t.patient_id = $1"),
     ),
     files=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Text, Timestamptz
 from piccolo.table import Table
 
 from bedside_core.database import DB, Kind
@@ -35,4 +35,18 @@ class RetentionDue(Table, tablename="retention_due", db=DB):
     erases = Boolean(help_text="Whether it is to be erased, not archived.")
 
 
-TABLE_KINDS = {"data_export": Kind.PRACTICE, "retention_due": Kind.PRACTICE}
+class PracticeErasure(Table, tablename="practice_erasure", db=DB):
+    """A practice's erasure; once it is done, all that is left of the practice."""
+
+    id = UUID(primary_key=True, default=None)
+    practice_id = UUID()
+    asked_by = UUID(null=True, help_text="The member who asked; none where the operator did, and once it is done.")
+    asked_at = Timestamptz()
+    due_at = Timestamptz()
+    cancelled_at = Timestamptz(null=True)
+    ended_at = Timestamptz(null=True)
+    entries = BigInt(null=True, help_text="How many entries its audit trail had.")
+    head = Bytea(null=True, help_text="The hash of the last of them, as it is anchored.")
+
+
+TABLE_KINDS = {"data_export": Kind.PRACTICE, "practice_erasure": Kind.DEPLOYMENT, "retention_due": Kind.PRACTICE}

@@ -10,6 +10,7 @@ from bedside_graphql.platform import (
     exports,
     files,
     imports,
+    leaving,
     members,
     notify,
     patients,
@@ -38,6 +39,7 @@ PARTS = (
     imports.PART,
     exports.PART,
     retention.PART,
+    leaving.PART,
     deployment.PART,
 )
 """Every part of core's, in order."""
