@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from accounts_stage import BEGIN_PASSKEY, URL, Authenticator, add_passkey
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,7 +21,7 @@ from files_stage import ATTACH, CREATE, sha256
 
 from bedside_core.access import LEADERS
 from bedside_core.auth import Role
-from bedside_core.database import acting, unit
+from bedside_core.database import DB, acting, unit
 from bedside_core.jobs.declared import JobRun
 from bedside_core.notify import Fact, Recipient
 from bedside_core.people import NewPatient, Practice
@@ -235,5 +236,10 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
         await kind.make(deployment, practice, person)
     owner = await deployment.person(practice, Role.OWNER)
     await deployment.data(SET, owner.token, key=PUSH_KEY, secret=PUSH_SECRET)
+    of = UUID(await patient(deployment, practice, person))
+    now = deployment.platform.clock.now()
+    with acting(practice.id):  # what time alone brings about
+        await DB.execute("INSERT INTO retention_due VALUES ($1, $2, $3, false)", practice.id, of, now)
+        await DB.fetchrow("SELECT * FROM practice_erasure_ask($1, NULL, $2, $3)", of, now, now + timedelta(days=30))
     operator = await deployment.operator()
     await deployment.data(LIMIT, operator, p=str(practice.id))

@@ -84,17 +84,17 @@ async def retain(run: JobRun) -> None:
     if not settings.retention_years:
         await DB.execute("DELETE FROM retention_due")
         return
-    due = await _due(platform, now - settings.retention_years * YEAR, settings.retention_erases)
+    since = now - settings.retention_years * YEAR
+    due = await _due(platform, since, settings.retention_erases)
     await _tell(platform, run.practice_id, due, now, settings.retention_erases)
     told = await DB.fetch("SELECT patient_id FROM retention_due WHERE told_at <= $1 ORDER BY patient_id", now - NOTICE)
     for row in told:  # each for itself: what a crash leaves is done in the next night
-        await _act(platform, run.practice_id, row["patient_id"], settings.retention_erases)
+        await _act(platform, run.practice_id, row["patient_id"], since, settings.retention_erases)
 
 
 async def _due(platform: Platform, since: datetime, erases: bool) -> list[UUID]:
     """Return the patients with whom nothing has happened since then, and for whom something is left to be done."""
     found, after = list[UUID](), UUID(int=0)
-    tables = [table for _, data in contributions(platform) for table in data.tables if table.active is not None]
     while rows := await DB.fetch(
         """SELECT id FROM patient WHERE merged_into IS NULL AND changed_at < $1 AND created_at < $1
             AND ($2 OR archived_at IS NULL) AND id > $3 ORDER BY id LIMIT $4""",
@@ -103,13 +103,20 @@ async def _due(platform: Platform, since: datetime, erases: bool) -> list[UUID]:
         after,
         BATCH,
     ):
-        idle = [row["id"] for row in rows]
-        after = idle[-1]
-        for table in tables:
-            rows = await DB.fetch("SELECT record_idle($1, $2, $3, $4) AS id", table.name, table.active, idle, since)
-            idle = [row["id"] for row in rows]
-        found += idle
+        after = rows[-1]["id"]
+        found += await _idle(platform, [row["id"] for row in rows], since)
     return found
+
+
+async def _idle(platform: Platform, patient_ids: Sequence[UUID], since: datetime) -> list[UUID]:
+    """Return those of the patients with whom nothing has happened since then, as core and each plugin declare."""
+    idle = list(patient_ids)
+    for _, data in contributions(platform):
+        for table in data.tables:
+            if table.active is not None:
+                rows = await DB.fetch("SELECT record_idle($1, $2, $3, $4) AS id", table.name, table.active, idle, since)
+                idle = [row["id"] for row in rows]
+    return idle
 
 
 async def _tell(platform: Platform, practice_id: UUID, due: Sequence[UUID], now: datetime, erases: bool) -> None:
@@ -140,9 +147,11 @@ async def _tell(platform: Platform, practice_id: UUID, due: Sequence[UUID], now:
         audit.did("retention.tell", patients=[row["patient_id"] for row in new])
 
 
-async def _act(platform: Platform, practice_id: UUID, patient_id: UUID, erases: bool) -> None:
+async def _act(platform: Platform, practice_id: UUID, patient_id: UUID, since: datetime, erases: bool) -> None:
+    """Archive or erase a patient, unless something has happened with them since this night's look."""
     async with unit() as work:
-        if await DB.fetchrow("SELECT FROM retention_due WHERE patient_id = $1 FOR UPDATE", patient_id) is None:
+        row = await DB.fetchrow("SELECT changed_at FROM patient WHERE id = $1 FOR UPDATE", patient_id)
+        if row is None or row["changed_at"] >= since or not await _idle(platform, [patient_id], since):
             return
         if erases:
             await erase_patient(platform, work, practice_id, patient_id)
