@@ -18,8 +18,10 @@ from bedside_core.access import (
     Tier,
     forget,
 )
+from bedside_core.accounts import Joiner, Link, LinkOver, Links, LinkState
 from bedside_core.auth import AccountLocked, Actor, PatientPersonas, Persona, Role
 from bedside_core.boot import assembled
+from bedside_core.client import PAGE_POLICY
 from bedside_core.clock import Clock
 from bedside_core.config import Config
 from bedside_core.database import (
@@ -73,8 +75,10 @@ from bedside_core.people import (
     PatientErased,
     PatientsMerged,
     People,
+    PeopleSettings,
     Practice,
     PracticesConnected,
+    checks,
 )
 from bedside_core.platform import Platform
 from bedside_core.records import DataContribution, KeptTable
@@ -86,6 +90,7 @@ __all__ = [
     "EVERYONE",
     "LEADERS",
     "OPERATOR",
+    "PAGE_POLICY",
     "PATIENTS",
     "PLUGIN_API",
     "PRACTICE_STREAM",
@@ -116,9 +121,14 @@ __all__ = [
     "InvalidInput",
     "Job",
     "JobRun",
+    "Joiner",
     "KeptTable",
     "Kind",
     "Language",
+    "Link",
+    "LinkOver",
+    "LinkState",
+    "Links",
     "Listed",
     "Listener",
     "Live",
@@ -142,6 +152,7 @@ __all__ = [
     "PatientsImported",
     "PatientsMerged",
     "People",
+    "PeopleSettings",
     "Permission",
     "Persona",
     "PlanTiers",
@@ -171,6 +182,7 @@ __all__ = [
     "actor_of",
     "assembled",
     "audit",
+    "checks",
     "cursor_of",
     "definer_function",
     "deployment_table",

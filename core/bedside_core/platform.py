@@ -14,6 +14,8 @@ from bedside_core.events import Event, Events, encode
 
 if TYPE_CHECKING:
     from bedside_core.access import Access
+    from bedside_core.accounts import Links
+    from bedside_core.accounts.service import Accounts
     from bedside_core.auth import Auth
     from bedside_core.clock import Clock
     from bedside_core.config import Config
@@ -57,12 +59,14 @@ class Platform:
     people: People
     settings: Settings
     live: Live
+    links: Links
     audit: Trail = field(default_factory=Trail)
     access: Access = field(init=False)
     events: Events = field(init=False)
     jobs: Jobs = field(init=False)
     notify: Notify = field(init=False)
     files: Files = field(init=False)
+    accounts: Accounts = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
     steps: list[tuple[str, Callable[[], None]]] = field(default_factory=list["tuple[str, Callable[[], None]]"])

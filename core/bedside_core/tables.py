@@ -5,6 +5,15 @@ from __future__ import annotations
 from piccolo.columns import JSONB, UUID, BigInt, Boolean, Date, DoublePrecision, Integer, Text, Timestamptz
 from piccolo.table import Table
 
+from bedside_core.accounts import tables as accounts
+from bedside_core.accounts.tables import (
+    EmailChange,
+    Invitation,
+    Link,
+    SecurityAnswer,
+    Terms,
+    TermsAcceptance,
+)
 from bedside_core.audit.tables import TABLE_KINDS as AUDIT_KINDS
 from bedside_core.audit.tables import AuditEntry as AuditEntry
 from bedside_core.audit.tables import AuditSeal as AuditSeal
@@ -64,12 +73,15 @@ __all__ = [
     "Credential",
     "DataExport",
     "Device",
+    "EmailChange",
     "File",
     "FileObject",
     "ImportRefusal",
     "ImportRow",
+    "Invitation",
     "JobAttempt",
     "JobSchedule",
+    "Link",
     "Member",
     "Notification",
     "NotificationAttempt",
@@ -88,8 +100,11 @@ __all__ = [
     "PushSubscription",
     "RecoveryCode",
     "RetentionDue",
+    "SecurityAnswer",
     "Session",
     "Setting",
+    "Terms",
+    "TermsAcceptance",
     "Totp",
 ]
 
@@ -138,6 +153,8 @@ class Member(Table, tablename="member", db=DB):
     video_host = Boolean(help_text="Whether the member may host video (T1).")
     email_for = Text(help_text="Who may see the address: `connected`, `practice` or `nobody` (A8).")
     phone_for = Text(help_text="Who may see the number.")
+    title = Text(null=True, help_text="What stands with the name, such as MD.")
+    settings_reviewed_at = Timestamptz(null=True, help_text="When the member looked their settings over (A8).")
 
 
 class Patient(Table, tablename="patient", db=DB):
@@ -211,4 +228,5 @@ TABLE_KINDS = {
     **files.TABLE_KINDS,
     **imports.TABLE_KINDS,
     **records.TABLE_KINDS,
+    **accounts.TABLE_KINDS,
 }

@@ -13,9 +13,10 @@ from bedside_core.records import DataContribution, KeptTable
 from bedside_core.records.core import CONTRIBUTION
 from bedside_core.testing import Database
 from bedside_plans.plugin import MANIFEST as PLANS
+from bedside_portal.records import RECORDS as PORTAL
 
 PARTS: dict[str, DataContribution | None] = {
-    "core": CONTRIBUTION, "chat": CHAT, "plans": PLANS.data, "vitals": VITALS,
+    "core": CONTRIBUTION, "chat": CHAT, "plans": PLANS.data, "portal": PORTAL, "vitals": VITALS,
 }  # fmt: skip
 BESIDE = {"outbox_letter"}
 """Of the demo and the sandbox alone: letters that nobody gets."""

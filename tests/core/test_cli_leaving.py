@@ -32,7 +32,7 @@ def test_the_operator_asks_by_name_and_calls_it_off(fresh_database: Database, mo
             await owner.close()
 
     founding = ("--zone", "UTC", "--owner", "olga@example.org", "--first-name", "Olga", "--last-name", "Moss")
-    made = bedside("practice", "create", "Bay View", *founding, typed="a tall glass of water\n")
+    made = bedside("practice", "create", "Bay View", *founding)
     assert made.exit_code == 0, made.output
     [practice] = asyncio.run(rows("SELECT id::text FROM practice"))
     id = practice["id"]

@@ -45,7 +45,7 @@ def test_patients_are_imported_by_command_all_or_none(
             return CliRunner().invoke(cli.bedside, arguments, input=typed)
 
     founding = ("--zone", "UTC", "--owner", "olga@example.org", "--first-name", "Olga", "--last-name", "Moss")
-    made = bedside("practice", "create", "Bay View", *founding, typed="a tall glass of water\n")
+    made = bedside("practice", "create", "Bay View", *founding)
     assert made.exit_code == 0, made.output
     [(practice,)] = rows(fresh_database, "SELECT id::text FROM practice")
     file = tmp_path / "patients.csv"

@@ -15,7 +15,6 @@ from bedside_core.boot import NotReady, assembled
 from bedside_core.cli import logs
 from bedside_core.config import Config
 from bedside_core.demo.folder import is_demo
-from bedside_core.people import People
 from bedside_core.platform import Platform
 from bedside_core.serving import Stopped
 
@@ -55,23 +54,11 @@ def new_password(prompt: str) -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def with_people(act: Callable[[People], Awaitable[T]]) -> T:
-    """Do something with the people of the deployment that the environment configures, whether or not it serves now.
-
-    Args:
-        act: what is done.
-
-    Raises:
-        NotReady: the configuration is the demo's, or the database is not fit.
-    """
-    return with_platform(lambda platform: act(platform.people))
-
-
 def with_platform(act: Callable[[Platform], Awaitable[T]]) -> T:
     """Do something with the deployment that the environment configures, whether or not it serves now.
 
     Args:
-        act: what is done; in the audit trail it is the operator's.
+        act: what is done.
 
     Raises:
         NotReady: the configuration is the demo's, or the database is not fit.

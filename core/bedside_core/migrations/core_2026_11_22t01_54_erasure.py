@@ -76,7 +76,10 @@ FUNCTIONS = [
         "boolean",
         """DECLARE
             gone CONSTANT uuid := app_practice();
-            accounts uuid[];
+            accounts uuid[] := '{}';
+            signed uuid[];
+            whose uuid;
+            has_account boolean;
             kept text;
             again boolean := true;
             progress boolean;
@@ -95,9 +98,21 @@ FUNCTIONS = [
                 head = coalesce((SELECT s.hash FROM audit_seal s WHERE s.practice_id = gone
                     ORDER BY s."number" DESC LIMIT 1), decode(repeat('00', 32), 'hex'))
             WHERE e.practice_id = gone AND e.cancelled_at IS NULL;
-            accounts := ARRAY(SELECT m.account_id FROM member m WHERE m.practice_id = gone
-                UNION SELECT s.account_id FROM session s JOIN patient p ON p.id = s.patient_id
-                    WHERE p.practice_id = gone);
+            -- Whoever signed in for it, and the links that led to something of it, whatever table that is in.
+            FOR kept, has_account IN
+                SELECT c.table_name, bool_or(c.column_name = 'account_id') FROM information_schema.columns c
+                JOIN pg_tables t ON t.schemaname = c.table_schema AND t.tablename = c.table_name
+                WHERE c.table_schema = 'public' AND c.column_name IN ('id', 'practice_id', 'account_id')
+                GROUP BY c.table_name HAVING bool_or(c.column_name = 'practice_id') AND bool_or(c.column_name = 'id')
+            LOOP
+                EXECUTE format('DELETE FROM link l USING %I t WHERE t.practice_id = $1 AND t.id = l.subject', kept)
+                    USING gone;
+                IF has_account THEN
+                    EXECUTE format('SELECT array_agg(DISTINCT t.account_id) FROM %I t WHERE t.practice_id = $1
+                        AND t.account_id IS NOT NULL', kept) INTO signed USING gone;
+                    accounts := accounts || coalesce(signed, '{}');
+                END IF;
+            END LOOP;
             DELETE FROM session s WHERE s.member_id IN (SELECT m.id FROM member m WHERE m.practice_id = gone)
                 OR s.patient_id IN (SELECT p.id FROM patient p WHERE p.practice_id = gone);
             DELETE FROM connection c WHERE gone IN (c.asker, c.asked);
@@ -132,12 +147,20 @@ FUNCTIONS = [
                 gone::text, '{}', '', 'job',
                 jsonb_build_object('entries', e.entries::text, 'head', encode(e.head, 'hex'))
             FROM practice_erasure e WHERE e.practice_id = gone AND e.ended_at IS NOT NULL;
-            accounts := ARRAY(SELECT a.id FROM account a WHERE a.id = ANY(accounts) AND NOT a.operator
+            FOR whose IN
+                SELECT a.id FROM account a WHERE a.id = ANY(accounts) AND NOT a.operator
                 AND NOT EXISTS (SELECT FROM member m WHERE m.account_id = a.id)
-                AND NOT EXISTS (SELECT FROM session s WHERE s.account_id = a.id AND s.patient_id IS NOT NULL)
-                AND NOT EXISTS (SELECT FROM practice p WHERE p.created_by = a.id));
-            DELETE FROM notification n WHERE n.recipient = 'account' AND n.recipient_id = ANY(accounts);
-            DELETE FROM account a WHERE a.id = ANY(accounts);
+                AND NOT EXISTS (SELECT FROM session s WHERE s.account_id = a.id
+                    AND (s.member_id IS NOT NULL OR s.patient_id IS NOT NULL))
+            LOOP
+                BEGIN
+                    DELETE FROM account a WHERE a.id = whose;
+                    DELETE FROM notification n WHERE n.recipient = 'account' AND n.recipient_id = whose;
+                    DELETE FROM link l WHERE l.subject = whose;
+                EXCEPTION WHEN foreign_key_violation THEN
+                    NULL;  -- somebody of another practice's, such as a guardian of a patient there
+                END;
+            END LOOP;
             RETURN true;
         END""",
         language="plpgsql",

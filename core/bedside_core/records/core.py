@@ -35,6 +35,7 @@ CONTRIBUTION = DataContribution(
             patient="t.id = $1 OR t.merged_into = $1",
             active="t.merged_into = $1 AND t.merged_at >= $2",
         ),
+        KeptTable(name="invitation", doc="Invitations of members.", hidden=("client_id", "accepted_client_id")),
         KeptTable(name="contact", doc="External contacts."),
         KeptTable(name="setting", doc="What the practice and its members have set."),
         KeptTable(

@@ -10,14 +10,18 @@ from bedside_graphql.platform import (
     exports,
     files,
     imports,
+    invitations,
     leaving,
     members,
     notify,
     patients,
     practices,
+    registration,
     retention,
+    review,
     search,
     session,
+    terms,
 )
 from bedside_graphql.platform.files import File, file_type
 from bedside_graphql.platform.members import Member, member_of
@@ -27,6 +31,10 @@ from bedside_graphql.platform.practices import Practice
 PARTS = (
     session.PART,
     accounts.PART,
+    registration.PART,
+    invitations.PART,
+    review.PART,
+    terms.PART,
     practices.PART,
     members.PART,
     patients.PART,
