@@ -33,6 +33,7 @@ from bedside_core.database import (
 from bedside_core.database.migrate import CORE
 from bedside_core.events import Events, Listener, event_name
 from bedside_core.files.service import Files
+from bedside_core.imports.service import KIND as IMPORT_STREAM
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
@@ -204,6 +205,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         StreamKind(PRACTICE_STREAM, practices, "A practice's plan, its people's rights and its connections.")
     )
     platform.live.add_kind(StreamKind(NOTIFICATION_STREAM, notification_positions, "A person's notifications."))
+    platform.live.add_kind(IMPORT_STREAM)
     platform.live.add_kind(StreamKind("clock", clock_positions, "The movable clock of demo and tests."))
     for name, declared in parts.SETTINGS.items():
         platform.settings.add(name, declared)

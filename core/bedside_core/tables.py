@@ -33,6 +33,9 @@ from bedside_core.database import DB, Kind
 from bedside_core.files import tables as files
 from bedside_core.files.tables import File as File
 from bedside_core.files.tables import FileObject as FileObject
+from bedside_core.imports import tables as imports
+from bedside_core.imports.tables import ImportRefusal as ImportRefusal
+from bedside_core.imports.tables import ImportRow as ImportRow
 from bedside_core.notify.tables import TABLE_KINDS as NOTIFY_KINDS
 from bedside_core.notify.tables import (
     Notification,
@@ -50,6 +53,10 @@ from bedside_core.people.tables import Connection as Connection
 from bedside_core.people.tables import Contact as Contact
 from bedside_core.people.tables import Creation as Creation
 from bedside_core.people.tables import PersonWord as PersonWord
+from bedside_core.records import tables as records
+from bedside_core.records.tables import DataExport as DataExport
+from bedside_core.records.tables import PracticeErasure as PracticeErasure
+from bedside_core.records.tables import RetentionDue as RetentionDue
 
 __all__ = [
     "TABLE_KINDS",
@@ -64,10 +71,13 @@ __all__ = [
     "Contact",
     "Creation",
     "Credential",
+    "DataExport",
     "Device",
     "EmailChange",
     "File",
     "FileObject",
+    "ImportRefusal",
+    "ImportRow",
     "Invitation",
     "JobAttempt",
     "JobSchedule",
@@ -86,8 +96,10 @@ __all__ = [
     "Patient",
     "PersonWord",
     "Practice",
+    "PracticeErasure",
     "PushSubscription",
     "RecoveryCode",
+    "RetentionDue",
     "SecurityAnswer",
     "Session",
     "Setting",
@@ -159,6 +171,9 @@ class Patient(Table, tablename="patient", db=DB):
     email = Text(null=True)
     created_at = Timestamptz()
     archived_at = Timestamptz(null=True)
+    merged_into = UUID(null=True, help_text="The record that was kept where this one was merged.")
+    merged_at = Timestamptz(null=True)
+    changed_at = Timestamptz(help_text="When the record was last changed, kept by a trigger.")
 
 
 class Setting(Table, tablename="setting", db=DB):
@@ -211,5 +226,7 @@ TABLE_KINDS = {
     **PEOPLE_KINDS,
     **NOTIFY_KINDS,
     **files.TABLE_KINDS,
+    **imports.TABLE_KINDS,
+    **records.TABLE_KINDS,
     **accounts.TABLE_KINDS,
 }

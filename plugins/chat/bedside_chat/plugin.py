@@ -8,6 +8,7 @@ from typing import Any
 
 from bedside_chat import schema
 from bedside_chat.api import CONVERSATION_STREAM, Chats
+from bedside_chat.records import RECORDS
 from bedside_chat.rules import may_start_with, may_take_part
 from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
@@ -40,6 +41,7 @@ def manifest() -> Manifest:
         ),
         settings=ChatSettings,
         piccolo_app="bedside_chat.piccolo_app",
+        data=RECORDS,
     )
 
 
