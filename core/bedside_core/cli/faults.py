@@ -5,14 +5,18 @@ from __future__ import annotations
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from bedside_core.backup.layout import BackupFailed
 from bedside_core.boot import NotReady
 from bedside_core.config import told
 from bedside_core.database import MigrationRefused, OldServer, RolesMissing, ServerFailed
 from bedside_core.database.driver import asyncpg
+from bedside_core.database.dump import DumpFailed
 from bedside_core.errors import Problem
 from bedside_core.plugins import PluginError
 
 _TOLD = (
+    BackupFailed,
+    DumpFailed,
     NotReady,
     PluginError,
     MigrationRefused,
