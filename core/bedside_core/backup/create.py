@@ -208,7 +208,7 @@ async def _copy(store: Store, key: str, size: int, building: Path) -> Stored:
     if not layout.KEY.fullmatch(key):
         raise BackupFailed(f"the store has a key that is none of ours: {key}")
     path = building / layout.FILES / key
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    layout.make_folder(path.parent, building)
     digest, length = hashlib.sha256(), 0
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         try:

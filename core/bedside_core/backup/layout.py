@@ -161,6 +161,13 @@ def write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def make_folder(path: Path, root: Path) -> None:
+    """Make a folder below another, and those in between, for nobody else to look into."""
+    inner = path.relative_to(root)
+    for folder in (*reversed(inner.parents), inner):
+        (root / folder).mkdir(mode=0o700, exist_ok=True)
+
+
 def sync(path: Path) -> None:
     """Have a file, or a folder's names, on the disk."""
     opened = os.open(path, os.O_RDONLY)

@@ -67,8 +67,8 @@ async def restore(
     _refuse_newer(manifest)
     key = _key(config, folder, manifest, passphrase)
     store = Store(config.files_url, config.data / "files")
-    await _refuse_full_store(store, folder)
     _refuse_other_anchor(config, folder)
+    await _refuse_full_store(store, folder)
     async with database_of(config) as where:
         if not await is_bare(where.owner):
             raise BackupFailed("the database has tables already: a backup is restored into an empty one")
