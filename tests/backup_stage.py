@@ -58,7 +58,7 @@ CATALOGUE = {
 }
 
 
-def bedside(*arguments: str, fails: bool = False, **given: str) -> subprocess.CompletedProcess[str]:
+def bedside(*arguments: str, fails: bool = False, **given: Any) -> subprocess.CompletedProcess[str]:
     """Run a command as an operator does, in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BEDSIDE_")}
     done = subprocess.run(
@@ -74,7 +74,7 @@ def bedside(*arguments: str, fails: bool = False, **given: str) -> subprocess.Co
     return done
 
 
-def told(*arguments: str, fails: bool = False, **given: str) -> Any:
+def told(*arguments: str, fails: bool = False, **given: Any) -> Any:
     """Run a command with --json and return what it printed."""
     return json.loads(bedside(*arguments, "--json", fails=fails, **given).stdout)
 

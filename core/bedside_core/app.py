@@ -26,6 +26,8 @@ from bedside_core.notify.routes import notify_routes
 from bedside_core.platform import Platform
 from bedside_core.plugins import Source
 from bedside_core.routes import mounted
+from bedside_core.watching.looks import Exposition
+from bedside_core.watching.routes import metrics_routes
 
 log = structlog.get_logger("bedside.app")
 
@@ -97,13 +99,14 @@ def _litestar(platform: Platform) -> Litestar:
     return Litestar(
         route_handlers=[
             *health_routes(),
+            *metrics_routes(),
             *client_routes(),
             *file_routes(),
             *notify_routes(),
             *((*demo_routes(), *outbox_routes()) if platform.config.demo else [front_page]),
             *routers,
         ],
-        state=State({"platform": platform}),
+        state=State({"platform": platform, "exposition": Exposition(platform)}),
         exception_handlers={errors.Problem: _problem, HTTPException: _http, Exception: _unexpected},
         request_max_body_size=BODY_BYTES,
         openapi_config=None,

@@ -74,6 +74,17 @@ class Config(BaseSettings):
         gt=0,
         description="After how long a silence of its worker a job is taken over by another, in seconds.",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Who sends it as bearer token reads /metrics; without it there is no /metrics.",
+    )
+    traces_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@]+(/.*)?$",
+        description="Where traces are sent, by OTLP over HTTP, e.g. http://127.0.0.1:4318/v1/traces.",
+    )
+    traces_share: float = Field(default=1.0, ge=0, le=1, description="Which part of the traces is kept, from 0 to 1.")
     drain_seconds: float = Field(
         default=8.0, ge=0, description="How long running jobs may go on when the process is told to stop, in seconds."
     )

@@ -13,6 +13,7 @@ from bedside_core.database.driver import asyncpg
 from bedside_core.database.dump import DumpFailed
 from bedside_core.errors import Problem
 from bedside_core.plugins import PluginError
+from bedside_core.watching.tracing import TracingMissing
 
 _TOLD = (
     BackupFailed,
@@ -24,6 +25,7 @@ _TOLD = (
     ServerFailed,
     OldServer,
     SettingsError,
+    TracingMissing,
 )
 _REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError,  # also its wrong passwords
