@@ -81,7 +81,13 @@ def told(*arguments: str, fails: bool = False, **given: Any) -> Any:
 
 async def lived_in(database: Database, data: Path, anchor: Path) -> None:
     """Serve a deployment and use it, so that little of it is empty; then put a row into whatever table has none."""
-    config = {"data": data, "audit_anchor": anchor, "worker": True, "secret_key": KEY}
+    config = {
+        "data": data,
+        "audit_anchor": anchor,
+        "worker": True,
+        "secret_key": KEY,
+        "public_url": "https://clinic.example",
+    }
     async with served(database, **config) as deployment:
         practice = await deployment.practice()
         ada = await deployment.person(practice, Role.OWNER)

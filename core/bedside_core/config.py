@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -47,6 +48,14 @@ class Config(BaseSettings):
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Further browser origins that may call the API, comma separated (G1)."
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        default=(IPv4Network("127.0.0.1/32"), IPv6Network("::1/128")),
+        description="Addresses of proxies, as CIDR, comma separated: what they say of who asks is believed.",
+    )
+    forwarded_header: Literal["x-forwarded", "forwarded"] = Field(
+        default="x-forwarded",
+        description="Which headers those proxies write: `x-forwarded` (-For, -Proto, -Host) or `forwarded` (RFC 7239).",
     )
     plugins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=FIRST_PARTY, description="The plugins that are enabled, comma separated; installed is not enabled."
@@ -127,7 +136,7 @@ class Config(BaseSettings):
         description="Longest time one mail may take, in seconds; a lost worker's is sent again after thrice that.",
     )
 
-    @field_validator("plugins", "allowed_origins", mode="before")
+    @field_validator("plugins", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

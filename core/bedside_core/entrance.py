@@ -20,6 +20,7 @@ from bedside_core.config import Config
 from bedside_core.database import acting
 from bedside_core.errors import Forbidden, Problem, Unavailable
 from bedside_core.platform import Platform
+from bedside_core.proxies import look_through
 from bedside_core.watching import span
 from bedside_core.watching.figures import METHODS
 from bedside_core.watching.tracing import Span
@@ -60,6 +61,8 @@ class Entrance:
             return await self._app(scope, receive, send)
         any_scope = cast("dict[str, Any]", scope)
         any_scope["request_id"] = secrets.token_hex(8)
+        if not self._platform.config.demo:
+            look_through(any_scope, self._platform.config.trusted_proxies, self._platform.config.forwarded_header)
         headers = header_map(scope)
         if not host_allowed(headers.get("host", ""), self._platform.config):
             return await _refuse_host(scope, receive, send)

@@ -186,7 +186,7 @@ def _uvicorn(app: Bedside, limit: int, config: Config) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=not config.demo,
+        proxy_headers=False,  # bedside_core.proxies does it, for sockets too
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         reset_contextvars=True,
     )

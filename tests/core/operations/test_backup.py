@@ -318,7 +318,13 @@ def test_a_backup_that_was_interrupted_passes_for_nothing_and_is_swept_by_the_ne
 @pytest.mark.timeout(400)
 def test_a_backup_made_while_people_work_is_of_one_moment(source: Source, tmp_path: Path) -> None:
     async def worked() -> Path:
-        config = {"data": source.data, "audit_anchor": source.anchor, "worker": True, "secret_key": KEY}
+        config = {
+            "data": source.data,
+            "audit_anchor": source.anchor,
+            "worker": True,
+            "secret_key": KEY,
+            "public_url": "https://clinic.example",
+        }
         async with served(source.database, **config) as deployment:
             practice = await deployment.practice("Busy")
             ada = await deployment.person(practice, Role.OWNER)
