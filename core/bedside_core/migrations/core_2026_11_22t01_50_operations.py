@@ -26,6 +26,12 @@ FUNCTIONS = [
         FROM notification_delivery WHERE state = 'waiting' GROUP BY channel""",
     ),
     *definer_function(
+        "figures_of_schedules(at timestamptz)",
+        "TABLE (schedules bigint, overdue_seconds double precision)",
+        """SELECT count(*), greatest(coalesce(extract(epoch FROM at - min(due_at)), 0), 0)::double precision
+        FROM job_schedule""",
+    ),
+    *definer_function(
         "figures_of_files()",
         "TABLE (state text, files bigint, bytes bigint)",
         """SELECT CASE WHEN lost THEN 'lost' ELSE file.state END, count(*), coalesce(sum(size), 0)::bigint
