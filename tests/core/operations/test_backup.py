@@ -99,7 +99,7 @@ def rows(content: dict[str, list[object]], table: str) -> list[object]:
 def test_every_table_holds_something(source: Source) -> None:
     empty = [name for name, found in source.content.items() if name.startswith("rows of ") and not found]
     assert empty == []
-    assert len(bytes_in(source.data / "files")) == 2
+    assert len(bytes_in(source.data / "files")) >= 2
 
 
 @pytest.mark.promise("O1")
@@ -152,7 +152,7 @@ def test_a_deep_look_restores_it_aside_and_follows_the_trail(source: Source) -> 
     found = told("backup", "verify", str(source.backup), "--deep")
     assert found["faults"] == []
     assert found["entries"] == len(rows(source.content, "audit_seal"))
-    assert (found["files"], found["key"]) == (2, "included")
+    assert (found["files"], found["key"]) == (len(bytes_in(source.data / "files")), "included")
 
 
 def test_a_backup_is_readable_by_its_owner_alone_and_holds_the_key_only_sealed(source: Source) -> None:
