@@ -27,6 +27,7 @@ from bedside_core.database.dump import (
 )
 
 _QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+_OBJECTS = "SELECT key, size FROM file_object WHERE file_id IS NOT NULL AND key > $1 ORDER BY key LIMIT 500"
 MOST_TOLD = 20
 """Faults of one kind that are told one by one."""
 
@@ -161,8 +162,7 @@ def _fault(path: Path, name: str, size: int, sha256: str) -> list[str]:
 async def _referenced(seen: Snapshot, folder: Path) -> list[str]:
     """Return whether listing and rows name the same objects."""
     faults, after, lines = list[str](), "", layout.listed(folder)
-    query = "SELECT key, size FROM file_object WHERE file_id IS NOT NULL AND key > $1 ORDER BY key LIMIT 500"
-    while rows := await seen.connection.fetch(query, after):
+    while rows := await seen.connection.fetch(_OBJECTS, after):
         for row in rows:
             stored = await asyncio.to_thread(next, lines, None)
             if stored is None or (stored.key, stored.size) != (row["key"], row["size"]):
