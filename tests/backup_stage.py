@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -58,12 +59,14 @@ CATALOGUE = {
 }
 
 
-def bedside(*arguments: str, fails: bool = False, **given: Any) -> subprocess.CompletedProcess[str]:
+def bedside(
+    *arguments: str, given: Mapping[str, str] | None = None, fails: bool = False
+) -> subprocess.CompletedProcess[str]:
     """Run a command as an operator does, in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BEDSIDE_")}
     done = subprocess.run(
         (sys.executable, "-m", "bedside_core.cli", *arguments),
-        env={**environment, **given},
+        env={**environment, **(given or {})},
         capture_output=True,
         text=True,
         timeout=DEADLINE,
@@ -74,9 +77,9 @@ def bedside(*arguments: str, fails: bool = False, **given: Any) -> subprocess.Co
     return done
 
 
-def told(*arguments: str, fails: bool = False, **given: Any) -> Any:
+def told(*arguments: str, given: Mapping[str, str] | None = None, fails: bool = False) -> Any:
     """Run a command with --json and return what it printed."""
-    return json.loads(bedside(*arguments, "--json", fails=fails, **given).stdout)
+    return json.loads(bedside(*arguments, "--json", given=given, fails=fails).stdout)
 
 
 async def lived_in(database: Database, data: Path, anchor: Path) -> None:

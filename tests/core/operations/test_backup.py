@@ -74,7 +74,7 @@ def source(
     }
     passphrase = folder / "passphrase"
     passphrase.write_text("correct horse battery\n")
-    made = told("backup", "create", str(folder / "backups"), "--passphrase-file", str(passphrase), **variables)
+    made = told("backup", "create", str(folder / "backups"), "--passphrase-file", str(passphrase), given=variables)
     content = asyncio.run(everything(database.owner_dsn))
     yield Source(database, variables, data, anchor, Path(made["folder"]), content)
     asyncio.run(postgres_server.drop_database(name))
@@ -108,7 +108,7 @@ def test_every_table_holds_something(source: Source) -> None:
 def test_what_is_restored_on_an_empty_machine_equals_what_was_backed_up(source: Source, elsewhere: Path) -> None:
     passphrase = source.backup.parents[1] / "passphrase"
     there = {"BEDSIDE_DATA": str(elsewhere)}
-    said = bedside("backup", "restore", str(source.backup), "--passphrase-file", str(passphrase), **there).stdout
+    said = bedside("backup", "restore", str(source.backup), "--passphrase-file", str(passphrase), given=there).stdout
     assert said.startswith("Restored ")
     assert "BEDSIDE_DATABASE_URL" in said  # which variables were set, by name
     assert KEY not in said
@@ -135,16 +135,16 @@ def test_what_is_restored_on_an_empty_machine_equals_what_was_backed_up(source: 
     assert bytes_in(elsewhere / "audit") == bytes_in(source.anchor)
     assert (elsewhere / "secret.key").read_text() == KEY
     assert {path.stat().st_mode & 0o077 for path in (elsewhere / "secret.key", *(elsewhere / "audit").iterdir())} == {0}
-    verdicts = told("audit", "verify", **there)
+    verdicts = told("audit", "verify", given=there)
     assert [verdict["fault"] for verdict in verdicts] == [None] * len(verdicts)
     assert sum(verdict["sealed"] for verdict in verdicts) == len(rows(source.content, "audit_seal"))
     assert sum(verdict["anchored"] for verdict in verdicts) > 0
-    findings = {finding["name"]: finding["state"] for finding in told("doctor", **there)}
+    findings = {finding["name"]: finding["state"] for finding in told("doctor", given=there)}
     assert {name: findings[name] for name in ("role", "migrations", "tables")} == dict.fromkeys(
         ("role", "migrations", "tables"), "ok"
     )
     # A second time there is something already, and nothing of it is touched.
-    refused = bedside("backup", "restore", str(source.backup), fails=True, **there).stderr
+    refused = bedside("backup", "restore", str(source.backup), fails=True, given=there).stderr
     assert "already: a backup is restored into an empty one" in refused
 
 
@@ -347,7 +347,9 @@ def test_a_backup_made_while_people_work_is_of_one_moment(source: Source, tmp_pa
             working = asyncio.create_task(work())
             await until(lambda: made > 2, "the work has begun", 60)
             before = made
-            backup = await asyncio.to_thread(told, "backup", "create", str(tmp_path / "backups"), **source.variables)
+            backup = await asyncio.to_thread(
+                told, "backup", "create", str(tmp_path / "backups"), given=source.variables
+            )
             assert made > before, "nobody worked meanwhile"
             stop.set()
             await working

@@ -166,5 +166,7 @@ async def test_the_doctor_warns_of_what_the_database_shows(database: Database, m
 
 
 def test_the_doctor_tells_them_all(tmp_path: Path) -> None:
-    found = {each["name"] for each in json.loads(bedside("doctor", "--json", BEDSIDE_DATA=str(tmp_path)).stdout)}
+    found = {
+        each["name"] for each in json.loads(bedside("doctor", "--json", given={"BEDSIDE_DATA": str(tmp_path)}).stdout)
+    }
     assert {"anchor's place", "disk", "permissions", "mail", "address"} <= found

@@ -46,7 +46,7 @@ async def test_spans_tell_what_was_done_and_nothing_of_what_was_said(fresh_datab
         "http.response.status_code": 200,
     }
     below = [each for each in spans if operation in parents(each, by_id)]
-    assert {(each.attributes or {}).get("db.system.name") for each in below} == {"postgresql"}
+    assert [each.name for each in below if (each.attributes or {}).get("db.system.name") != "postgresql"] == []
     assert {key for each in below for key in (each.attributes or {})} <= {
         "db.system.name", "db.operation.name", "db.collection.name",
     }  # fmt: skip
