@@ -45,7 +45,8 @@ class Surroundings:
         """Return whether jobs are taken up, and whether the files' store answers."""
         async with self._turn:
             if time.monotonic() - self._at > FRESH_SECONDS:
-                self._told = {"queue": await _within(self._moves()), "storage": await _within(self._answers())}
+                queue, storage = await asyncio.gather(_within(self._moves()), _within(self._answers()))
+                self._told = {"queue": queue, "storage": storage}
                 self._at = time.monotonic()
             return self._told
 

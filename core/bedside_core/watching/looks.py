@@ -23,7 +23,7 @@ FRESH_SECONDS = 5.0
 """How long what was looked up in the database is told again: several may ask, and often."""
 FILES_SECONDS = 300.0
 """The same for the files, whose table is read whole."""
-LOOK_SECONDS = 3.0
+LOOK_SECONDS = 2.0
 """Longest time one look may take; what took longer is left out, and said to be."""
 
 Family = GaugeMetricFamily

@@ -104,7 +104,6 @@ def test_every_table_holds_something(source: Source) -> None:
 
 @pytest.mark.promise("O1")
 @pytest.mark.rule("A14")
-@pytest.mark.timeout(400)
 def test_what_is_restored_on_an_empty_machine_equals_what_was_backed_up(source: Source, elsewhere: Path) -> None:
     passphrase = source.backup.parents[1] / "passphrase"
     there = {"BEDSIDE_DATA": str(elsewhere)}
@@ -208,7 +207,6 @@ def rewrite(backup: Path, **changes: object) -> None:
 
 
 @pytest.mark.promise("J1")
-@pytest.mark.timeout(400)
 def test_a_deep_look_finds_rows_files_and_trails_that_do_not_agree(copy: Path) -> None:
     manifest = read_manifest(copy)
     tables = {**manifest.tables, "patient": msgspec.structs.replace(manifest.tables["patient"], hash="1")}
@@ -281,7 +279,6 @@ def test_a_target_that_holds_anything_or_another_key_is_refused(
 
 
 @pytest.mark.promise("O1")
-@pytest.mark.timeout(400)
 def test_a_backup_that_was_interrupted_passes_for_nothing_and_is_swept_by_the_next(
     source: Source, tmp_path: Path
 ) -> None:
@@ -315,7 +312,6 @@ def test_a_backup_that_was_interrupted_passes_for_nothing_and_is_swept_by_the_ne
 
 
 @pytest.mark.promise("O1")
-@pytest.mark.timeout(400)
 def test_a_backup_made_while_people_work_is_of_one_moment(source: Source, tmp_path: Path) -> None:
     async def worked() -> Path:
         config = {
@@ -365,6 +361,8 @@ MEASURED = """
 import sys
 from pathlib import Path
 from bedside_core.cli import main
+
+pytestmark = pytest.mark.timeout(400)  # several servers are started, each beside everything else
 try:
     main(sys.argv[1:])
 finally:
@@ -383,7 +381,6 @@ def peak(*arguments: str, **given: str) -> int:
 
 
 @pytest.mark.promise("O1")
-@pytest.mark.timeout(400)
 def test_memory_stays_bounded_however_long_a_file_is(source: Source, tmp_path: Path) -> None:
     key, size = f"files/{'ab' * 16}/{'cd' * 16}", 250 << 20
     big = source.data / "files" / key

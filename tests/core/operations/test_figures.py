@@ -15,6 +15,8 @@ from watch_stage import TOKEN, WORD, watched
 from bedside_core.testing import Database
 from bedside_core.watching import looks
 
+pytestmark = pytest.mark.timeout(300)  # several servers are started, each beside everything else
+
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|[0-9a-f]{16}")
 Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

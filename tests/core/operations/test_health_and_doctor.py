@@ -27,6 +27,8 @@ from bedside_core.database import DB
 from bedside_core.findings import State
 from bedside_core.testing import Database
 
+pytestmark = pytest.mark.timeout(300)  # several servers are started, each beside everything else
+
 TOKEN = "token-of-the-monitoring"
 
 

@@ -13,6 +13,8 @@ from watch_stage import watched
 
 from bedside_core.testing import Database
 
+pytestmark = pytest.mark.timeout(300)  # several servers are started, each beside everything else
+
 _asked: list[str] | None = None
 """Hosts that this process looks up or connects to, while they are noted."""
 

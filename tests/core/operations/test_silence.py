@@ -16,6 +16,8 @@ from watch_stage import WORD, watched
 from bedside_core.cli import logs
 from bedside_core.testing import Database
 
+pytestmark = pytest.mark.timeout(300)  # several servers are started, each beside everything else
+
 ADDRESS = re.compile(r"@|\b\d{1,3}(\.\d{1,3}){3}\b|\+1\d{10}")
 
 

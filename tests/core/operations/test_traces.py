@@ -17,6 +17,8 @@ from bedside_core.testing import Database
 from bedside_core.watching import span, tracing
 from bedside_core.watching.tracing import TracingMissing
 
+pytestmark = pytest.mark.timeout(300)  # several servers are started, each beside everything else
+
 
 @pytest.mark.promise("A2")
 async def test_spans_tell_what_was_done_and_nothing_of_what_was_said(fresh_database: Database, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from bedside_core.auth import token_hash
 from bedside_core.database import EmbeddedServer, migrate, prepare_roles
 from bedside_core.testing import Database, Templates
 
+pytestmark = pytest.mark.timeout(300)  # several servers are started, each beside everything else
+
 DUMPS = sorted((Path(__file__).parent / "dumps").glob("*.sql"))
 PASSWORD = "quiet-otter-by-the-river"  # of the demo's people, who are in the dump
 TOKEN = "signed-in-before-the-upgrade"
