@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import Receive, Scope, Send
 
 from bedside_core import errors
+from bedside_core.accounts.routes import account_routes
 from bedside_core.auth import warm_up
 from bedside_core.boot import assembled
 from bedside_core.client import client_routes, front_page
@@ -101,6 +102,7 @@ def _litestar(platform: Platform) -> Litestar:
             *health_routes(),
             *metrics_routes(),
             *client_routes(),
+            *account_routes(),
             *file_routes(),
             *notify_routes(),
             *((*demo_routes(), *outbox_routes()) if platform.config.demo else [front_page]),

@@ -15,6 +15,8 @@ from bedside_core.watching.figures import Figures
 
 if TYPE_CHECKING:
     from bedside_core.access import Access
+    from bedside_core.accounts import Links
+    from bedside_core.accounts.service import Accounts
     from bedside_core.auth import Auth
     from bedside_core.clock import Clock
     from bedside_core.config import Config
@@ -58,6 +60,7 @@ class Platform:
     people: People
     settings: Settings
     live: Live
+    links: Links
     audit: Trail = field(default_factory=Trail)
     figures: Figures = field(default_factory=Figures)
     gauges: dict[str, tuple[str, Callable[[], float]]] = field(
@@ -69,6 +72,7 @@ class Platform:
     jobs: Jobs = field(init=False)
     notify: Notify = field(init=False)
     files: Files = field(init=False)
+    accounts: Accounts = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
     steps: list[tuple[str, Callable[[], None]]] = field(default_factory=list["tuple[str, Callable[[], None]]"])

@@ -8,12 +8,16 @@ from bedside_graphql.platform import (
     deliveries,
     deployment,
     files,
+    invitations,
     members,
     notify,
     patients,
     practices,
+    registration,
+    review,
     search,
     session,
+    terms,
 )
 from bedside_graphql.platform.files import File, file_type
 from bedside_graphql.platform.members import Member, member_of
@@ -23,6 +27,10 @@ from bedside_graphql.platform.practices import Practice
 PARTS = (
     session.PART,
     accounts.PART,
+    registration.PART,
+    invitations.PART,
+    review.PART,
+    terms.PART,
     practices.PART,
     members.PART,
     patients.PART,
