@@ -175,6 +175,8 @@ async def _fill(owner: Any, table: str, practice: Any) -> None:
             continue
         if name in values:
             row[name] = values[name]
+        elif name == "email":
+            row[name] = f"'t{next(_numbers)}@example.org'"
         elif column["label"] or column["allowed"]:
             row[name] = f"'{column['label'] or column['allowed']}'"
         elif kind.endswith("[]"):
