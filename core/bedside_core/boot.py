@@ -48,6 +48,7 @@ from bedside_core.plugins import PluginError, Plugins, Source, listing
 from bedside_core.routes import Route, mounted, ungated
 from bedside_core.settings import Settings
 from bedside_core.watchdog import Watchdog
+from bedside_core.watching import tracing
 
 log = structlog.get_logger("bedside.boot")
 
@@ -74,6 +75,7 @@ async def assembled(
     """
     async with AsyncExitStack() as stack:
         plugins = Plugins(config.plugins, hook_seconds=config.hook_seconds, strict=config.strict, sources=sources)
+        stack.enter_context(tracing(config.traces_url, share=config.traces_share))
         dsn = await stack.enter_async_context(_database(config, plugins))
         platform = _collected(config, plugins, bus or PostgresBus(dsn))
         set_outlet(PlatformOutlet(platform))

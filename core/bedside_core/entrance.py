@@ -20,6 +20,10 @@ from bedside_core.config import Config
 from bedside_core.database import acting
 from bedside_core.errors import Forbidden, Problem, Unavailable
 from bedside_core.platform import Platform
+from bedside_core.proxies import look_through
+from bedside_core.watching import span
+from bedside_core.watching.figures import METHODS
+from bedside_core.watching.tracing import Span
 
 log = structlog.get_logger("bedside.requests")
 
@@ -57,6 +61,8 @@ class Entrance:
             return await self._app(scope, receive, send)
         any_scope = cast("dict[str, Any]", scope)
         any_scope["request_id"] = secrets.token_hex(8)
+        if not self._platform.config.demo:
+            look_through(any_scope, self._platform.config.trusted_proxies, self._platform.config.forwarded_header)
         headers = header_map(scope)
         if not host_allowed(headers.get("host", ""), self._platform.config):
             return await _refuse_host(scope, receive, send)
@@ -72,18 +78,29 @@ class Entrance:
             stack.enter_context(operation())
             audited = stack.enter_context(audit.within(audit.Operation(actor, audit.Via.REST, any_scope["request_id"])))
             answer = _Answer(send, any_scope, audited)
+            traced = stack.enter_context(
+                span("HTTP", {"http.request.method": _known(any_scope["method"])}, server=True)
+            )
             try:
                 await answer.of(self._app(scope, receive, answer))
             finally:
-                log.info(
-                    "request",
-                    request=any_scope["request_id"],
-                    method=any_scope["method"],
-                    route=any_scope.get("path_template", ""),
-                    status=answer.status,
-                    ms=round((time.monotonic() - began) * 1000, 1),
-                )
+                self._note(any_scope, answer.status, time.monotonic() - began, traced)
         return None
+
+    def _note(self, scope: dict[str, Any], status: int, seconds: float, traced: Span) -> None:
+        """Log and count an answer, by its route and not by its path, which may hold an id."""
+        method, route = _known(scope["method"]), str(scope.get("path_template", ""))
+        traced.set_attribute("http.route", route)
+        traced.set_attribute("http.response.status_code", status)
+        self._platform.figures.request(method, route, status, seconds)
+        log.info(
+            "request",
+            request=scope["request_id"],
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 1),
+        )
 
     async def _actor(self, scope: dict[str, Any], headers: dict[str, str]) -> Actor | None:
         try:
@@ -144,6 +161,11 @@ class _Answer:
     async def _begin(self, start: Any) -> None:
         self._held, self.status = None, start["status"]
         await self._send(start)
+
+
+def _known(method: str) -> str:
+    """Return a method that may be logged: anybody can make up others."""
+    return method if method in METHODS else "OTHER"
 
 
 def header_map(scope: Scope) -> dict[str, str]:

@@ -11,6 +11,7 @@ from bedside_core import errors
 from bedside_core.audit.trail import Trail
 from bedside_core.database import DB, Announcement, Connection, current_scope
 from bedside_core.events import Event, Events, encode
+from bedside_core.watching.figures import Figures
 
 if TYPE_CHECKING:
     from bedside_core.access import Access
@@ -61,6 +62,11 @@ class Platform:
     live: Live
     links: Links
     audit: Trail = field(default_factory=Trail)
+    figures: Figures = field(default_factory=Figures)
+    gauges: dict[str, tuple[str, Callable[[], float]]] = field(
+        default_factory=dict[str, "tuple[str, Callable[[], float]]"]
+    )
+    """Name -> what it is, and how to read it: what a part wants monitored of this process, as `bedside_<name>`."""
     access: Access = field(init=False)
     events: Events = field(init=False)
     jobs: Jobs = field(init=False)

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "worker": "Run background jobs alone.",
     "migrate": "Bring the tables of an external database up to date.",
     "doctor": "Look at everything that a deployment needs, and say what is wrong.",
+    "backup": "Back up the whole deployment, verify a backup, or restore one.",
     "audit": "Verify that the audit trail is what was entered.",
     "plugins": "Show the plugins with their status, or check one.",
     "operator": "Make an account of the deployment's operator.",

@@ -24,6 +24,7 @@ from bedside_core.notify.planning import RUN_SECONDS
 from bedside_core.notify.service import Notify
 from bedside_core.notify.texts import Rendered, rendered
 from bedside_core.notify.wording import Wording, wording
+from bedside_core.watching.figures import Figures
 
 log = structlog.get_logger("bedside.notify")
 
@@ -85,6 +86,7 @@ class _Desk:
     """What one run of a job sends with."""
 
     notify: Notify
+    figures: Figures
     channel: Channel
     practice_id: UUID
     practice: str
@@ -107,6 +109,7 @@ async def deliver(run: JobRun, channel: Channel) -> None:
     practice = await run.platform.people.practice(run.practice_id) if run.practice_id != DEPLOYMENT else None
     desk = _Desk(
         notify=notify,
+        figures=run.platform.figures,
         channel=channel,
         practice_id=run.practice_id,
         practice=practice.name if practice else "Bedside",
@@ -181,6 +184,7 @@ async def _ended(
     reason: str | None,
     receipt: Receipt | None = None,
 ) -> None:
+    desk.figures.letter(desk.channel, outcome)
     await DB.execute(
         _ENDED,
         row["id"],
@@ -200,6 +204,7 @@ async def _put_off(desk: _Desk, kind: NotificationKind | None, row: Row, failure
     if now - row["created_at"] > PATIENCE:
         await _ended(desk, kind, row, "temporary", "failed", f"given up: {reason}")
         return not failure.channel
+    desk.figures.letter(desk.channel, "temporary")
     wait = pause(row["attempts"], row["id"].int)
     if failure.channel:
         wait = min(wait, LONGEST_OUTAGE_PAUSE)
