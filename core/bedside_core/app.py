@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import Receive, Scope, Send
 
 from bedside_core import errors
+from bedside_core.applications.routes import application_routes
 from bedside_core.auth import warm_up
 from bedside_core.boot import assembled
 from bedside_core.client import client_routes, front_page
@@ -99,6 +100,7 @@ def _litestar(platform: Platform) -> Litestar:
             *health_routes(),
             *client_routes(),
             *file_routes(),
+            *application_routes(),
             *notify_routes(),
             *((*demo_routes(), *outbox_routes()) if platform.config.demo else [front_page]),
             *routers,

@@ -12,6 +12,7 @@ from litestar import Litestar
 
 from bedside_core import parts
 from bedside_core.access import Access, Entitlements
+from bedside_core.applications import Applications, registered_origin
 from bedside_core.audit.anchor import Anchor
 from bedside_core.audit.operation import use
 from bedside_core.audit.sealer import Sealer
@@ -38,6 +39,7 @@ from bedside_core.notify import Notify
 from bedside_core.notify.inbox import STREAM as NOTIFICATION_STREAM
 from bedside_core.notify.inbox import positions as notification_positions
 from bedside_core.notify.ways import ways
+from bedside_core.origins import Origins
 from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.piccolo_conf import register_apps
 from bedside_core.platform import Platform, PlatformOutlet
@@ -184,6 +186,8 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
     )
 
     platform.files = Files(platform, parts.FILE_OWNERS)
+    platform.applications = Applications(config, clock, platform.auth)
+    platform.origins = Origins(config, registered_origin)
 
     async def sessions(ids: Any) -> Mapping[Any, int]:
         rows = await DB.fetch("SELECT * FROM session_positions($1, $2)", list(ids), clock.now())

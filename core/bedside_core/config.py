@@ -88,6 +88,9 @@ class Config(BaseSettings):
         description="Seals secrets in the database; 32 characters or more. Without it a key is made in `data`.",
     )
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts, in hours.")
+    application_days: float = Field(
+        default=30.0, gt=0, description="How long a sign-in in an application lasts without consenting anew, in days."
+    )
     support_contact: str = Field(
         default="", description="The operator's contact shown to people who can't sign in (A2)."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bedside_core import files, notify, people, settings
+from bedside_core import applications, files, notify, people, settings
 from bedside_core.access import Permission
 from bedside_core.audit import trail
 from bedside_core.auth import declared as accounts
@@ -23,6 +23,7 @@ PERMISSIONS: Sequence[Permission] = (
     *settings.PERMISSIONS,
     *trail.PERMISSIONS,
     *accounts.PERMISSIONS,
+    *applications.PERMISSIONS,
     *notify.PERMISSIONS,
     *files.PERMISSIONS,
 )

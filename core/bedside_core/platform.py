@@ -14,6 +14,7 @@ from bedside_core.events import Event, Events, encode
 
 if TYPE_CHECKING:
     from bedside_core.access import Access
+    from bedside_core.applications import Applications
     from bedside_core.auth import Auth
     from bedside_core.clock import Clock
     from bedside_core.config import Config
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bedside_core.jobs import Jobs
     from bedside_core.live import Live
     from bedside_core.notify import Notify
+    from bedside_core.origins import Origins
     from bedside_core.people import People
     from bedside_core.plugins import Plugins
     from bedside_core.settings import Settings
@@ -63,6 +65,8 @@ class Platform:
     jobs: Jobs = field(init=False)
     notify: Notify = field(init=False)
     files: Files = field(init=False)
+    applications: Applications = field(init=False)
+    origins: Origins = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
     steps: list[tuple[str, Callable[[], None]]] = field(default_factory=list["tuple[str, Callable[[], None]]"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from piccolo.columns import JSONB, UUID, BigInt, Boolean, Date, DoublePrecision, Integer, Text, Timestamptz
 from piccolo.table import Table
 
+from bedside_core.applications.tables import TABLE_KINDS as APPLICATION_KINDS
+from bedside_core.applications.tables import Application, ApplicationCode, ApplicationToken
 from bedside_core.audit.tables import TABLE_KINDS as AUDIT_KINDS
 from bedside_core.audit.tables import AuditEntry as AuditEntry
 from bedside_core.audit.tables import AuditSeal as AuditSeal
@@ -46,6 +48,9 @@ __all__ = [
     "TABLE_KINDS",
     "Account",
     "ApiKey",
+    "Application",
+    "ApplicationCode",
+    "ApplicationToken",
     "Attempt",
     "AuditEntry",
     "AuditSeal",
@@ -190,6 +195,7 @@ TABLE_KINDS = {
     "member": Kind.PRACTICE,
     "patient": Kind.PRACTICE,
     "setting": Kind.PRACTICE,
+    **APPLICATION_KINDS,
     **AUDIT_KINDS,
     **PEOPLE_KINDS,
     **NOTIFY_KINDS,

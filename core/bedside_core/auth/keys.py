@@ -55,9 +55,9 @@ class ApiKey:
 
 
 def is_for_people(permission: str) -> bool:
-    """Tell whether a permission is never an API key's: inviting, granting, keys, plans, and one's own account."""
+    """Tell whether a permission is never a key's or an application's: inviting, granting, keys, one's own account …"""
     part, _, verb = permission.partition(".")
-    return verb in {"invite", "grant"} or part in {"account", "keys", "plans"}
+    return verb in {"invite", "grant"} or part in {"account", "applications", "keys", "plans"}
 
 
 async def key_actor(token: str, now: datetime) -> Actor | None:

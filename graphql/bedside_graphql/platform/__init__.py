@@ -3,6 +3,7 @@
 from bedside_graphql import enums as enums  # before the types that show them
 from bedside_graphql.platform import (
     accounts,
+    applications,
     audit,
     connections,
     deliveries,
@@ -23,6 +24,7 @@ from bedside_graphql.platform.practices import Practice
 PARTS = (
     session.PART,
     accounts.PART,
+    applications.PART,
     practices.PART,
     members.PART,
     patients.PART,
