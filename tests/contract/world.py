@@ -75,6 +75,16 @@ async def connection(deployment: Deployment, practice: Practice, person: Person)
     return id
 
 
+REGISTER = "mutation($i: ApplicationInput!, $c: String!) { registerApplication(input: $i, clientId: $c) { id } }"
+
+
+async def application(deployment: Deployment, practice: Practice, person: Person) -> str:
+    given = {"name": "App", "redirectUris": ["https://app.example/callback"], "scopes": ["patients.read"]}
+    owner = await deployment.person(practice, Role.OWNER)
+    made = await deployment.data(REGISTER, owner.token, i=given, c=client_id())
+    return made["registerApplication"]["id"]
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of thing with an id.
@@ -96,6 +106,7 @@ KINDS: Mapping[str, Kind] = {
     "practice": Kind(own_practice),
     "connection_asked": Kind(connection_asked),
     "connection": Kind(connection),
+    "application": Kind(application),
 }
 
 SET = """mutation {
