@@ -15,7 +15,7 @@ _MOST_URIS = 10
 _MOST_SCOPES = 100
 _LONGEST_NAME = 100
 _LONGEST_URI = 500
-_PLAIN = re.compile(r"[!-;=?-\[\]_a-z~]+")
+_PLAIN = re.compile(r"[!#-&(-;=?-\[\]_a-z~]+")
 """Of a URI: printable ASCII without spaces, quotes, angle brackets, backslash, caret, backtick and braces."""
 _NATIVE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:/[^/].*|[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:/")
 """A scheme that is a domain turned round, and a path with one slash (RFC 8252, 7.1)."""
