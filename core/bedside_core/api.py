@@ -76,6 +76,7 @@ from bedside_core.people import (
 from bedside_core.platform import Platform
 from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
+from bedside_core.webhooks import PublicEvent
 
 __all__ = [
     "DB",
@@ -140,6 +141,7 @@ __all__ = [
     "Practice",
     "PracticesConnected",
     "Problem",
+    "PublicEvent",
     "RateLimited",
     "Reason",
     "Recipient",

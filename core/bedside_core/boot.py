@@ -47,6 +47,7 @@ from bedside_core.plugins import PluginError, Plugins, Source, listing
 from bedside_core.routes import Route, mounted, ungated
 from bedside_core.settings import Settings
 from bedside_core.watchdog import Watchdog
+from bedside_core.webhooks import Webhooks
 
 log = structlog.get_logger("bedside.boot")
 
@@ -321,6 +322,11 @@ def _assemble(platform: Platform) -> None:
             platform.clock,
             [*parts.NOTIFICATIONS, *(item for manifest in manifests for item in manifest.notifications)],
             ways(config, platform.clock),
+        )
+        platform.webhooks = Webhooks(
+            config,
+            platform.clock,
+            [*parts.PUBLIC_EVENTS, *(item for manifest in manifests for item in manifest.public_events)],
         )
     except ValueError as error:
         raise NotReady(str(error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -113,16 +114,28 @@ class Config(BaseSettings):
         default=None, description="Private VAPID key for web push (RFC 8292), 32 bytes in base64url."
     )
     push_contact: str = Field(default="", description="How push services reach the operator, a mailto: or https: URL.")
+    webhook_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Inner networks that webhooks may reach all the same, e.g. 10.1.2.0/24, comma separated; there "
+        "they may do without TLS.",
+    )
     notify_seconds: float = Field(
         default=15.0,
         gt=0,
         description="Longest time one mail may take, in seconds; a lost worker's is sent again after thrice that.",
     )
 
-    @field_validator("plugins", "allowed_origins", mode="before")
+    @field_validator("plugins", "allowed_origins", "webhook_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
 
     @property
     def anchor(self) -> Path:

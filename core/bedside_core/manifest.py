@@ -11,6 +11,7 @@ from packaging.version import Version
 from bedside_core.access import Feature, Permission
 from bedside_core.files.facts import FileOwner
 from bedside_core.notify.kinds import NotificationKind
+from bedside_core.webhooks.declared import PublicEvent
 
 PLUGIN_API = Version("1.0")
 """Version of the plugin contract, apart from the product's: minor grows by addition, major removes."""
@@ -33,6 +34,7 @@ class Manifest:
         file_owners: the kinds of things that files are attached to, with the rules about them.
         settings: its frozen dataclass of settings, fields made by `setting()`.
         piccolo_app: dotted name of its Piccolo app module, where it has tables.
+        public_events: the events that webhooks may be told of, ids only (G6).
         notifications: the kinds of notifications it sends; their keys begin with its name.
         assets: folder of built client files inside its package.
 
@@ -50,6 +52,7 @@ class Manifest:
     file_owners: tuple[FileOwner, ...] = ()
     settings: type | None = None
     piccolo_app: str | None = None
+    public_events: tuple[PublicEvent, ...] = ()
     notifications: tuple[NotificationKind, ...] = ()
     assets: str | None = None
 

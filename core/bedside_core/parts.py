@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bedside_core import applications, files, notify, people, settings
+from bedside_core import applications, files, notify, people, settings, webhooks
 from bedside_core.access import Permission
 from bedside_core.audit import trail
 from bedside_core.auth import declared as accounts
@@ -14,6 +14,8 @@ from bedside_core.files import sweep as file_sweep
 from bedside_core.jobs.declared import Job, Wake
 from bedside_core.notify import jobs as notify_jobs
 from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
+from bedside_core.webhooks import PublicEvent, standard
+from bedside_core.webhooks import delivering as webhook_jobs
 
 CORE = "core"
 """Under this name stand core's jobs, as a plugin's do under the plugin's."""
@@ -25,6 +27,7 @@ PERMISSIONS: Sequence[Permission] = (
     *accounts.PERMISSIONS,
     *applications.PERMISSIONS,
     *notify.PERMISSIONS,
+    *webhooks.PERMISSIONS,
     *files.PERMISSIONS,
 )
 """Actions on what belongs to core."""
@@ -37,14 +40,17 @@ SETTINGS: Mapping[str, type] = {
 }
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
-JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS)
+JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS, *webhook_jobs.JOBS)
 """Background work, named `core.<name>`."""
 
-NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS,)
+NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS, standard.DISABLED)
 """The kinds of notifications that core itself sends, named `core.<name>`."""
 
-WAKES: Sequence[Wake] = (*notify_jobs.WAKES,)
+WAKES: Sequence[Wake] = (*notify_jobs.WAKES, *webhook_jobs.WAKES)
 """What enqueues jobs for what has become due; each worker calls it every second."""
 
 FILE_OWNERS: Sequence[FileOwner] = (patient_files.OWNER,)
 """What files are attached to."""
+
+PUBLIC_EVENTS: Sequence[PublicEvent] = standard.PUBLIC_EVENTS
+"""Core's own events that webhooks may be told of."""

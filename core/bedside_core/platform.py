@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bedside_core.plugins import Plugins
     from bedside_core.settings import Settings
     from bedside_core.watchdog import Watchdog
+    from bedside_core.webhooks import Webhooks
 
 S = TypeVar("S")
 
@@ -65,6 +66,7 @@ class Platform:
     jobs: Jobs = field(init=False)
     notify: Notify = field(init=False)
     files: Files = field(init=False)
+    webhooks: Webhooks = field(init=False)
     applications: Applications = field(init=False)
     origins: Origins = field(init=False)
     watchdog: Watchdog | None = None
@@ -123,6 +125,7 @@ class PlatformOutlet:
         """Write a job for each durable listener, inside the emitter's transaction."""
         for event in events:
             if isinstance(event, Event):
+                await self._platform.webhooks.emitted(event)
                 for name in self._platform.events.durable_for(event):
                     async with DB.connection() as connection:
                         await self._platform.jobs.enqueue(connection, name, encode(event), event.practice_id)

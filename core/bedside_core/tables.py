@@ -43,6 +43,8 @@ from bedside_core.people.tables import Connection as Connection
 from bedside_core.people.tables import Contact as Contact
 from bedside_core.people.tables import Creation as Creation
 from bedside_core.people.tables import PersonWord as PersonWord
+from bedside_core.webhooks.tables import TABLE_KINDS as WEBHOOK_KINDS
+from bedside_core.webhooks.tables import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "TABLE_KINDS",
@@ -84,6 +86,8 @@ __all__ = [
     "Session",
     "Setting",
     "Totp",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]
 
 
@@ -200,4 +204,5 @@ TABLE_KINDS = {
     **PEOPLE_KINDS,
     **NOTIFY_KINDS,
     **files.TABLE_KINDS,
+    **WEBHOOK_KINDS,
 }

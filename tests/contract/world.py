@@ -9,10 +9,12 @@ import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 from deployment import Deployment, Person
 
 from bedside_core.auth import Role
+from bedside_core.database import DB, acting
 from bedside_core.people import NewPatient, Practice
 
 MISSING = "0199aaaa-0000-7000-8000-000000000000"
@@ -85,6 +87,25 @@ async def application(deployment: Deployment, practice: Practice, person: Person
     return made["registerApplication"]["id"]
 
 
+HOOK = """mutation($c: String!) {
+    createWebhook(url: "https://partner.invalid/", types: ["contact.added"], clientId: $c) { webhook { id } } }"""
+
+
+async def webhook(deployment: Deployment, practice: Practice, person: Person) -> str:
+    owner = await deployment.person(practice, Role.OWNER)
+    made = await deployment.data(HOOK, owner.token, c=client_id())
+    return made["createWebhook"]["webhook"]["id"]
+
+
+async def webhook_delivery(deployment: Deployment, practice: Practice, person: Person) -> str:
+    hook = UUID(await webhook(deployment, practice, person))
+    await contact(deployment, practice, person)
+    with acting(practice.id):
+        delivery = await DB.fetchval("SELECT id FROM webhook_delivery WHERE endpoint_id = $1", hook)
+        await DB.execute("UPDATE webhook_delivery SET state = 'failed' WHERE id = $1", delivery)
+    return str(delivery)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of thing with an id.
@@ -107,6 +128,8 @@ KINDS: Mapping[str, Kind] = {
     "connection_asked": Kind(connection_asked),
     "connection": Kind(connection),
     "application": Kind(application),
+    "webhook": Kind(webhook),
+    "webhook_delivery": Kind(webhook_delivery),
 }
 
 SET = """mutation {

@@ -15,6 +15,7 @@ from bedside_graphql.platform import (
     practices,
     search,
     session,
+    webhooks,
 )
 from bedside_graphql.platform.files import File, file_type
 from bedside_graphql.platform.members import Member, member_of
@@ -34,6 +35,7 @@ PARTS = (
     notify.PART,
     deliveries.PART,
     files.PART,
+    webhooks.PART,
     deployment.PART,
 )
 """Every part of core's, in order."""
