@@ -18,6 +18,13 @@ _TRANSLATED = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 """IPv4-compatible (RFC 4291, 2.5.5.1), outdated; with loopback and the unspecified address in it."""
 
+_INNER = (
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("192.88.99.0/24"),
+    ipaddress.ip_network("fec0::/10"),
+)
+"""What Python takes for global though nothing of the Internet is there: protocols' own, old 6to4 relays, site-local."""
+
 
 class InnerAddress(OSError):
     """A name leads to an inner address, or to none at all."""
@@ -52,6 +59,8 @@ def _within(ip: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
 
 
 def _is_global(ip: IPv4Address | IPv6Address) -> bool:
+    if any(ip in network for network in _INNER):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_link_local or ip.is_unspecified)
 
 

@@ -89,7 +89,8 @@ async def _delivered(delivery: Row, outcome: Outcome, now: datetime) -> None:
 
 async def _failed(run: JobRun, delivery: Row, outcome: Outcome) -> None:
     """Put a delivery off, or give it up; and the receiver, where it has failed for long or says that it is gone."""
-    now, number = run.platform.clock.now(), delivery["attempts"]
+    number: int = delivery["attempts"]
+    now = run.platform.clock.now()
     over = number > len(PAUSES)
     async with unit() as work:
         since: datetime | None = await DB.fetchval(

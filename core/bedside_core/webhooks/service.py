@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -264,5 +265,6 @@ def _endpoint(row: Row) -> Endpoint:
 
 
 def _delivery(row: Row) -> Delivery:
-    facts = {name: row[name] for name in Delivery.__dataclass_fields__}
-    return Delivery(**{**facts, "state": DeliveryState(row["state"])})
+    facts: dict[str, Any] = {name: row[name] for name in Delivery.__dataclass_fields__}
+    facts["state"] = DeliveryState(row["state"])
+    return Delivery(**facts)
