@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from graphql import (
@@ -28,7 +29,7 @@ SAMPLES: Mapping[str, Any] = {
     "Boolean": True,
     "ID": "0199aaaa-0000-7000-8000-000000000000",
     "Date": "1980-02-03",
-    "DateTime": "2031-02-03T04:05:06Z",
+    "DateTime": (datetime.now(UTC) + timedelta(days=30)).isoformat(),
     "Phone": "+12025550143",
     "Zone": "UTC",
 }

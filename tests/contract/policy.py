@@ -22,7 +22,7 @@ from contract.operations import id_paths
 ROOTS = ("Query", "Mutation", "Subscription")
 TABLES = {"roles", "types"}
 """What stands in the policy beside the fields' rows."""
-DRIVEN = ("creates", "ids", "given", "own")
+DRIVEN = ("creates", "ids", "filters", "given", "own", "missing", "quiet")
 """What a row says for those who drive the field."""
 FILE = Path(__file__).with_name("policy.toml")
 
@@ -68,7 +68,7 @@ def faults(schema: GraphQLSchema, rows: Mapping[str, Any], permissions: Mapping[
             continue
         row = dict(rows[name])
         creates = row.get("creates")
-        taken = sorted(row.get("ids", {}))
+        taken = sorted([*row.get("ids", {}), *row.get("filters", {})])
         if root and sorted(id_paths(built)) != taken:
             found.append(f"{name} takes ids as {sorted(id_paths(built))}, its row says {taken}")
         row = {key: value for key, value in row.items() if key not in DRIVEN}

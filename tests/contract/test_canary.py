@@ -7,14 +7,17 @@ practice that `furnish` does not fill fails the build.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 import structlog
+from accounts_stage import WIDE, cheap_hashes
 from deployment import APPS, Deployment, Person, served
 from graphql import GraphQLObjectType
 
@@ -23,12 +26,13 @@ from bedside_core.people import Practice
 from bedside_core.testing import Database
 from bedside_graphql.endpoint import schema_of
 from contract import operations, policy
-from contract.world import ACCEPT, KINDS, MEMBERS, REQUEST, client_id, furnish
+from contract.world import ACCEPT, CONFIG, KINDS, MEMBERS, REQUEST, client_id, furnish
 
 CANARY = "canary"
 DEPTH = 4
 EXEMPT = {
     "job_attempt", "job_schedule", "clock",  # hold nothing of a practice
+    "audit_seal", "audit_unsealed",  # ids and hashes alone, which come and go by themselves
 }  # fmt: skip
 DIRECTORY = {
     "practice.name", "member.first_name", "member.last_name", "member.phone", "account.email",
@@ -45,6 +49,13 @@ AND c.relname <> 'migration' GROUP BY c.relname ORDER BY c.relname"""
 _TEXTS = """
 SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1
 AND data_type IN ('text', 'character varying', 'jsonb', 'json') AND is_generated = 'NEVER'"""
+
+
+@pytest.fixture(autouse=True)
+def wide_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More is asked here than a person asks."""
+    for name, value in WIDE.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +155,7 @@ class Listener:
             assert isinstance(kind, GraphQLObjectType)
             for name, built in kind.fields.items():
                 row = self.rows[f"{root}.{name}"]
-                if name in {"signOut", "requestConnection"}:  # ends the session; changes what is to be seen
+                if name in {"signOut", "signOutEverywhere", "requestConnection"}:  # end the session; change the view
                     continue
                 for given in self.inputs(built, row, foreign):
                     arguments = operations.values(built, {}, given)
@@ -154,7 +165,7 @@ class Listener:
                     await self.run(f"{root}.{name}", root, text, arguments, person)
 
     def inputs(self, built: Any, row: Mapping[str, Any], foreign: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-        ids: Mapping[str, str] = row.get("ids", {})
+        ids: Mapping[str, str] = {**row.get("ids", {}), **row.get("filters", {})}
         given: dict[str, Any] = dict(row.get("given", {}))
         if "text" in built.args:
             given["text"] = CANARY[:3]
@@ -167,6 +178,8 @@ class Listener:
         if root == "Subscription":
             async with self.deployment.socket(person.token) as socket:
                 await socket.subscribe(text, **arguments)
+                if self.rows[what].get("quiet"):
+                    await socket.subscribe("{ __typename }")
                 self.heard.append((what, json.dumps(await socket.receive())))
             return
         headers = {"authorization": f"Bearer {person.token}"}
@@ -193,13 +206,16 @@ async def staged(
     database: Database,
 ) -> AsyncGenerator[tuple[Deployment, Listener, Practice, Person, Planted, dict[str, list[str]]]]:
     """Practice A's listener, and practice B with a canary in everything."""
-    async with served(database) as deployment:
-        home, other = await deployment.practice("Home"), await deployment.practice("Other")
-        boss = await deployment.person(other, Role.OWNER)
-        await furnish(deployment, other, boss)
-        foreign = {name: [await kind.make(deployment, other, boss) for _ in range(2)] for name, kind in KINDS.items()}
-        planted = await plant(database, other)
-        yield deployment, Listener(deployment), home, boss, planted, foreign
+    with cheap_hashes(), tempfile.TemporaryDirectory() as data:
+        async with served(database, data=Path(data), **CONFIG) as deployment:
+            home, other = await deployment.practice("Home"), await deployment.practice("Other")
+            boss = await deployment.person(other, Role.OWNER)
+            await furnish(deployment, other, boss)
+            foreign = {
+                name: [await kind.make(deployment, other, boss) for _ in range(2)] for name, kind in KINDS.items()
+            }
+            planted = await plant(database, other)
+            yield deployment, Listener(deployment), home, boss, planted, foreign
 
 
 @pytest.mark.promise("A2")

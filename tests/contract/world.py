@@ -6,15 +6,23 @@ Whoever adds a kind of thing with an id adds how one is made to `KINDS`; the tes
 from __future__ import annotations
 
 import itertools
+from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from deployment import Deployment, Person
+from accounts_stage import BEGIN_PASSKEY, URL, Authenticator, add_passkey
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from deployment import PASSWORD, Deployment, Person
+from files_stage import ATTACH, CREATE, sha256
 
 from bedside_core.auth import Role
-from bedside_core.database import DB, acting
+from bedside_core.database import DB, acting, unit
+from bedside_core.jobs.declared import JobRun
+from bedside_core.notify import Fact, Recipient
 from bedside_core.people import NewPatient, Practice
 
 MISSING = "0199aaaa-0000-7000-8000-000000000000"
@@ -26,6 +34,16 @@ START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, client
 SEND = 'mutation($i: ID!, $c: String!) { sendMessage(conversationId: $i, body: "Hello", clientId: $c) { id } }'
 REQUEST = "mutation($p: String!, $c: String!) { requestConnection(practice: $p, clientId: $c) { id } }"
 ACCEPT = "mutation($i: ID!) { acceptConnection(id: $i) { id } }"
+API_KEY = """mutation($u: DateTime!, $c: String!) {
+    createApiKey(name: "Key", scopes: ["patients.read"], expiresAt: $u, clientId: $c) { key { id } } }"""
+TRIAL = {Fact.SENDER: "Ada", Fact.TIME: datetime(2026, 11, 22, 12, tzinfo=UTC), Fact.LINK: "/"}
+TEXT = b"Some words.\n"
+PUSH_KEY = urlsafe_b64encode(
+    ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+).decode()
+PUSH_SECRET = urlsafe_b64encode(bytes(16)).decode()
+CONFIG = {"public_url": URL, "smtp_url": "smtp://127.0.0.1:9", "mail_sender": "Bedside <no-reply@clinic.example>"}
+"""What the world needs of a deployment; no mail server is there."""
 
 
 def client_id() -> str:
@@ -106,6 +124,70 @@ async def webhook_delivery(deployment: Deployment, practice: Practice, person: P
     return str(delivery)
 
 
+async def persona(deployment: Deployment, practice: Practice, person: Person) -> str:
+    return person.id
+
+
+async def session(deployment: Deployment, practice: Practice, person: Person) -> str:
+    await deployment.sign_in(person.email)
+    [*_, other] = (await deployment.data("{ sessions { id } }", person.token))["sessions"]
+    return other["id"]
+
+
+async def challenge(deployment: Deployment, practice: Practice, person: Person) -> str:
+    return (await deployment.data(BEGIN_PASSKEY, person.token, p=PASSWORD))["beginPasskey"]["id"]
+
+
+async def passkey(deployment: Deployment, practice: Practice, person: Person) -> str:
+    await add_passkey(deployment, person.token, PASSWORD, Authenticator())
+    found = await deployment.data("{ secondFactors { passkeys { id } } }", person.token)
+    return found["secondFactors"]["passkeys"][-1]["id"]
+
+
+async def api_key(deployment: Deployment, practice: Practice, person: Person) -> str:
+    until = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+    made = await deployment.data(API_KEY, person.token, u=until, c=client_id())
+    return made["createApiKey"]["key"]["id"]
+
+
+async def notification(deployment: Deployment, practice: Practice, person: Person) -> str:
+    platform = deployment.platform
+    with acting(practice.id):
+        async with unit() as work:
+            to = Recipient.member(person.member.id, practice.id)
+            made = await platform.notify.send(work, "core.trial", to=to, data=TRIAL)
+        run = JobRun(platform=platform, practice_id=practice.id, payload={}, attempt=1)
+        for job in ("core.notify_plan", "core.notify_email"):  # the attempt fails
+            await platform.jobs.entries[job].function(run)
+    return str(made)
+
+
+async def upload(deployment: Deployment, practice: Practice, person: Person) -> str:
+    return (await _announced(deployment, person))["id"]
+
+
+async def stored_upload(deployment: Deployment, practice: Practice, person: Person) -> str:
+    announced = await _announced(deployment, person)
+    answer = await deployment.http.put(
+        announced["url"], content=TEXT, headers={"authorization": f"Bearer {person.token}"}
+    )
+    assert answer.status_code == 200, answer.text
+    return announced["id"]
+
+
+async def file(deployment: Deployment, practice: Practice, person: Person) -> str:
+    ids = {
+        "u": await stored_upload(deployment, practice, person),
+        "p": await patient(deployment, practice, person),
+    }
+    return (await deployment.data(ATTACH, person.token, **ids))["attachToPatient"]["id"]
+
+
+async def _announced(deployment: Deployment, person: Person) -> dict[str, Any]:
+    what = {"name": "a.txt", "size": len(TEXT), "sha": sha256(TEXT), "c": client_id()}
+    return (await deployment.data(CREATE, person.token, **what))["createUpload"]
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of thing with an id.
@@ -130,11 +212,23 @@ KINDS: Mapping[str, Kind] = {
     "application": Kind(application),
     "webhook": Kind(webhook),
     "webhook_delivery": Kind(webhook_delivery),
+    "persona": Kind(persona, personal=True),
+    "session": Kind(session, personal=True),
+    "challenge": Kind(challenge, personal=True),
+    "passkey": Kind(passkey, personal=True),
+    "api_key": Kind(api_key),
+    "notification": Kind(notification, personal=True),
+    "upload": Kind(upload, personal=True),
+    "stored_upload": Kind(stored_upload, personal=True),
+    "file": Kind(file),
 }
 
-SET = """mutation {
+SET = """mutation($key: String!, $secret: String!) {
     updatePeopleSettings(patch: { phoneRegions: ["US", "PR"] }) { phoneRegions }
     updateGraphqlSettings(patch: { persistedOnly: false }) { persistedOnly }
+    updateNotificationPreferences(patch: { language: SPANISH }) { language }
+    setNotificationTemplate(kind: "core.trial", language: ENGLISH, part: SUBJECT, template: "Try") { kind }
+    subscribeToPush(endpoint: "https://push.example/1", publicKey: $key, secret: $secret)
 }"""
 
 LIMIT = 'mutation($p: ID!) { setPlanLimit(practiceId: $p, key: "storage_gb", amount: 5) { tier } }'
@@ -145,6 +239,6 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
     for kind in KINDS.values():
         await kind.make(deployment, practice, person)
     owner = await deployment.person(practice, Role.OWNER)
-    await deployment.data(SET, owner.token)
+    await deployment.data(SET, owner.token, key=PUSH_KEY, secret=PUSH_SECRET)
     operator = await deployment.operator()
     await deployment.data(LIMIT, operator, p=str(practice.id))

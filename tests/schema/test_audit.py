@@ -188,7 +188,7 @@ async def test_signing_in_and_out_and_failing_to_are_entered(clinic: Clinic, fre
         with statements() as ran:
             assert await clinic.code(SIGN_IN, None, e=email, p="wrong") == "UNAUTHENTICATED"
         costs.append(len(ran))
-    assert costs == [2, 2]
+    assert costs == [3, 3]  # the account and its lock, the failure counted, the entry
     [unknown] = await trail(DEPLOYMENT, past=others)
     assert (unknown.action, unknown.target, unknown.detail) == ("session.refuse", None, {"fields": ["signIn"]})
     assert await length(clinic.practice.id) == before + 4

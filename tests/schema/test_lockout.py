@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
-from accounts_stage import SIGN_IN, cheap_hashes, give_cheap_password, rows
+from accounts_stage import SIGN_IN, WIDE, cheap_hashes, give_cheap_password, rows
 from argon2 import PasswordHasher
 from core_stage import plugin
 from deployment import APPS, PASSWORD, Deployment, served
@@ -24,9 +24,6 @@ from bedside_core.jobs import WorkerState
 from bedside_core.plugins import from_module
 from bedside_core.testing import Database, statements, until
 from rulebook import full_size, size
-
-WIDE = {"BEDSIDE_GRAPHQL_SIGN_INS_PER_ADDRESS": "1000000", "BEDSIDE_GRAPHQL_SIGN_INS_PER_ACCOUNT": "1000000",
-        "BEDSIDE_GRAPHQL_ADDRESS_BUDGET": "1000000000"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

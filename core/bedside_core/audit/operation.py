@@ -102,8 +102,10 @@ class Operation:
             self.entered(entries)
 
     def entries(self, practice_id: UUID, deeds: Iterable[Deed]) -> list[Entry]:
-        """Return the entries of what was done; the first, or one of its own, names the patients seen so far."""
-        seen = tuple(self._seen.get(practice_id, ()))
+        """Return the entries of what was done; the first, or one of its own, names the patients only seen so far."""
+        deeds = list(deeds)
+        treated = {patient_id for deed in deeds for patient_id in deed.patients}
+        seen = tuple(patient_id for patient_id in self._seen.get(practice_id, ()) if patient_id not in treated)
         made = [
             self._entry(deed, (*deed.patients, *(seen if number == 0 else ()))) for number, deed in enumerate(deeds)
         ]

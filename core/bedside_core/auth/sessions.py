@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from bedside_core import audit, errors
@@ -50,6 +51,14 @@ class Session:
     last_seen_at: datetime
     device: str
     application: str | None
+
+
+class _Persona(NamedTuple):
+    """Whom a session acts as: a member or a patient of a practice, or the operator, who is neither."""
+
+    practice_id: UUID | None
+    member_id: UUID | None
+    patient_id: UUID | None
 
 
 class Auth:
@@ -98,7 +107,7 @@ class Auth:
         row = await DB.fetchrow("SELECT * FROM auth_account($1, $2)", named, client.hash if client else None)
         right = await fits(password, row["password_hash"] if row else None)
         account: UUID | None = row["account_id"] if row else None
-        persona = await self._first(row["account_id"], row["role"], row["member_id"]) if row and right else None
+        persona = await self._first(row) if row and right else None
         device: UUID | None = row["device_id"] if row else None
         address = f"address {named}"
         counted = address if device is None else f"device {device}"
@@ -119,42 +128,39 @@ class Auth:
             errors.Unauthenticated: the account has no member, patient or operator any more.
         """
         row = await DB.fetchrow("SELECT * FROM auth_account($1, $2)", proven.email, client.hash if client else None)
-        persona = await self._first(row["account_id"], row["role"], row["member_id"]) if row else None
+        persona = await self._first(row) if row else None
         if row is None or persona is None:
             raise errors.Unauthenticated("The passkey is not known here.", way_on=self._way_on)
         return await self._open(row["account_id"], persona, client, row["device_id"], "shown")
 
-    async def _first(
-        self, account: UUID, role: str | None, member: UUID | None
-    ) -> tuple[UUID | None, UUID | None] | None:
-        """Return member and patient that a sign-in acts as at first, if the account can act as anybody."""
-        if role is not None:
-            return member, None
-        patients = await self.patients.of_account(account) if self.patients is not None else ()
-        return (None, patients[0].id) if patients else None
+    async def _first(self, row: Row) -> _Persona | None:
+        """Return whom a sign-in acts as at first, if the account can act as anybody."""
+        if row["role"] is not None:
+            return _Persona(row["practice_id"], row["member_id"], None)
+        patients = await self.patients.of_account(row["account_id"]) if self.patients is not None else ()
+        return _Persona(patients[0].practice_id, None, patients[0].id) if patients else None
 
     async def _open(
         self,
         account: UUID,
-        persona: tuple[UUID | None, UUID | None],
+        persona: _Persona,
         client: Client | None,
         device: UUID | None,
         factor: str,
     ) -> tuple[str, Actor]:
         token, session_id, now = secrets.token_urlsafe(32), uuid7(), self._clock.now()
-        async with unit():
-            if client is not None and factor != "needed":  # else it is known once the factor was shown
-                device = await know(account, client, device, now)
-            await DB.execute(
-                "SELECT auth_open_session($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                session_id, account, *persona, token_hash(token), now, now + self.lasts,
-                device, client.label if client else "", factor,
-            )  # fmt: skip
-            actor = await self.authenticate(token)
-            if actor is None:
-                raise errors.Unauthenticated("The sign-in was ended at once.", way_on=self._way_on)
-        with _trail_of(actor.practice_id):
+        with _trail_of(persona.practice_id):
             async with unit():
+                if client is not None and factor != "needed":  # else it is known once the factor was shown
+                    device = await know(account, client, device, now)
+                await DB.execute(
+                    "SELECT auth_open_session($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                    session_id, account, persona.member_id, persona.patient_id, token_hash(token), now,
+                    now + self.lasts, device, client.label if client else "", factor,
+                )  # fmt: skip
+                actor = await self.authenticate(token)
+                if actor is None:
+                    raise errors.Unauthenticated("The sign-in was ended at once.", way_on=self._way_on)
                 audit.did("session.open", kind="session", target=session_id, actor=actor)
         return token, actor
 
