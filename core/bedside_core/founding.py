@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -60,7 +61,14 @@ async def create_operator(people: People, email: str, password: str) -> UUID:
         raise _taken(email) from None
 
 
-async def found_practice(people: People, name: str, *, zone: str, owner: FirstOwner) -> Practice:
+async def found_practice(
+    people: People,
+    name: str,
+    *,
+    zone: str,
+    owner: FirstOwner,
+    also: Callable[[UUID], Awaitable[None]] | None = None,
+) -> Practice:
     """Make a practice with its first owner, both or neither.
 
     Args:
@@ -68,6 +76,7 @@ async def found_practice(people: People, name: str, *, zone: str, owner: FirstOw
         name: the practice's name.
         zone: its time zone, by its IANA name.
         owner: gets an account and is the practice's owner.
+        also: what else belongs to it, given the practice's id; if it fails nothing is made.
 
     Raises:
         errors.InvalidInput: something required is missing or can't be used; nothing was made.
@@ -91,6 +100,8 @@ async def found_practice(people: People, name: str, *, zone: str, owner: FirstOw
                 await people.create_member(
                     practice_id, account_id, first_name=first_name, last_name=last_name, role=Role.OWNER
                 )
+                if also is not None:
+                    await also(practice_id)
     except asyncpg.UniqueViolationError:
         raise _taken(owner.email) from None
     return practice

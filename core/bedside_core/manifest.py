@@ -36,6 +36,7 @@ class Manifest:
         piccolo_app: dotted name of its Piccolo app module, where it has tables.
         public_events: the events that webhooks may be told of, ids only (G6).
         notifications: the kinds of notifications it sends; their keys begin with its name.
+        kept_tables: its tables that a reset of the sandbox leaves: settings and the like (G8).
         assets: folder of built client files inside its package.
 
     Raises:
@@ -54,6 +55,7 @@ class Manifest:
     piccolo_app: str | None = None
     public_events: tuple[PublicEvent, ...] = ()
     notifications: tuple[NotificationKind, ...] = ()
+    kept_tables: tuple[str, ...] = ()
     assets: str | None = None
 
     def __post_init__(self) -> None:

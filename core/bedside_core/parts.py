@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bedside_core import applications, files, notify, people, settings, webhooks
+from bedside_core import applications, files, notify, people, sandbox, settings, webhooks
 from bedside_core.access import Permission
 from bedside_core.audit import trail
 from bedside_core.auth import declared as accounts
@@ -28,6 +28,7 @@ PERMISSIONS: Sequence[Permission] = (
     *applications.PERMISSIONS,
     *notify.PERMISSIONS,
     *webhooks.PERMISSIONS,
+    *sandbox.PERMISSIONS,
     *files.PERMISSIONS,
 )
 """Actions on what belongs to core."""

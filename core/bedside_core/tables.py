@@ -102,6 +102,7 @@ class Practice(Table, tablename="practice", db=DB):
     handle = Text(help_text="By what another practice asks for a connection.")
     created_by = UUID(null=True, help_text="The operator's account; none where a command made it.")
     client_id = Text(null=True, help_text="The operator's own id of it (G9).")
+    sandbox = Boolean(help_text="Whether it is the deployment's one sandbox (G8).")
 
 
 class Account(Table, tablename="account", db=DB):

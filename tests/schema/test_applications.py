@@ -532,9 +532,9 @@ async def test_applications_are_listed_to_their_practice_and_the_operator_s_serv
     assert (await deployment.data(LIST, eve.token))["applications"]["nodes"] == []
     assert [each["id"] for each in (await deployment.data(LIST, operator))["applications"]["nodes"]] == [for_all["id"]]
     assert await deployment.code(LIST, ada.token) == "FORBIDDEN"
-    for token in (eve.token, operator):
-        for missing in (own, str(UUID(int=7)), "nothing"):
-            assert await deployment.code(REMOVE, token, i=missing) == "NOT_FOUND"
+    for missing in (own, for_all["id"], str(UUID(int=7)), "nothing"):
+        assert await deployment.code(REMOVE, eve.token, i=missing) == "NOT_FOUND"
+    assert await deployment.code(REMOVE, operator, i=str(UUID(int=7))) == "NOT_FOUND"
     for number in range(3):
         await registered(deployment, owner.token, name=f"App {number}")
     with statements() as ran:
@@ -548,6 +548,9 @@ async def test_applications_are_listed_to_their_practice_and_the_operator_s_serv
     assert (await Client(deployment, own).page(ada.token)).status_code == 400
     listed = (await deployment.data(LIST, owner.token))["applications"]["nodes"]
     assert [each["removedAt"] is None for each in listed] == [True, True, True, False]
+    assert await deployment.data(REMOVE, operator, i=listed[0]["id"]) == {"removeApplication": True}
+    listed = (await deployment.data(LIST, owner.token))["applications"]["nodes"]
+    assert [each["removedAt"] is None for each in listed] == [False, True, True, False]
 
 
 @pytest.mark.rule("G1")

@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "plugins": "Show the plugins with their status, or check one.",
     "operator": "Make an account of the deployment's operator.",
     "practice": "Make a practice with its first owner.",
+    "sandbox": "Make the sandbox practice, or put it back as it was.",
 }
 """Core's own commands with their help: each is `bedside_core.cli.<name>:<name>`."""
 

@@ -16,6 +16,7 @@ from bedside_core.cli import logs
 from bedside_core.config import Config
 from bedside_core.demo.folder import is_demo
 from bedside_core.people import People
+from bedside_core.platform import Platform
 from bedside_core.serving import Stopped
 
 T = TypeVar("T")
@@ -55,7 +56,12 @@ def new_password(prompt: str) -> str:
 
 
 def with_people(act: Callable[[People], Awaitable[T]]) -> T:
-    """Do something with the people of the deployment that the environment configures, whether or not it serves now.
+    """Do something with the people of the deployment that the environment configures, as `with_platform` does."""
+    return with_platform(lambda platform: act(platform.people))
+
+
+def with_platform(act: Callable[[Platform], Awaitable[T]]) -> T:
+    """Do something with the deployment that the environment configures, whether or not it serves now.
 
     Args:
         act: what is done.
@@ -73,6 +79,6 @@ def with_people(act: Callable[[People], Awaitable[T]]) -> T:
             assembled(config) as platform,
             audit.operation(via=audit.Via.COMMAND, detail={"command": command}, operator=True),
         ):
-            return await act(platform.people)
+            return await act(platform)
 
     return asyncio.run(run())

@@ -85,10 +85,9 @@ APPLICATIONS = [
         ORDER BY a.id DESC LIMIT size""",
     ),
     *definer_function(
-        "application_remove(wanted uuid, practice uuid, at timestamptz)",
-        "boolean",
-        """UPDATE application SET removed_at = coalesce(removed_at, at)
-        WHERE id = wanted AND practice_id IS NOT DISTINCT FROM practice RETURNING true""",
+        "application_remove(wanted uuid, at timestamptz)",
+        "void",
+        "UPDATE application SET removed_at = coalesce(removed_at, at) WHERE id = wanted",
         volatility="VOLATILE",
     ),
     *definer_function(

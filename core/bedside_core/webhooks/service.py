@@ -14,7 +14,7 @@ from bedside_core.auth import Actor
 from bedside_core.auth.sealing import Sealing
 from bedside_core.clock import Clock
 from bedside_core.config import Config
-from bedside_core.database import DB, Row, unit
+from bedside_core.database import DB, Row, current_scope, unit
 from bedside_core.events import Event
 from bedside_core.ids import uuid7
 from bedside_core.paging import Page, key_of, page_of, page_size
@@ -230,7 +230,7 @@ class Webhooks:
 
     async def plain(self) -> bool:
         """Tell whether the acting practice's receivers may do without TLS."""
-        return self._plain
+        return self._plain or bool(await DB.fetchval("SELECT practice_sandbox($1)", current_scope().practice_id))
 
     def _sealed(self, endpoint_id: UUID, secret: str) -> bytes:
         return self._sealing.seal(_PURPOSE, secret.encode(), endpoint_id.bytes)

@@ -13,6 +13,7 @@ from bedside_graphql.platform import (
     notify,
     patients,
     practices,
+    sandbox,
     search,
     session,
     webhooks,
@@ -36,6 +37,7 @@ PARTS = (
     deliveries.PART,
     files.PART,
     webhooks.PART,
+    sandbox.PART,
     deployment.PART,
 )
 """Every part of core's, in order."""

@@ -44,6 +44,7 @@ MANIFEST = Manifest(
         Permission(key="plans.change", doc="Change any practice's plan.", roles=OPERATOR),
     ),
     piccolo_app="bedside_plans.piccolo_app",
+    kept_tables=("plan", "plan_item"),
 )
 
 
