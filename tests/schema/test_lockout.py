@@ -138,8 +138,9 @@ async def test_unknown_addresses_are_answered_counted_and_locked_as_known_ones(
             bodies.setdefault(email, []).append((body, len(ran), len(verified)))
             verified.clear()
     assert bodies[ada.email] == bodies["nobody@example.org"]
-    # One argon2 verification always, locked or not: and two statements, with one more where the lock is written.
-    assert [(ran, times) for _, ran, times in bodies[ada.email]] == [(2, 1)] * 5 + [(3, 1)] + [(2, 1)] * 2
+    # One argon2 verification always, locked or not: and three statements (the account, the count, the audit's entry),
+    # with one more where the lock is written.
+    assert [(ran, times) for _, ran, times in bodies[ada.email]] == [(3, 1)] * 5 + [(4, 1)] + [(3, 1)] * 2
 
 
 @pytest.mark.rule("A5")

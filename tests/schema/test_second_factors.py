@@ -34,9 +34,11 @@ from accounts_stage import (
     give_cheap_password,
     rows,
 )
+from audit_stage import length, trail
 from deployment import APPS, PASSWORD, Deployment, Person, served
 from pyotp.totp import TOTP
 
+from bedside_core.audit import DEPLOYMENT
 from bedside_core.auth import Role
 from bedside_core.auth.sealing import KEY_FILE
 from bedside_core.testing import Database
@@ -108,6 +110,30 @@ async def test_an_authenticator_application_is_the_second_factor(
     assert (await deployment.data("{ viewer { member { id } } }", token))["viewer"] == {"member": {"id": ada.id}}
     stored = (await rows(fresh_database, "SELECT secret FROM totp"))[0]["secret"]
     assert secret.encode() not in stored
+
+
+@pytest.mark.rule("A14")
+async def test_each_change_of_a_factor_and_each_showing_of_one_is_in_the_trail(deployment: Deployment) -> None:
+    practice = await deployment.practice()
+    ada = await deployment.person(practice)
+    before, others = await length(practice.id), await length(DEPLOYMENT)
+    await with_totp(deployment, ada)
+    await add_passkey(deployment, ada.token, PASSWORD, Authenticator())
+    [passkey] = (await deployment.data(HAS, ada.token))["secondFactors"]["passkeys"]
+    token = await half_in(deployment, ada)
+    assert await deployment.code(VERIFY, token, c="000000") == "INVALID_INPUT"
+    await deployment.data(RENEW, ada.token, p=PASSWORD)
+    await deployment.data(REMOVE_PASSKEY, ada.token, i=passkey["id"], p=PASSWORD)
+    assert await deployment.code(REMOVE_PASSKEY, ada.token, i=passkey["id"], p=PASSWORD) == "NOT_FOUND"
+    entries = [entry for entry in await trail(practice.id, past=before) if entry.action != "session.verify"]
+    assert [(entry.action, entry.kind) for entry in entries] == [
+        ("factors.add", "totp"), ("factors.add", "passkey"), ("session.open", "session"),
+        ("factors.codes", "account"), ("factors.remove", "passkey"),
+    ]  # fmt: skip
+    assert {entry.target for entry in entries if entry.kind == "passkey"} == {passkey["id"]}
+    assert {str(entry.person_id) for entry in entries if entry.action != "session.open"} == {ada.id}
+    # who has not shown the factor yet is nobody of the practice
+    assert [entry.action for entry in await trail(DEPLOYMENT, past=others)] == ["session.refuse"]
 
 
 @pytest.mark.rule("A9")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 from pyotp import random_base32
 from pyotp.totp import TOTP
 
-from bedside_core import errors
+from bedside_core import audit, errors
 from bedside_core.auth import policy
 from bedside_core.auth.actor import Actor, Pending
 from bedside_core.auth.attempts import Attempts
@@ -20,8 +21,9 @@ from bedside_core.auth.devices import Client, device_of, know
 from bedside_core.auth.proof import Proof
 from bedside_core.auth.sealing import Sealing
 from bedside_core.auth.tokens import SESSION_STREAM, token_hash
+from bedside_core.auth.trail import in_trail_of
 from bedside_core.clock import Clock
-from bedside_core.database import DB, unit
+from bedside_core.database import DB, Work, unit
 from bedside_core.live import Topic
 
 STEP_SECONDS = 30
@@ -109,12 +111,12 @@ class Factors:
         if (await self.of(actor.account_id)).totp:
             raise errors.Conflict("An authenticator application is set up already.", way_on="Remove it first.")
         await self._settle(actor, await self._is_code(actor.account_id, code), client)
-        return await self.added(actor, client)
+        return await self.added(actor, client, "totp", actor.account_id)
 
-    async def added(self, actor: Actor, client: Client | None) -> Sequence[str]:
+    async def added(self, actor: Actor, client: Client | None, kind: str, target: UUID) -> Sequence[str]:
         """Complete the sign-in in which a factor was added; returns recovery codes where there are none."""
         codes: Sequence[str] = ()
-        async with unit():
+        async with _change(actor, "factors.add", kind, target):
             if not (await self.of(actor.account_id)).codes:
                 codes = await _new_codes(actor.account_id)
             await self.complete(actor, client)
@@ -130,7 +132,7 @@ class Factors:
         await self._proof.by_password(actor.oneself().complete(), password)
         if not (await self.of(actor.account_id)).number:
             raise errors.Conflict("There is no second factor to recover from.", way_on="Set one up first.")
-        async with unit():
+        async with _change(actor, "factors.codes", "account", actor.account_id):
             return await _new_codes(actor.account_id)
 
     # -- showing ---------------------------------------------------------------------------------------------------
@@ -151,7 +153,7 @@ class Factors:
     async def complete(self, actor: Actor, client: Client | None) -> None:
         """Make the session one whose second factor was shown; its sockets are closed, since it is another actor's."""
         now = self._clock.now()
-        async with unit() as work:
+        async with _change(actor, "session.verify", "session", actor.session_id) as work:
             if client is not None:
                 device = await know(actor.account_id, client, await device_of(actor.account_id, client), now)
                 await DB.execute("SELECT auth_session_device($1, $2)", actor.session_id, device)
@@ -165,7 +167,13 @@ class Factors:
         device = await device_of(actor.account_id, client)
         anywhere = f"factor {actor.account_id}"
         counted = anywhere if device is None else f"factor on {device}"
-        if not await self._attempts.settle(counted, right, account=actor.account_id, also=anywhere):
+        try:
+            right = await self._attempts.settle(counted, right, account=actor.account_id, also=anywhere)
+        finally:  # a lock is told by an exception
+            if not right:
+                async with _change(actor, "session.refuse", "session", actor.session_id):
+                    pass
+        if not right:
             raise errors.InvalidInput(
                 "The code is wrong, or was used already.", way_on="Wait for the next one.", field=("code",)
             )
@@ -198,22 +206,35 @@ class Factors:
             errors.InvalidInput: the password is wrong.
             WeakPassword: it is the last factor, and the password is too short to stand alone.
         """
-        await self.before_removal(actor, password)
-        async with unit():
+        async with self.removing(actor, password, "totp", actor.account_id):
             if not await DB.fetchval("SELECT totp_remove($1)", actor.account_id):
                 raise errors.NotFound("No authenticator application is set up.")
-            await self.after_removal(actor)
 
-    async def before_removal(self, actor: Actor, password: str) -> None:
-        """Ask for the password, and whether it may stand without a factor."""
+    @asynccontextmanager
+    async def removing(self, actor: Actor, password: str, kind: str, target: UUID) -> AsyncGenerator[None]:
+        """Have the block take a factor away, once the password was right, and may stand alone if it has to.
+
+        The recovery codes go with the last one: there is nothing left to recover.
+        """
         account = await self._proof.by_password(actor.oneself().complete(), password)
         if (await self.of(actor.account_id)).number <= 1:
             policy.check(password, account.words, field="password")
+        async with _change(actor, "factors.remove", kind, target):
+            yield
+            if not (await self.of(actor.account_id)).number:
+                await DB.execute("SELECT recovery_codes_replace($1, $2)", actor.account_id, [])
 
-    async def after_removal(self, actor: Actor) -> None:
-        """Take the recovery codes away where there is nothing left to recover."""
-        if not (await self.of(actor.account_id)).number:
-            await DB.execute("SELECT recovery_codes_replace($1, $2)", actor.account_id, [])
+
+@asynccontextmanager
+async def _change(actor: Actor, action: str, kind: str, target: UUID) -> AsyncGenerator[Work]:
+    """Have the block be a unit of work that stands in the trail of whom the actor signs in for (A14).
+
+    Who has not shown the second factor is nobody of a practice yet: that stands in the deployment's trail.
+    """
+    with in_trail_of(actor.practice_id):
+        async with unit() as work:
+            audit.did(action, kind=kind, target=target, actor=actor)
+            yield work
 
 
 def may_add(actor: Actor) -> Actor:

@@ -15,6 +15,7 @@ from bedside_core.auth.actor import Actor
 from bedside_core.auth.devices import Client
 from bedside_core.auth.factors import Factors, awaits_factor, may_add
 from bedside_core.auth.proof import Proof
+from bedside_core.auth.trail import in_trail_of
 from bedside_core.clock import Clock
 from bedside_core.database import DB, unit
 from bedside_core.ids import uuid7
@@ -153,15 +154,17 @@ class Passkeys:
             )
         except Exception as error:
             raise _unproven(error) from None
-        async with unit():
-            added = await DB.fetchval(
-                "SELECT passkey_add($1, $2, $3, $4, $5, $6, $7)",
-                uuid7(), actor.account_id, made.credential_id, made.credential_public_key, made.sign_count, called,
-                self._clock.now(),
-            )  # fmt: skip
-            if not added:
-                raise errors.Conflict("This passkey was added before.")
-            return await self._factors.added(actor, client)
+        passkey_id = uuid7()
+        with in_trail_of(actor.practice_id):
+            async with unit():
+                added = await DB.fetchval(
+                    "SELECT passkey_add($1, $2, $3, $4, $5, $6, $7)",
+                    passkey_id, actor.account_id, made.credential_id, made.credential_public_key, made.sign_count,
+                    called, self._clock.now(),
+                )  # fmt: skip
+                if not added:
+                    raise errors.Conflict("This passkey was added before.")
+                return await self._factors.added(actor, client, "passkey", passkey_id)
 
     # -- using -----------------------------------------------------------------------------------------------------
 
@@ -257,11 +260,9 @@ class Passkeys:
             errors.InvalidInput: the password is wrong.
             WeakPassword: it is the last factor, and the password is too short to stand alone.
         """
-        await self._factors.before_removal(actor, password)
-        async with unit():
+        async with self._factors.removing(actor, password, "passkey", passkey_id):
             if not await DB.fetchval("SELECT passkey_remove($1, $2)", passkey_id, actor.account_id):
                 raise errors.NotFound("There is no passkey with this id that is yours.")
-            await self._factors.after_removal(actor)
 
     async def _keep(self, account: UUID | None, purpose: str, challenge: bytes, options: str) -> Challenge:
         challenge_id, now = uuid7(), self._clock.now()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -23,9 +22,10 @@ from bedside_core.auth.personas import PatientPersonas, Persona, personas_of
 from bedside_core.auth.proof import Proof
 from bedside_core.auth.sealing import Sealing
 from bedside_core.auth.tokens import APPLICATION_PREFIX, LONGEST_TOKEN, SESSION_STREAM, token_hash
+from bedside_core.auth.trail import in_trail_of
 from bedside_core.clock import Clock
 from bedside_core.config import Config
-from bedside_core.database import DB, Row, Work, acting, unit
+from bedside_core.database import DB, Row, Work, unit
 from bedside_core.ids import uuid7
 from bedside_core.live import Topic
 
@@ -149,7 +149,7 @@ class Auth:
         factor: str,
     ) -> tuple[str, Actor]:
         token, session_id, now = secrets.token_urlsafe(32), uuid7(), self._clock.now()
-        with _trail_of(persona.practice_id):
+        with in_trail_of(persona.practice_id):
             async with unit():
                 if client is not None and factor != "needed":  # else it is known once the factor was shown
                     device = await know(account, client, device, now)
@@ -166,7 +166,7 @@ class Auth:
 
     async def _refused(self, row: Row | None) -> None:
         """Enter an attempt that failed; that of an unknown address too, or its answer would come sooner (A6)."""
-        with _trail_of(row["practice_id"] if row else None):
+        with in_trail_of(row["practice_id"] if row else None):
             async with unit():
                 audit.did("session.refuse", kind="account", target=row["account_id"] if row else None)
 
@@ -273,7 +273,7 @@ class Auth:
     async def sign_out(self, actor: Actor) -> None:
         """End the session on every process: HTTP at once, sockets within a second (A10)."""
         actor.oneself()
-        with _trail_of(actor.practice_id):
+        with in_trail_of(actor.practice_id):
             async with unit() as work:
                 await self.end_sessions(work, account_id=actor.account_id, only=actor.session_id)
                 audit.did("session.end", kind="session", target=actor.session_id, actor=actor)
@@ -281,7 +281,7 @@ class Auth:
     async def sign_out_everywhere(self, actor: Actor) -> None:
         """End all of the account's sessions, this one too, and know none of its devices any more (A10)."""
         actor.oneself()
-        with _trail_of(actor.practice_id):
+        with in_trail_of(actor.practice_id):
             async with unit() as work:
                 await self.end_sessions(work, account_id=actor.account_id)
                 await DB.execute("SELECT auth_forget_devices($1, NULL)", actor.account_id)
@@ -294,7 +294,7 @@ class Auth:
             errors.NotFound: it has no such open session.
         """
         actor.oneself()
-        with _trail_of(actor.practice_id):
+        with in_trail_of(actor.practice_id):
             async with unit() as work:
                 if not await self.end_sessions(work, account_id=actor.account_id, only=session_id):
                     raise errors.NotFound("There is no open session with this id that is yours.")
@@ -355,14 +355,9 @@ class Auth:
         if new == current:
             raise errors.InvalidInput("This is the password you have.", field=("new",))
         hashed = await hash_password(new)
-        with _trail_of(actor.practice_id):
+        with in_trail_of(actor.practice_id):
             async with unit() as work:
                 await DB.execute("SELECT auth_set_password($1, $2)", actor.account_id, hashed)
                 await self.end_sessions(work, account_id=actor.account_id, but=actor.session_id)
                 await DB.execute("SELECT auth_forget_devices($1, $2)", actor.account_id, actor.session_id)
                 audit.did("account.password", kind="account", target=actor.account_id, actor=actor)
-
-
-def _trail_of(practice_id: UUID | None) -> AbstractContextManager[None]:
-    """Act for the practice in whose trail a sign-in stands; that of the operator stands in the deployment's."""
-    return acting(practice_id or audit.DEPLOYMENT)
