@@ -181,7 +181,7 @@ async def test_an_odd_request_is_told_at_the_redirect_only_where_that_is_registe
 async def test_a_parameter_that_comes_twice_is_refused(deployment: Deployment, client: Client, ada: Person) -> None:
     twice = [*client.asked().items(), ("redirect_uri", "https://evil.example/")]
     headers = {"cookie": f"{COOKIE}={ada.token}"}
-    page = await deployment.http.get("/oauth/authorize", params=twice, headers=headers)
+    page = await deployment.http.get("/oauth/authorize", params=tuple(twice), headers=headers)
     assert (page.status_code, "location" in page.headers) == (400, False)
     code = await client.code(ada.token)
     form = f"grant_type=authorization_code&client_id={client.id}&code={code}&code={code}"
