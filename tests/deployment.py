@@ -10,7 +10,7 @@ import socket as sockets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -23,16 +23,16 @@ from argon2 import PasswordHasher
 from bedside_core.app import Bedside, create_app
 from bedside_core.auth import Role, token_hash
 from bedside_core.config import FIRST_PARTY, Config
-from bedside_core.database import DB
+from bedside_core.database import DB, acting
 from bedside_core.ids import uuid7
-from bedside_core.people import Member, Practice
+from bedside_core.people import Member, NewPatient, Patient, Practice
 from bedside_core.platform import Platform
 from bedside_core.plugins import Source
 from bedside_core.testing import Database
 
 DEADLINE_SECONDS = 60.0
 PASSWORD = "a tall glass of water"
-APPS = ("bedside_plans.piccolo_app", "bedside_chat.piccolo_app")
+APPS = ("bedside_plans.piccolo_app", "bedside_chat.piccolo_app", "bedside_portal.piccolo_app")
 """Piccolo apps of the first-party plugins, for the fixture `database_apps`."""
 
 _numbers = itertools.count()
@@ -50,6 +50,21 @@ class Person:
     def id(self) -> str:
         """The member's id, as GraphQL shows it."""
         return str(self.member.id)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A patient with a portal account, signed in: themselves, or a guardian who acts for them."""
+
+    patient: Patient
+    email: str
+    token: str
+    account_id: UUID
+
+    @property
+    def id(self) -> str:
+        """The patient's id, as GraphQL shows it."""
+        return str(self.patient.id)
 
 
 class Deployment:
@@ -116,6 +131,37 @@ class Deployment:
         )
         return Person(member, email, await _session(account, member.id))
 
+    async def patient(self, practice: Practice, name: str = "Pat") -> Patient:
+        """Make a patient of a practice, without a portal account."""
+        number = next(_numbers)
+        new = NewPatient(
+            first_name=name, last_name=f"Reed{number}", date_of_birth=date(1980, 2, 3), mrn=f"P-{number}",
+            gender="female", phone="+12025550143", email=f"{name.lower()}{number}@example.org",
+        )  # fmt: skip
+        return await self.platform.people.create_patient(practice.id, new)
+
+    async def held(
+        self, practice: Practice, patient: Patient | None = None, *, relationship: str | None = None
+    ) -> Held:
+        """Have somebody act for a patient who is signed in; by default the patient, and a new one."""
+        patient = patient or await self.patient(practice)
+        email = f"holder{next(_numbers)}@example.org"
+        account = await _account(email)
+        await self.hold(patient, account, email, relationship=relationship)
+        return Held(patient, email, await _session(account, None, patient.id), account)
+
+    async def hold(self, patient: Patient, account: UUID, email: str, *, relationship: str | None = None) -> None:
+        """Have an account act for a patient, as if it had followed an invitation."""
+        names = (None, None) if relationship is None else ("Gil", "Ward")
+        with acting(patient.practice_id):
+            await DB.execute(
+                """INSERT INTO portal_holder (id, practice_id, patient_id, account_id, relationship, first_name,
+                    last_name, channel, address, invited_by, client_id, created_at, sent_at, expires_at, registered_at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, 'email', $8, $1, $9, $10, $10, $10, $10)""",
+                uuid7(), patient.practice_id, patient.id, account, relationship, *names, email, uuid7().hex,
+                datetime.now(UTC),
+            )  # fmt: skip
+
     async def operator(self) -> str:
         """Make an operator and return their token."""
         return await _session(await _account(f"operator{next(_numbers)}@example.org", operator=True), None)
@@ -141,12 +187,12 @@ def _hash() -> str:
     return PasswordHasher().hash(PASSWORD)
 
 
-async def _session(account: UUID, member: UUID | None) -> str:
+async def _session(account: UUID, member: UUID | None, patient: UUID | None = None) -> str:
     """Open a session as a sign-in does, without its slow look at the password; returns the token."""
     token, now = secrets.token_urlsafe(32), datetime.now(UTC)
     await DB.execute(
-        "SELECT auth_open_session($1, $2, $3, NULL, $4, $5, $6, NULL, 'a test', 'none')",
-        uuid7(), account, member, token_hash(token), now, now + timedelta(days=365),
+        "SELECT auth_open_session($1, $2, $3, $4, $5, $6, $7, NULL, 'a test', 'none')",
+        uuid7(), account, member, patient, token_hash(token), now, now + timedelta(days=365),
     )  # fmt: skip
     return token
 

@@ -75,6 +75,7 @@ class Stage:
             people=cast(Any, None),
             settings=cast(Any, None),
             live=cast(Any, None),
+            links=cast(Any, None),
         )
         self.platform.access = Access(self.platform, [FEATURE], [], self.plans, plans_expected=True)
 

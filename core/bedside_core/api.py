@@ -18,8 +18,10 @@ from bedside_core.access import (
     Tier,
     forget,
 )
+from bedside_core.accounts import Joiner, Link, LinkOver, Links, LinkState
 from bedside_core.auth import AccountLocked, Actor, PatientPersonas, Persona, Role
 from bedside_core.boot import assembled
+from bedside_core.client import PAGE_POLICY
 from bedside_core.clock import Clock
 from bedside_core.config import Config
 from bedside_core.database import (
@@ -70,8 +72,10 @@ from bedside_core.people import (
     PatientChanged,
     PatientCreated,
     People,
+    PeopleSettings,
     Practice,
     PracticesConnected,
+    checks,
 )
 from bedside_core.platform import Platform
 from bedside_core.routes import Gate, Route, actor_of, public_route
@@ -83,6 +87,7 @@ __all__ = [
     "EVERYONE",
     "LEADERS",
     "OPERATOR",
+    "PAGE_POLICY",
     "PATIENTS",
     "PLUGIN_API",
     "PRACTICE_STREAM",
@@ -112,8 +117,13 @@ __all__ = [
     "InvalidInput",
     "Job",
     "JobRun",
+    "Joiner",
     "Kind",
     "Language",
+    "Link",
+    "LinkOver",
+    "LinkState",
+    "Links",
     "Listed",
     "Listener",
     "Live",
@@ -134,6 +144,7 @@ __all__ = [
     "PatientCreated",
     "PatientPersonas",
     "People",
+    "PeopleSettings",
     "Permission",
     "Persona",
     "PlanTiers",
@@ -164,6 +175,7 @@ __all__ = [
     "actor_of",
     "assembled",
     "audit",
+    "checks",
     "cursor_of",
     "definer_function",
     "deployment_table",

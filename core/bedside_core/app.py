@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import Receive, Scope, Send
 
 from bedside_core import errors
+from bedside_core.accounts.routes import account_routes
 from bedside_core.applications.routes import application_routes
 from bedside_core.auth import warm_up
 from bedside_core.boot import assembled
@@ -99,6 +100,7 @@ def _litestar(platform: Platform) -> Litestar:
         route_handlers=[
             *health_routes(),
             *client_routes(),
+            *account_routes(),
             *file_routes(),
             *application_routes(),
             *notify_routes(),

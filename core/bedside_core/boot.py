@@ -12,6 +12,8 @@ from litestar import Litestar
 
 from bedside_core import parts
 from bedside_core.access import Access, Entitlements
+from bedside_core.accounts import Links
+from bedside_core.accounts.service import Accounts
 from bedside_core.applications import Applications, registered_origin
 from bedside_core.audit.anchor import Anchor
 from bedside_core.audit.operation import use
@@ -184,11 +186,13 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         people=People(clock, settings),
         settings=settings,
         live=Live(bus),
+        links=Links(clock, config.support_contact),
     )
 
     platform.files = Files(platform, parts.FILE_OWNERS)
     platform.applications = Applications(config, clock, platform.auth)
     platform.origins = Origins(config, registered_origin)
+    platform.accounts = Accounts(platform)
 
     async def sessions(ids: Any) -> Mapping[Any, int]:
         rows = await DB.fetch("SELECT * FROM session_positions($1, $2)", list(ids), clock.now())
@@ -313,7 +317,10 @@ def _assemble(platform: Platform) -> None:
         plans_expected=config.entitlements in config.plugins,
     )
     platform.events = Events(
-        [(name, item) for name, items in plugins.collected("listeners").items() for item in items],
+        [
+            *((parts.CORE, item) for item in parts.listeners(platform)),
+            *((name, item) for name, items in plugins.collected("listeners").items() for item in items),
+        ],
         config.listener_seconds,
     )
     try:

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from bedside_core import applications, files, notify, people, sandbox, settings, webhooks
 from bedside_core.access import Permission
+from bedside_core.accounts import declared as onboarding
+from bedside_core.accounts.declared import listeners as listeners
+from bedside_core.accounts.letters import NOTIFICATIONS as LETTERS
 from bedside_core.audit import trail
 from bedside_core.auth import declared as accounts
 from bedside_core.files import FileOwner
@@ -26,6 +29,7 @@ PERMISSIONS: Sequence[Permission] = (
     *trail.PERMISSIONS,
     *accounts.PERMISSIONS,
     *applications.PERMISSIONS,
+    *onboarding.PERMISSIONS,
     *notify.PERMISSIONS,
     *webhooks.PERMISSIONS,
     *sandbox.PERMISSIONS,
@@ -41,10 +45,10 @@ SETTINGS: Mapping[str, type] = {
 }
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
-JOBS: Sequence[Job] = (*accounts.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS, *webhook_jobs.JOBS)
+JOBS: Sequence[Job] = (*accounts.JOBS, *onboarding.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS, *webhook_jobs.JOBS)
 """Background work, named `core.<name>`."""
 
-NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS, standard.DISABLED)
+NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS, *LETTERS, standard.DISABLED)
 """The kinds of notifications that core itself sends, named `core.<name>`."""
 
 WAKES: Sequence[Wake] = (*notify_jobs.WAKES, *webhook_jobs.WAKES)

@@ -14,6 +14,8 @@ from bedside_core.events import Event, Events, encode
 
 if TYPE_CHECKING:
     from bedside_core.access import Access
+    from bedside_core.accounts import Links
+    from bedside_core.accounts.service import Accounts
     from bedside_core.applications import Applications
     from bedside_core.auth import Auth
     from bedside_core.clock import Clock
@@ -60,6 +62,7 @@ class Platform:
     people: People
     settings: Settings
     live: Live
+    links: Links
     audit: Trail = field(default_factory=Trail)
     access: Access = field(init=False)
     events: Events = field(init=False)
@@ -69,6 +72,7 @@ class Platform:
     webhooks: Webhooks = field(init=False)
     applications: Applications = field(init=False)
     origins: Origins = field(init=False)
+    accounts: Accounts = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
     steps: list[tuple[str, Callable[[], None]]] = field(default_factory=list["tuple[str, Callable[[], None]]"])

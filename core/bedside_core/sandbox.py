@@ -16,13 +16,14 @@ from uuid import UUID
 
 from bedside_core import audit, errors
 from bedside_core.access import Permission
-from bedside_core.auth import Actor, Role
+from bedside_core.auth import Actor, Role, policy
 from bedside_core.database import DB, acting, unit
+from bedside_core.database.driver import asyncpg
 from bedside_core.demo.cast import PRACTICES
-from bedside_core.founding import FirstOwner, found_practice
+from bedside_core.ids import uuid7
 from bedside_core.notify.channels.outbox import Kept
 from bedside_core.paging import Page, key_of, page_of, page_size
-from bedside_core.people import Practice
+from bedside_core.people import Practice, checks
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -38,6 +39,24 @@ KEPT = frozenset(
 """Core's tables that a reset leaves: people and settings, positions that only grow, and what follows by itself."""
 
 _SAMPLE = PRACTICES[0]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SandboxOwner:
+    """Who owns the sandbox. Nobody is invited to it by mail, for none leaves it.
+
+    Args:
+        email: the user name (A4).
+        password: the password.
+        first_name: the first name.
+        last_name: the last name.
+    """
+
+    email: str
+    password: str
+    first_name: str
+    last_name: str
+
 
 PERMISSIONS = (
     Permission(key="sandbox.outbox", doc="Read what the sandbox would have sent.", roles=frozenset({Role.OWNER})),
@@ -55,7 +74,7 @@ WHERE c.contype = 'f' AND child.oid <> parent.oid
 """
 
 
-async def create(platform: Platform, owner: FirstOwner) -> Practice:
+async def create(platform: Platform, owner: SandboxOwner) -> Practice:
     """Make the deployment's sandbox with its owner and sample people and patients; all of it or nothing.
 
     Nobody knows the sample members' passwords: they are there to be seen and written to.
@@ -66,22 +85,23 @@ async def create(platform: Platform, owner: FirstOwner) -> Practice:
     """
     if await DB.fetchval("SELECT sandbox_id()") is not None:
         raise errors.Conflict("This deployment has a sandbox.", way_on="Reset it with `bedside sandbox reset`.")
-    people = platform.people
-
-    async def furnish(practice_id: UUID) -> None:
-        await DB.fetchval("SELECT sandbox_make($1)", practice_id)
-        for member in _SAMPLE.members:
-            if member.role is Role.OWNER:
-                continue
-            email = f"{member.email.partition('@')[0]}@sandbox.example"  # no mail arrives there (RFC 2606)
-            account = await people.create_account(email, secrets.token_urlsafe(32))
-            await people.create_member(
-                practice_id, account, first_name=member.first_name, last_name=member.last_name, role=member.role
-            )
-        await _sample(platform, practice_id)
-        audit.did("sandbox.create", kind="practice", target=practice_id)
-
-    return await found_practice(people, NAME, zone=ZONE, owner=owner, also=furnish)
+    people, practice_id = platform.people, uuid7()
+    email = checks.email(owner.email, ("email",))
+    first, last = checks.name(owner.first_name, ("first_name",)), checks.name(owner.last_name, ("last_name",))
+    policy.check(owner.password, (email, first, last), field="password")
+    try:
+        with acting(practice_id):
+            async with unit():
+                practice = await people.create_practice(NAME, zone=ZONE, practice_id=practice_id)
+                await DB.fetchval("SELECT sandbox_make($1)", practice_id)
+                account = await people.create_account(email, owner.password)
+                await people.create_member(practice_id, account, first_name=first, last_name=last, role=Role.OWNER)
+                await _sample_members(platform, practice_id)
+                await _sample_patients(platform, practice_id)
+                audit.did("sandbox.create", kind="practice", target=practice_id)
+    except asyncpg.UniqueViolationError:
+        raise errors.Conflict(f"There is an account with the address {email} already.", field=("email",)) from None
+    return practice
 
 
 async def reset(platform: Platform, practice_id: UUID | None = None) -> UUID:
@@ -109,7 +129,7 @@ async def reset(platform: Platform, practice_id: UUID | None = None) -> UUID:
     with acting(sandbox):
         async with unit() as work:
             await DB.execute("SELECT sandbox_empty($1, $2)", sandbox, await _emptied(kept))
-            await _sample(platform, sandbox)
+            await _sample_patients(platform, sandbox)
             audit.did("sandbox.reset", kind="practice", target=sandbox)
             await work.enqueue("core.remove_bytes", {})
     return sandbox
@@ -133,7 +153,18 @@ async def letters(actor: Actor, *, first: int | None, after: str | None) -> Page
     return page_of(kept, size, lambda item: (item.sent_at.isoformat(), str(item.id)), after=after)
 
 
-async def _sample(platform: Platform, practice_id: UUID) -> None:
+async def _sample_members(platform: Platform, practice_id: UUID) -> None:
+    for member in _SAMPLE.members:
+        if member.role is Role.OWNER:
+            continue
+        email = f"{member.email.partition('@')[0]}@sandbox.example"  # no mail arrives there (RFC 2606)
+        account = await platform.people.create_account(email, secrets.token_urlsafe(32))
+        await platform.people.create_member(
+            practice_id, account, first_name=member.first_name, last_name=member.last_name, role=member.role
+        )
+
+
+async def _sample_patients(platform: Platform, practice_id: UUID) -> None:
     for patient in _SAMPLE.patients:
         await platform.people.create_patient(practice_id, dataclasses.replace(patient))
 

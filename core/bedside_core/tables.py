@@ -5,6 +5,15 @@ from __future__ import annotations
 from piccolo.columns import JSONB, UUID, BigInt, Boolean, Date, DoublePrecision, Integer, Text, Timestamptz
 from piccolo.table import Table
 
+from bedside_core.accounts import tables as accounts
+from bedside_core.accounts.tables import (
+    EmailChange,
+    Invitation,
+    Link,
+    SecurityAnswer,
+    Terms,
+    TermsAcceptance,
+)
 from bedside_core.applications.tables import TABLE_KINDS as APPLICATION_KINDS
 from bedside_core.applications.tables import Application, ApplicationCode, ApplicationToken
 from bedside_core.audit.tables import TABLE_KINDS as AUDIT_KINDS
@@ -63,10 +72,13 @@ __all__ = [
     "Creation",
     "Credential",
     "Device",
+    "EmailChange",
     "File",
     "FileObject",
+    "Invitation",
     "JobAttempt",
     "JobSchedule",
+    "Link",
     "Member",
     "Notification",
     "NotificationAttempt",
@@ -83,8 +95,11 @@ __all__ = [
     "Practice",
     "PushSubscription",
     "RecoveryCode",
+    "SecurityAnswer",
     "Session",
     "Setting",
+    "Terms",
+    "TermsAcceptance",
     "Totp",
     "WebhookDelivery",
     "WebhookEndpoint",
@@ -136,6 +151,8 @@ class Member(Table, tablename="member", db=DB):
     video_host = Boolean(help_text="Whether the member may host video (T1).")
     email_for = Text(help_text="Who may see the address: `connected`, `practice` or `nobody` (A8).")
     phone_for = Text(help_text="Who may see the number.")
+    title = Text(null=True, help_text="What stands with the name, such as MD.")
+    settings_reviewed_at = Timestamptz(null=True, help_text="When the member looked their settings over (A8).")
 
 
 class Patient(Table, tablename="patient", db=DB):
@@ -206,4 +223,5 @@ TABLE_KINDS = {
     **NOTIFY_KINDS,
     **files.TABLE_KINDS,
     **WEBHOOK_KINDS,
+    **accounts.TABLE_KINDS,
 }

@@ -5,6 +5,7 @@ from bedside_graphql.gate import gate, public
 from bedside_graphql.hookspecs import GraphQLHooks
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.platform import File, Member, Patient, Practice, file_type, member_of, patient_type
+from bedside_graphql.platform.registration import SecurityAnswerInput
 from bedside_graphql.types import (
     SCALARS,
     After,
@@ -19,6 +20,7 @@ from bedside_graphql.types import (
     connection,
     uuid_of,
 )
+from bedside_graphql.weight import once, weighed
 
 __all__ = [
     "SCALARS",
@@ -37,13 +39,16 @@ __all__ = [
     "Patient",
     "Phone",
     "Practice",
+    "SecurityAnswerInput",
     "Zone",
     "client_id_of",
     "connection",
     "file_type",
     "gate",
     "member_of",
+    "once",
     "patient_type",
     "public",
     "uuid_of",
+    "weighed",
 ]

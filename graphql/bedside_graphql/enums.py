@@ -8,6 +8,7 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from bedside_core.access import Reason, Rule, Tier
+from bedside_core.accounts.model import InvitationState
 from bedside_core.auth import Pending, Role
 from bedside_core.files import FileState
 from bedside_core.notify import Channel, Language, Part
@@ -73,6 +74,17 @@ def _show_enums() -> None:
         {
             Pending.FACTOR: "The second factor is to be shown: `verifyCode` or `verifyPasskey`.",
             Pending.SET_UP: "The practice demands a second factor: `beginTotp` or `beginPasskey` sets one up.",
+        },
+    )
+    _show(
+        InvitationState,
+        "InvitationState",
+        "How far an invitation has come.",
+        {
+            InvitationState.OPEN: "Its link works.",
+            InvitationState.EXPIRED: "Its link has expired; send it again.",
+            InvitationState.ACCEPTED: "The person has registered.",
+            InvitationState.REVOKED: "It was called off.",
         },
     )
     _show(

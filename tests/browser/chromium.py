@@ -34,12 +34,12 @@ class Visit:
 
 
 @asynccontextmanager
-async def visit(address: str) -> AsyncGenerator[Visit, None]:
+async def visit(address: str, locale: str = "en-US") -> AsyncGenerator[Visit, None]:
     """Open a page in a fresh Chromium."""
     program = needs("chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        page = await browser.new_page(viewport={"width": 1280, "height": 800})
+        page = await browser.new_page(viewport={"width": 1280, "height": 800}, locale=locale)
         visit = Visit(page)
         page.on("request", lambda request: visit.hosts.add(urlsplit(request.url).netloc))
         page.on("websocket", lambda opened: visit.hosts.add(urlsplit(opened.url).netloc))

@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 import structlog
 from accounts_stage import WIDE, cheap_hashes
-from deployment import APPS, Deployment, Person, served
+from deployment import APPS, Deployment, Held, Person, served
 from graphql import GraphQLObjectType
 
 from bedside_core.auth import Role
@@ -147,7 +147,7 @@ class Listener:
         self.operations = 0
 
     async def everything(
-        self, person: Person, foreign: Mapping[str, list[str]], roots: Sequence[str] = policy.ROOTS
+        self, person: Person | Held, foreign: Mapping[str, list[str]], roots: Sequence[str] = policy.ROOTS
     ) -> None:
         """Run every field as somebody, with generous selections and another practice's ids."""
         for root in roots:
@@ -173,7 +173,7 @@ class Listener:
         bare = [{}] if any(path == "practiceId" for path in ids) else []  # one's own where none is named
         return [{**given, **chosen} for chosen in [*several, *bare]]
 
-    async def run(self, what: str, root: str, text: str, arguments: dict[str, Any], person: Person) -> None:
+    async def run(self, what: str, root: str, text: str, arguments: dict[str, Any], person: Person | Held) -> None:
         self.operations += 1
         if root == "Subscription":
             async with self.deployment.socket(person.token) as socket:
@@ -231,6 +231,7 @@ async def test_an_unconnected_practice_gets_no_byte_of_another_and_no_log_tells_
             assert {"patient.first_name", "message.body", "contact.email", "account.email"} <= planted.columns
             for role in MEMBERS:
                 await listener.everything(await deployment.person(home, role), foreign)
+            await listener.everything(await deployment.held(home), foreign)
             for path in ("/health/ready", "/health/live", "/metrics", "/graphql/schema.graphql"):
                 listener.heard.append((path, (await deployment.http.get(path)).text))
             told = [(what, text) for what, text in listener.heard if CANARY in text]

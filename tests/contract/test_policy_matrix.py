@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 from accounts_stage import WIDE, cheap_hashes
-from deployment import APPS, Deployment, Person, served
+from deployment import APPS, Deployment, Held, Person, served
 from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
 
 from bedside_core.auth import Role
@@ -66,6 +66,13 @@ async def digests(database: Database) -> dict[str, str]:
         }
     finally:
         await owner.close()
+
+
+async def forget_attempts(database: Database) -> None:
+    """Have nobody be locked out."""
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute("DELETE FROM attempt")
+    await owner.close()
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -123,14 +130,17 @@ class Matrix:
             message = await socket.receive()
             return {"errors": message["payload"]} if message["type"] == "error" else message["payload"]
 
-    async def person(self, role: Role) -> tuple[str, Person]:
+    async def person(self, role: Role) -> tuple[str, Person | Held]:
         """Return a token of that role, and a person of the home practice who makes what it acts on."""
+        if role is Role.PATIENT:
+            held = await self.deployment.held(self.home)
+            return held.token, held
         if role is Role.OPERATOR:
             return await self.deployment.operator(), await self.deployment.person(self.home, Role.OWNER)
         person = await self.deployment.person(self.home, role)
         return person.token, person
 
-    async def made(self, row: Mapping[str, Any], practice: Practice, person: Person) -> dict[str, str]:
+    async def made(self, row: Mapping[str, Any], practice: Practice, person: Person | Held) -> dict[str, str]:
         return {
             path: await KINDS[kind].make(self.deployment, practice, person) for path, kind in row.get("ids", {}).items()
         }
@@ -142,7 +152,9 @@ class Matrix:
         ids = await self.made(row, self.home, await self.deployment.person(self.home, Role.OWNER))
         allowed = self.rows["roles"][row["permission"]]
         people = [
-            (role, (await self.person(role))[0]) for role in (*MEMBERS, Role.OPERATOR) if role.value not in allowed
+            (role, (await self.person(role))[0])
+            for role in (*MEMBERS, Role.PATIENT, Role.OPERATOR)
+            if role.value not in allowed
         ]
         before = await digests(self.database)
         for role, token in [(None, None), *people]:
@@ -157,10 +169,11 @@ class Matrix:
         """Whoever has the permission gets an answer about what is theirs."""
         if root == "Subscription":
             return
-        for role in (*MEMBERS, Role.OPERATOR):
+        for role in (*MEMBERS, Role.PATIENT, Role.OPERATOR):
             if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
                 continue
             token, person = await self.person(role)
+            await forget_attempts(self.database)  # there are more roles than a wrong password is heard
             body = await self.ask(root, name, field, row, token, await self.made(row, self.home, person))
             personal = any(KINDS[kind].personal for kind in row.get("ids", {}).values())
             # What is a person's own is somebody else's for the operator, who makes nothing of a practice.
@@ -172,12 +185,15 @@ class Matrix:
         """Others', other practices' and missing ids are told alike, and change nothing."""
         filters = row.get("filters", {})
         for path, kind in {**row.get("ids", {}), **filters}.items():
-            for role in MEMBERS:
+            for role in (*MEMBERS, Role.PATIENT):
                 if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
                     continue
                 token, person = await self.person(role)
                 own = await self.made(row, self.home, person)
                 foreign = {"other practice's": await KINDS[kind].make(self.deployment, self.away, self.stranger)}
+                if role is Role.PATIENT:
+                    patient = await self.deployment.held(self.home)
+                    foreign["another patient's"] = await KINDS[kind].make(self.deployment, self.home, patient)
                 if KINDS[kind].personal:
                     colleague = await self.deployment.person(self.home)
                     foreign["another's"] = await KINDS[kind].make(self.deployment, self.home, colleague)
@@ -190,7 +206,9 @@ class Matrix:
                             f"{root}.{name}({path}) as {role}: {word} {told} is not as missing {missing}"
                         )
                 code = row.get("missing", "NOT_FOUND")
-                if code not in missing and (path not in filters or "errors" in missing):
+                # A public field may answer that the role does not allow what is asked about.
+                told_by_role = role is Role.PATIENT and row.get("public") and "FORBIDDEN" in missing
+                if code not in missing and not told_by_role and (path not in filters or "errors" in missing):
                     self.faults.append(f"{root}.{name}({path}) as {role}: a missing id is told {missing}")
                 # What was looked at on the way, and is the person's own to see, stands in the trail.
                 tables = set(changed(before, await digests(self.database))) - {"audit_entry"}

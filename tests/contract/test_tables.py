@@ -12,7 +12,10 @@ from piccolo.table import Table
 from bedside_core.database import Kind, table_faults
 from bedside_core.testing import Database
 
-MODULES = ("bedside_core.tables", "bedside_plans.tables", "bedside_chat.tables", "bedside_vitals.tables")
+MODULES = (
+    "bedside_core.tables", "bedside_plans.tables", "bedside_chat.tables", "bedside_portal.tables",
+    "bedside_vitals.tables",
+)  # fmt: skip
 LIBRARIES = {"migration", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}
 
 

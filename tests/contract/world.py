@@ -16,7 +16,7 @@ from uuid import UUID
 from accounts_stage import BEGIN_PASSKEY, URL, Authenticator, add_passkey
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from deployment import PASSWORD, Deployment, Person
+from deployment import PASSWORD, Deployment, Held, Person
 from files_stage import ATTACH, CREATE, sha256
 
 from bedside_core.auth import Role
@@ -34,8 +34,13 @@ START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, client
 SEND = 'mutation($i: ID!, $c: String!) { sendMessage(conversationId: $i, body: "Hello", clientId: $c) { id } }'
 REQUEST = "mutation($p: String!, $c: String!) { requestConnection(practice: $p, clientId: $c) { id } }"
 ACCEPT = "mutation($i: ID!) { acceptConnection(id: $i) { id } }"
+INVITE = """mutation($i: InvitationInput!, $c: String!) { inviteMember(input: $i, clientId: $c) { id } }"""
 API_KEY = """mutation($u: DateTime!, $c: String!) {
     createApiKey(name: "Key", scopes: ["patients.read"], expiresAt: $u, clientId: $c) { key { id } } }"""
+INVITE_PATIENT = """mutation($p: ID!, $c: String!) {
+    invitePatient(patientId: $p, channel: EMAIL, clientId: $c) { id } }"""
+HOLDERS = "query($p: ID!) { patient(id: $p) { portalAccount { holders { id } } } }"
+SUSPEND = "mutation($p: ID!) { suspendPortalAccount(patientId: $p) { state } }"
 TRIAL = {Fact.SENDER: "Ada", Fact.TIME: datetime(2026, 11, 22, 12, tzinfo=UTC), Fact.LINK: "/"}
 TEXT = b"Some words.\n"
 PUSH_KEY = urlsafe_b64encode(
@@ -69,7 +74,9 @@ async def contact(deployment: Deployment, practice: Practice, person: Person) ->
     return (await deployment.data(CONTACT, person.token, i=given, c=client_id()))["addContact"]["id"]
 
 
-async def conversation(deployment: Deployment, practice: Practice, person: Person) -> str:
+async def conversation(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    if isinstance(person, Held):  # patients are in none yet
+        person = await deployment.person(practice)
     other = await deployment.person(practice)
     started = await deployment.data(START, person.token, m=other.id, c=client_id())
     id = started["startConversation"]["id"]
@@ -93,6 +100,98 @@ async def connection(deployment: Deployment, practice: Practice, person: Person)
     owner = await deployment.person(practice, Role.OWNER)
     await deployment.data(ACCEPT, owner.token, i=id)
     return id
+
+
+async def persona(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    return person.id
+
+
+async def session(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    await deployment.sign_in(person.email)
+    [*_, other] = (await deployment.data("{ sessions { id } }", person.token))["sessions"]
+    return other["id"]
+
+
+async def challenge(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    return (await deployment.data(BEGIN_PASSKEY, person.token, p=PASSWORD))["beginPasskey"]["id"]
+
+
+async def passkey(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    await add_passkey(deployment, person.token, PASSWORD, Authenticator())
+    found = await deployment.data("{ secondFactors { passkeys { id } } }", person.token)
+    return found["secondFactors"]["passkeys"][-1]["id"]
+
+
+async def api_key(deployment: Deployment, practice: Practice, person: Person) -> str:
+    until = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+    made = await deployment.data(API_KEY, person.token, u=until, c=client_id())
+    return made["createApiKey"]["key"]["id"]
+
+
+async def notification(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    platform = deployment.platform
+    with acting(practice.id):
+        async with unit() as work:
+            to = (
+                Recipient.patient(person.patient.id, practice.id)
+                if isinstance(person, Held)
+                else Recipient.member(person.member.id, practice.id)
+            )
+            made = await platform.notify.send(work, "core.trial", to=to, data=TRIAL)
+        run = JobRun(platform=platform, practice_id=practice.id, payload={}, attempt=1)
+        for job in ("core.notify_plan", "core.notify_email"):  # the attempt fails
+            await platform.jobs.entries[job].function(run)
+    return str(made)
+
+
+async def upload(deployment: Deployment, practice: Practice, person: Person) -> str:
+    return (await _announced(deployment, person))["id"]
+
+
+async def stored_upload(deployment: Deployment, practice: Practice, person: Person) -> str:
+    announced = await _announced(deployment, person)
+    answer = await deployment.http.put(
+        announced["url"], content=TEXT, headers={"authorization": f"Bearer {person.token}"}
+    )
+    assert answer.status_code == 200, answer.text
+    return announced["id"]
+
+
+async def file(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    """A patient's file; of a patient who is asked for, theirs, though somebody of the practice uploads it."""
+    whose = person.id if isinstance(person, Held) else None
+    maker = await deployment.person(practice) if isinstance(person, Held) else person
+    ids = {
+        "u": await stored_upload(deployment, practice, maker),
+        "p": whose or await patient(deployment, practice, maker),
+    }
+    return (await deployment.data(ATTACH, maker.token, **ids))["attachToPatient"]["id"]
+
+
+async def portal_invitation(deployment: Deployment, practice: Practice, person: Person) -> str:
+    asked = {"p": await patient(deployment, practice, person), "c": client_id()}
+    return (await deployment.data(INVITE_PATIENT, person.token, **asked))["invitePatient"]["id"]
+
+
+async def portal_patient(deployment: Deployment, practice: Practice, person: Person) -> str:
+    return (await deployment.held(practice)).id
+
+
+async def portal_holder(deployment: Deployment, practice: Practice, person: Person) -> str:
+    held = await deployment.held(practice)
+    told = await deployment.data(HOLDERS, person.token, p=held.id)
+    return told["patient"]["portalAccount"]["holders"][0]["id"]
+
+
+async def _announced(deployment: Deployment, person: Person) -> dict[str, Any]:
+    what = {"name": "a.txt", "size": len(TEXT), "sha": sha256(TEXT), "c": client_id()}
+    return (await deployment.data(CREATE, person.token, **what))["createUpload"]
+
+
+async def invitation(deployment: Deployment, practice: Practice, person: Person) -> str:
+    owner = await deployment.person(practice, Role.OWNER)
+    given = {"email": f"inv{next(_numbers)}@example.org", "firstName": "In", "lastName": "Vited", "role": "STAFF"}
+    return (await deployment.data(INVITE, owner.token, i=given, c=client_id()))["inviteMember"]["id"]
 
 
 REGISTER = "mutation($i: ApplicationInput!, $c: String!) { registerApplication(input: $i, clientId: $c) { id } }"
@@ -124,84 +223,23 @@ async def webhook_delivery(deployment: Deployment, practice: Practice, person: P
     return str(delivery)
 
 
-async def persona(deployment: Deployment, practice: Practice, person: Person) -> str:
-    return person.id
-
-
-async def session(deployment: Deployment, practice: Practice, person: Person) -> str:
-    await deployment.sign_in(person.email)
-    [*_, other] = (await deployment.data("{ sessions { id } }", person.token))["sessions"]
-    return other["id"]
-
-
-async def challenge(deployment: Deployment, practice: Practice, person: Person) -> str:
-    return (await deployment.data(BEGIN_PASSKEY, person.token, p=PASSWORD))["beginPasskey"]["id"]
-
-
-async def passkey(deployment: Deployment, practice: Practice, person: Person) -> str:
-    await add_passkey(deployment, person.token, PASSWORD, Authenticator())
-    found = await deployment.data("{ secondFactors { passkeys { id } } }", person.token)
-    return found["secondFactors"]["passkeys"][-1]["id"]
-
-
-async def api_key(deployment: Deployment, practice: Practice, person: Person) -> str:
-    until = (datetime.now(UTC) + timedelta(days=9)).isoformat()
-    made = await deployment.data(API_KEY, person.token, u=until, c=client_id())
-    return made["createApiKey"]["key"]["id"]
-
-
-async def notification(deployment: Deployment, practice: Practice, person: Person) -> str:
-    platform = deployment.platform
-    with acting(practice.id):
-        async with unit() as work:
-            to = Recipient.member(person.member.id, practice.id)
-            made = await platform.notify.send(work, "core.trial", to=to, data=TRIAL)
-        run = JobRun(platform=platform, practice_id=practice.id, payload={}, attempt=1)
-        for job in ("core.notify_plan", "core.notify_email"):  # the attempt fails
-            await platform.jobs.entries[job].function(run)
-    return str(made)
-
-
-async def upload(deployment: Deployment, practice: Practice, person: Person) -> str:
-    return (await _announced(deployment, person))["id"]
-
-
-async def stored_upload(deployment: Deployment, practice: Practice, person: Person) -> str:
-    announced = await _announced(deployment, person)
-    answer = await deployment.http.put(
-        announced["url"], content=TEXT, headers={"authorization": f"Bearer {person.token}"}
-    )
-    assert answer.status_code == 200, answer.text
-    return announced["id"]
-
-
-async def file(deployment: Deployment, practice: Practice, person: Person) -> str:
-    ids = {
-        "u": await stored_upload(deployment, practice, person),
-        "p": await patient(deployment, practice, person),
-    }
-    return (await deployment.data(ATTACH, person.token, **ids))["attachToPatient"]["id"]
-
-
-async def _announced(deployment: Deployment, person: Person) -> dict[str, Any]:
-    what = {"name": "a.txt", "size": len(TEXT), "sha": sha256(TEXT), "c": client_id()}
-    return (await deployment.data(CREATE, person.token, **what))["createUpload"]
-
-
 @dataclass(frozen=True)
 class Kind:
     """A kind of thing with an id.
 
     Args:
-        make: makes a fresh one of a practice, by one of its people.
+        make: makes a fresh one of a practice, by one of its people; by a patient, what patients have.
         personal: whether others of the same practice don't see it.
     """
 
-    make: Callable[[Deployment, Practice, Person], Awaitable[str]]
+    make: Callable[[Deployment, Practice, Any], Awaitable[str]]
     personal: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
+    "application": Kind(application),
+    "webhook": Kind(webhook),
+    "webhook_delivery": Kind(webhook_delivery),
     "member": Kind(member),
     "patient": Kind(patient),
     "contact": Kind(contact),
@@ -209,9 +247,6 @@ KINDS: Mapping[str, Kind] = {
     "practice": Kind(own_practice),
     "connection_asked": Kind(connection_asked),
     "connection": Kind(connection),
-    "application": Kind(application),
-    "webhook": Kind(webhook),
-    "webhook_delivery": Kind(webhook_delivery),
     "persona": Kind(persona, personal=True),
     "session": Kind(session, personal=True),
     "challenge": Kind(challenge, personal=True),
@@ -221,6 +256,10 @@ KINDS: Mapping[str, Kind] = {
     "upload": Kind(upload, personal=True),
     "stored_upload": Kind(stored_upload, personal=True),
     "file": Kind(file),
+    "portal_invitation": Kind(portal_invitation),
+    "portal_patient": Kind(portal_patient),
+    "portal_holder": Kind(portal_holder),
+    "invitation": Kind(invitation),
 }
 
 SET = """mutation($key: String!, $secret: String!) {
@@ -240,5 +279,6 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
         await kind.make(deployment, practice, person)
     owner = await deployment.person(practice, Role.OWNER)
     await deployment.data(SET, owner.token, key=PUSH_KEY, secret=PUSH_SECRET)
+    await deployment.data(SUSPEND, owner.token, p=(await deployment.held(practice)).id)
     operator = await deployment.operator()
     await deployment.data(LIMIT, operator, p=str(practice.id))

@@ -293,25 +293,41 @@ PRACTICE = (
 PASSWORD = "a tall glass of water"
 
 
+REGISTER = """mutation ($s: String!, $p: String!, $a: [SecurityAnswerInput!]!) {
+    register(secret: $s, password: $p, answers: $a, termsVersion: 1, clientId: "c") { email } }"""
+
+
+@pytest.mark.rule("A1")
 @pytest.mark.rule("A15")
-def test_a_new_deployment_gets_its_operator_and_a_practice_and_both_sign_in(external: External, tmp_path: Path) -> None:
+def test_a_new_deployment_gets_its_operator_and_a_practice_whose_owner_registers(
+    external: External, tmp_path: Path
+) -> None:
     assert bedside("migrate", **external.variables).exit_code == 0
-    given = {"BEDSIDE_DATABASE_URL": external.application}
+    given = {"BEDSIDE_DATABASE_URL": external.application, "BEDSIDE_PUBLIC_URL": "https://clinic.example"}
     done = bedside(*OPERATOR, typed=f"{PASSWORD}\n", **given)
     assert (done.exit_code, done.stdout) == (0, "The operator ops@bay.example can sign in.\n"), done.stderr
-    done = bedside(*PRACTICE, typed=f"{PASSWORD}\n", **given)
+    done = bedside(*PRACTICE, **given)
     assert done.exit_code == 0, done.stderr
-    assert re.fullmatch(
-        r"The practice Bay View \([0-9a-f-]{36}\) is there, and its owner ada@bay.example can sign in.\n", done.stdout
+    said = re.fullmatch(
+        r"The practice Bay View \([0-9a-f-]{36}\) is there.\n"
+        r"There is no mail server \(BEDSIDE_SMTP_URL\). Hand this link to its owner:\n"
+        r"https://clinic.example/register#([A-Za-z0-9_-]{43})\n",
+        done.stdout,
     )
-    with running(tmp_path, "serve", "--port", "0", **given) as server:
+    assert said is not None, done.stdout
+    with running(tmp_path, "serve", "--port", "0", BEDSIDE_DATABASE_URL=external.application) as server:
         url = server.line().rpartition(" ")[2].strip()
 
-        def ask(query: str, token: str = "", **variables: str) -> Any:
+        def ask(query: str, token: str = "", **variables: Any) -> Any:
             headers = {"authorization": f"Bearer {token}"} if token else {}
             body = {"query": query, "variables": variables}
             return httpx.post(f"{url}/graphql", json=body, headers=headers, timeout=DEADLINE).json()["data"]
 
+        answers = [
+            {"question": key, "answer": f"{key} of mine"} for key in ("first_job", "first_book", "first_teacher")
+        ]
+        made = ask(REGISTER, s=said[1], p=PASSWORD, a=answers)
+        assert made == {"register": {"email": "ada@bay.example"}}
         sign_in = "mutation ($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
         tokens = [ask(sign_in, e=e, p=PASSWORD)["signIn"]["token"] for e in ("ops@bay.example", "ada@bay.example")]
         listed = ask("{ practices { nodes { name zone } } }", tokens[0])
@@ -324,13 +340,41 @@ def test_a_new_deployment_gets_its_operator_and_a_practice_and_both_sign_in(exte
         assert server.stop() == 0
 
 
+@pytest.mark.rule("A1")
+def test_where_there_is_a_mail_server_the_owner_is_invited_by_mail_and_the_link_is_not_shown(
+    external: External,
+) -> None:
+    assert bedside("migrate", **external.variables).exit_code == 0
+    mail = {"BEDSIDE_SMTP_URL": "smtp://127.0.0.1:9", "BEDSIDE_MAIL_SENDER": "no-reply@clinic.example"}
+    done = bedside(*PRACTICE, "--language", "es", BEDSIDE_DATABASE_URL=external.application, **mail)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines()[1:] == ["Its owner ada@bay.example is invited by mail."]
+
+
+@pytest.mark.rule("A3")
+def test_new_terms_are_published_once_however_often_the_command_is_given(external: External, tmp_path: Path) -> None:
+    assert bedside("migrate", **external.variables).exit_code == 0
+    english, spanish = tmp_path / "en.txt", tmp_path / "es.txt"
+    english.write_text("Be kind.\n")
+    spanish.write_text("Sea amable, señor.\n", encoding="utf-8")
+    given = {"BEDSIDE_DATABASE_URL": external.application, "BEDSIDE_PLUGINS": ""}
+    for _ in range(2):
+        done = bedside("terms", "publish", str(english), str(spanish), **given)
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout.startswith("Version 2 of the Terms of Use is there since ")
+    english.write_text(" \n")
+    done = bedside("terms", "publish", str(english), str(spanish), **given)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "bedside: A text has 1 to 100000 characters.\n"
+
+
 def test_what_can_not_be_made_is_told_in_a_line_and_changes_nothing(external: External) -> None:
     assert bedside("migrate", **external.variables).exit_code == 0
     given = {"BEDSIDE_DATABASE_URL": external.application, "BEDSIDE_PLUGINS": ""}
     for arguments, typed, told in (
-        (OPERATOR, "", "A password has 15 to 1024 characters."),
-        (OPERATOR, "short\n", "A password has 15 to 1024 characters."),
-        (("operator", "create", "ops"), PASSWORD, "'ops' is no e-mail address."),
+        (OPERATOR, "", "The password is shorter than 15 characters."),
+        (OPERATOR, "short\n", "The password is shorter than 15 characters."),
+        (("operator", "create", "ops"), PASSWORD, "This is not an e-mail address."),
         ([part.replace("America/Chicago", "Mars/Base") for part in PRACTICE], PASSWORD, "There is no time zone"),
     ):
         done = bedside(*arguments, typed=typed, **given)

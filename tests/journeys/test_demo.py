@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from click.testing import CliRunner
 
 from bedside_core.cli import bedside
 
-TIERS = {"starter": 5, "enhanced": 5, "premium": 5, None: 1}
+TIERS = {"starter": 6, "enhanced": 6, "premium": 6, None: 1}
 
 
 def demo(*arguments: str) -> subprocess.Popen[str]:
@@ -54,6 +54,8 @@ class Demo:
     told: dict[str, Any]
     data: Path
     seconds: float
+    tokens: dict[str, str] = field(default_factory=dict)
+    """Who has signed in: nobody does so more often than is allowed within a minute."""
 
     def ask(self, query: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
         headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -63,6 +65,11 @@ class Demo:
         return answer.json()
 
     def sign_in(self, email: str) -> str:
+        if email not in self.tokens:
+            self.tokens[email] = self._sign_in(email)
+        return self.tokens[email]
+
+    def _sign_in(self, email: str) -> str:
         [account] = [account for account in self.told["accounts"] if account["email"] == email]
         answer = self.ask(
             "mutation ($email: String!, $password: String!) { signIn(email: $email, password: $password) { token } }",
@@ -154,11 +161,51 @@ def test_every_listed_account_signs_in_and_is_who_it_is_listed_as(running: Demo)
         token = running.sign_in(account["email"])
         viewer = running.ask("{ viewer { role member { name } } }", token)["data"]["viewer"]
         assert viewer["role"].lower() == account["role"]
-        if account["role"] == "operator":
+        if account["role"] in {"operator", "patient"}:
             continue
         found = running.ask("{ practice { name plan { tier } } patients(first: 50) { nodes { mrn } } }", token)
         assert found["data"]["practice"] == {"name": account["practice"], "plan": {"tier": account["tier"]}}
         assert len(found["data"]["patients"]["nodes"]) == 12
+
+
+PORTAL = "{ patients(first: 50) { nodes { mrn portalAccount { state holders { name } } } } }"
+
+
+@pytest.mark.rule("S9")
+@pytest.mark.rule("S11")
+def test_patients_of_each_practice_have_each_state_of_a_portal_account_and_one_signs_in(running: Demo) -> None:
+    accounts = running.told["accounts"]
+    for patient in [account for account in accounts if account["role"] == "patient"]:
+        staff = next(each for each in accounts if (each["role"], each["practice"]) == ("staff", patient["practice"]))
+        nodes = running.ask(PORTAL, running.sign_in(staff["email"]))["data"]["patients"]["nodes"]
+        states = [node["portalAccount"]["state"] for node in nodes]
+        assert {state: states.count(state) for state in set(states)} == {
+            "ACTIVE": 1, "INVITED": 1, "SUSPENDED": 1, "NONE": 9,
+        }  # fmt: skip
+        [active] = [node for node in nodes if node["portalAccount"]["state"] == "ACTIVE"]
+        own = running.ask("{ ownRecord { mrn } viewer { personas { name } } }", running.sign_in(patient["email"]))
+        assert own["data"]["ownRecord"] == {"mrn": active["mrn"]}
+        guardian = active["portalAccount"]["holders"][0]["name"] == "Fatou Diallo"
+        assert guardian == (patient["tier"] == "enhanced")
+
+
+@pytest.mark.rule("A1")
+def test_the_outbox_holds_an_invitation_whose_link_opens_the_registration(running: Demo) -> None:
+    def invitations() -> list[dict[str, Any]]:
+        letters = httpx.get(f"{running.told['url']}/demo/outbox.json").json()
+        return [letter for letter in letters if letter["to"] == "nia.vale@premium.example"]
+
+    deadline = time.monotonic() + 60
+    while not (found := invitations()):
+        assert time.monotonic() < deadline, "no invitation"
+        time.sleep(0.1)
+    [link] = found[0]["links"]
+    page, _, secret = link.partition("#")
+    assert page == f"{running.told['url']}/register"
+    assert httpx.get(page).status_code == 200
+    look = "query ($s: String!) { invitation(secret: $s) { practice firstName inviter } }"
+    told = running.ask(look, None, s=secret)["data"]["invitation"]
+    assert (told["firstName"], told["inviter"]) == ("Nia", "Amelia Foster")
 
 
 @pytest.mark.rule("L5")

@@ -20,12 +20,11 @@ from bedside_core.auth import Role
 from bedside_core.cli import bedside
 from bedside_core.database import DB, acting, unit
 from bedside_core.errors import Conflict
-from bedside_core.founding import FirstOwner
 from bedside_core.notify import Fact, Recipient
 from bedside_core.people import NewPatient
 from bedside_core.testing import Database, until
 
-OWNER = FirstOwner(email="olga@partner.example", password=PASSWORD, first_name="Olga", last_name="Partner")
+OWNER = sandbox.SandboxOwner(email="olga@partner.example", password=PASSWORD, first_name="Olga", last_name="Partner")
 OUTBOX = """query($f: Int, $a: String) { sandboxOutbox(first: $f, after: $a) {
     nodes { channel to subject text } pageInfo { hasNextPage endCursor } } }"""
 RESET = "mutation { resetSandbox }"

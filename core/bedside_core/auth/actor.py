@@ -83,6 +83,26 @@ class Actor:
             raise errors.Forbidden("This is for the people of a practice.", way_on="Sign in as a member of it.")
         return self.practice_id, self.member_id
 
+    def as_person(self) -> tuple[UUID, UUID]:
+        """Return practice and person: the member, or the patient acted as in the portal.
+
+        Raises:
+            errors.Forbidden: the actor is nobody of a practice (the operator).
+        """
+        if self.practice_id is None or self.person_id is None:
+            raise errors.Forbidden("This is for the people of a practice.", way_on="Sign in as one of them.")
+        return self.practice_id, self.person_id
+
+    def as_patient(self) -> tuple[UUID, UUID]:
+        """Return practice and patient.
+
+        Raises:
+            errors.Forbidden: the actor acts as no patient.
+        """
+        if self.practice_id is None or self.patient_id is None:
+            raise errors.Forbidden("This is for patients.", way_on="Switch to a patient you may act for.")
+        return self.practice_id, self.patient_id
+
     def complete(self) -> Actor:
         """Return the actor itself where the sign-in is complete.
 

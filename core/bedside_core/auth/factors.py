@@ -146,9 +146,13 @@ class Factors:
             Locked: codes were wrong too often.
         """
         awaits_factor(actor)
-        right = await self._is_code(actor.account_id, code) or await self._is_recovery_code(actor.account_id, code)
+        right = await self.is_shown(actor.account_id, code)
         await self._settle(actor, right, client)
         await self.complete(actor, client)
+
+    async def is_shown(self, account: UUID, code: str) -> bool:
+        """Tell whether a code is one of the application's or a recovery code, and use it up; the caller counts."""
+        return await self._is_code(account, code) or await self._is_recovery_code(account, code)
 
     async def complete(self, actor: Actor, client: Client | None) -> None:
         """Make the session one whose second factor was shown; its sockets are closed, since it is another actor's."""

@@ -314,10 +314,10 @@ class Auth:
 
         Args:
             work: the unit's.
-            account_id: all of this account's.
+            account_id: this account's.
             member_id: those that act as this member; of a deactivated one they count no more in any case.
-            patient_id: those that act as this patient.
-            only: of the account's, this one alone.
+            patient_id: those that act as this patient, whoever's they are unless an account is given too (S11).
+            only: this one alone.
             but: not this one.
 
         Returns:
@@ -340,6 +340,24 @@ class Auth:
         return [Session(**dict(row)) for row in rows]
 
     # -- the password ----------------------------------------------------------------------------------------------
+
+    async def by_password(self, actor: Actor, password: str) -> None:
+        """Refuse who does not know the account's password.
+
+        Raises:
+            errors.InvalidInput: it is wrong.
+            Locked: it was wrong six times in a row.
+        """
+        await self._proof.by_password(actor, password)
+
+    async def replace_password(self, work: Work, account_id: UUID, hashed: str) -> None:
+        """Give an account another password within a unit of work, end all its sessions and know no device (A10).
+
+        Who may do so was asked before: by a link, and a security question or an invitation.
+        """
+        await DB.execute("SELECT auth_set_password($1, $2)", account_id, hashed)
+        await self.end_sessions(work, account_id=account_id)
+        await DB.execute("SELECT auth_forget_devices($1, NULL)", account_id)
 
     async def change_password(self, actor: Actor, current: str, new: str) -> None:
         """Give the account another password and end all its other sessions (A10, promise A7).

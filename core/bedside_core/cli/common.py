@@ -15,7 +15,6 @@ from bedside_core.boot import NotReady, assembled
 from bedside_core.cli import logs
 from bedside_core.config import Config
 from bedside_core.demo.folder import is_demo
-from bedside_core.people import People
 from bedside_core.platform import Platform
 from bedside_core.serving import Stopped
 
@@ -53,11 +52,6 @@ def new_password(prompt: str) -> str:
     if sys.stdin.isatty():
         return click.prompt(prompt, hide_input=True, confirmation_prompt=True, err=True)
     return sys.stdin.readline().rstrip("\r\n")
-
-
-def with_people(act: Callable[[People], Awaitable[T]]) -> T:
-    """Do something with the people of the deployment that the environment configures, as `with_platform` does."""
-    return with_platform(lambda platform: act(platform.people))
 
 
 def with_platform(act: Callable[[Platform], Awaitable[T]]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich_click import RichGroup
 
-from bedside_core.cli.common import new_password, with_people
+from bedside_core.cli.common import new_password, with_platform
 from bedside_core.founding import create_operator
 
 
@@ -22,5 +22,5 @@ def create(email: str) -> None:
     The password is asked for, or read as one line from standard input where that is no terminal.
     """
     password = new_password(f"Password of {email}")
-    with_people(lambda people: create_operator(people, email, password))
+    with_platform(lambda platform: create_operator(platform.people, email, password))
     click.echo(f"The operator {email.strip()} can sign in.")

@@ -7,7 +7,6 @@ from rich_click import RichGroup
 
 from bedside_core import sandbox as sandboxes
 from bedside_core.cli.common import new_password, with_platform
-from bedside_core.founding import FirstOwner
 
 
 @click.group(cls=RichGroup)
@@ -24,7 +23,7 @@ def create(email: str, first_name: str, last_name: str) -> None:
 
     The owner's password is asked for, or read as one line from standard input where that is no terminal.
     """
-    owner = FirstOwner(
+    owner = sandboxes.SandboxOwner(
         email=email, password=new_password(f"Password of {email}"), first_name=first_name, last_name=last_name
     )
     made = with_platform(lambda platform: sandboxes.create(platform, owner))

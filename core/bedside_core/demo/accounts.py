@@ -32,16 +32,14 @@ class DemoAccount:
 async def accounts(platform: Platform) -> list[DemoAccount]:
     """Return every sign-in of the demo, the operator's last."""
     tiers = await _tiers(platform)
+    portal = platform.plugins.active("portal")
     listed = [
-        DemoAccount(
-            email=member.email,
-            password=PASSWORD,
-            practice=practice.name,
-            tier=tiers.get(practice.name),
-            role=member.role,
-        )
+        DemoAccount(email=email, password=PASSWORD, practice=practice.name, tier=tiers.get(practice.name), role=role)
         for practice in PRACTICES
-        for member in practice.members
+        for email, role in (
+            *((member.email, member.role) for member in practice.members),
+            *([(practice.portal, Role.PATIENT)] if portal else []),
+        )
     ]
     return [*listed, DemoAccount(email=OPERATOR, password=PASSWORD, practice=None, tier=None, role=Role.OPERATOR)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,6 +12,9 @@ from bedside_core.people import NewPatient
 
 PASSWORD = "quiet-otter-by-the-river"  # noqa: S105 - everybody knows it, and the demo serves nobody but this machine
 """The password of every account of the demo."""
+
+ANSWERS = {"first_job": "Ashford", "first_book": "Momo", "first_teacher": "Hale"}
+"""To the security questions of those who register."""
 
 OPERATOR = "operator@bedside.example"
 """No mail arrives below `example` (RFC 2606)."""
@@ -36,6 +40,7 @@ class DemoPractice:
         tier: its tier at first.
         members: its people.
         patients: those in its care.
+        guardian: who acts for the first of them in the portal, where that is not the patient.
     """
 
     name: str
@@ -43,6 +48,12 @@ class DemoPractice:
     tier: Tier
     members: tuple[DemoMember, ...]
     patients: tuple[NewPatient, ...]
+    guardian: Mapping[str, str] | None = None
+
+    @property
+    def portal(self) -> str:
+        """The user name of whoever acts for the first patient in the portal."""
+        return f"{'patient' if self.guardian is None else 'guardian'}@{self.tier}.example"
 
     def member(self, role: Role) -> DemoMember:
         """Return its first member of a role."""
@@ -134,6 +145,7 @@ PRACTICES = (
             "Keziah Mensah, female, 2011-08-03",
             "Liam Kowalski, male, 2014-04-25",
         ),
+        guardian={"firstName": "Fatou", "lastName": "Diallo", "relationship": "mother"},
     ),
     DemoPractice(
         name="Northgate Clinic",
@@ -176,3 +188,6 @@ CONNECTED = (PRACTICES[2], PRACTICES[1])
 
 CONTACT = {"firstName": "Petra", "lastName": "Winslow", "email": "petra.winslow@pharmacy.example"}
 """An outside person whom the first of them knows (P6)."""
+
+INVITED = {"email": "nia.vale@premium.example", "firstName": "Nia", "lastName": "Vale", "role": "STAFF"}
+"""Somebody whom the first of them invites; the mail is at `/demo/outbox` (A1)."""

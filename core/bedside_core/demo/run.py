@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from bedside_core.app import create_app
 from bedside_core.boot import NotReady
 from bedside_core.config import Config
 from bedside_core.demo.folder import DemoFolder, Stage, opened
+from bedside_core.demo.portal import let_in
 from bedside_core.demo.seed import discard_unfinished, seed
 from bedside_core.demo.story import StoryFailed, tell
 from bedside_core.platform import Platform
@@ -84,6 +86,7 @@ async def _complete(folder: DemoFolder, platform: Platform, address: str, step: 
         step("Putting them on their plans and letting them talk")
         try:
             await tell(address)
+            await asyncio.to_thread(let_in, address)
         except StoryFailed as error:
             step(f"They could not talk, so there are no conversations: {error}")
         else:

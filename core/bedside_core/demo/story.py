@@ -12,7 +12,7 @@ from typing import Any
 
 from bedside_core.access import Tier
 from bedside_core.auth import Role
-from bedside_core.demo.cast import CONNECTED, CONTACT, OPERATOR, PASSWORD, PRACTICES, TALK, DemoPractice
+from bedside_core.demo.cast import CONNECTED, CONTACT, INVITED, OPERATOR, PASSWORD, PRACTICES, TALK, DemoPractice
 
 _SECONDS = 30.0
 
@@ -28,6 +28,7 @@ _HANDLE = "query { practice { handle } }"
 _REQUEST = "mutation ($other: String!, $id: String!) { requestConnection(practice: $other, clientId: $id) { id } }"
 _ACCEPT = "mutation ($id: ID!) { acceptConnection(id: $id) { state } }"
 _HOST = "mutation ($member: ID!) { setVideoHost(memberId: $member, enabled: true) { videoHost } }"
+_INVITE = "mutation ($who: InvitationInput!, $id: String!) { inviteMember(input: $who, clientId: $id) { id } }"
 _CONTACT = "mutation ($who: ContactInput!, $id: String!) { addContact(input: $who, clientId: $id) { id } }"
 
 
@@ -35,7 +36,7 @@ class StoryFailed(Exception):
     """The API refused a step; the message is the API's."""
 
 
-class _Client:
+class Client:
     """One signed-in person at the public API.
 
     Args:
@@ -69,6 +70,18 @@ class _Client:
             raise StoryFailed(errors[0]["message"])
         return answer["data"]
 
+    def get(self, path: str) -> Any:
+        """Return the JSON at one of the server's paths.
+
+        Raises:
+            StoryFailed: there is none.
+        """
+        try:
+            with self._opener.open(self._url.removesuffix("/graphql") + path, timeout=_SECONDS) as response:
+                return json.load(response)
+        except (OSError, ValueError) as error:
+            raise StoryFailed(f"{type(error).__name__}: {error}") from error
+
     def sign_in(self, email: str) -> None:
         """Become somebody."""
         self._token = self.ask(_SIGN_IN, email=email, password=PASSWORD)["signIn"]["token"]
@@ -83,7 +96,7 @@ async def tell(address: str) -> None:
     Raises:
         StoryFailed: the API refused a step, as it does where plans or chat are not enabled.
     """
-    operator = _Client(address)
+    operator = Client(address)
     await asyncio.to_thread(operator.sign_in, OPERATOR)
     await asyncio.gather(*(asyncio.to_thread(_practice, address, operator, practice) for practice in PRACTICES))
     await asyncio.to_thread(operator.ask, _SIGN_OUT)
@@ -91,8 +104,8 @@ async def tell(address: str) -> None:
 
 
 def _connect(address: str) -> None:
-    """Connect two practices; the first gets a contact, and one who may host video."""
-    asks, accepts = _Client(address), _Client(address)
+    """Connect two practices; the first gets a contact, one who may host video, and somebody invited."""
+    asks, accepts = Client(address), Client(address)
     for client, practice in zip((asks, accepts), CONNECTED, strict=True):
         client.sign_in(practice.member(Role.OWNER).email)
     handle = accepts.ask(_HANDLE)["practice"]["handle"]
@@ -102,12 +115,13 @@ def _connect(address: str) -> None:
     nodes = asks.ask(_WHERE)["members"]["nodes"]
     asks.ask(_HOST, member=next(node["id"] for node in nodes if node["name"].endswith(host.last_name)))
     asks.ask(_CONTACT, who=CONTACT, id="demo-contact")
+    asks.ask(_INVITE, who=INVITED, id="demo-invite")
     for client in (asks, accepts):
         client.ask(_SIGN_OUT)
 
 
-def _practice(address: str, operator: _Client, practice: DemoPractice) -> None:
-    people = {role: _Client(address) for role, _ in TALK}
+def _practice(address: str, operator: Client, practice: DemoPractice) -> None:
+    people = {role: Client(address) for role, _ in TALK}
     for role, client in people.items():
         client.sign_in(practice.member(role).email)
     where = people[Role.OWNER].ask(_WHERE)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 async def _may_read(platform: Platform, actor: Actor, file: StoredFile) -> Refusal | None:
+    if actor.patient_id is not None:  # in the portal: their own, whoever put it there
+        return None if file.owner_id == actor.patient_id else refused()
     if refusal := await platform.access.why_not(actor, "files.read"):
         return refusal
     return None if file.owner_id in await platform.people.patients_by_id([file.owner_id or file.id]) else refused()
@@ -30,7 +32,8 @@ async def _may_delete(platform: Platform, actor: Actor, file: StoredFile) -> Ref
 
 OWNER = FileOwner(
     kind=PATIENT,
-    doc="A patient's files. Who may see the patient's files reads them; who uploaded one, and leaders, delete it.",
+    doc="A patient's files. Who may see the patient's files reads them, and so does the patient; who uploaded one, and "
+    "leaders, delete it.",
     may_read=_may_read,
     may_delete=_may_delete,
 )

@@ -118,7 +118,7 @@ class Files:
         Raises:
             errors.NotFound: there is none; whatever the reason, it is told alike.
         """
-        _, person_id = actor.in_practice()
+        _, person_id = actor.as_person()
         await self._platform.access.require(actor, "files.download")
         file = await file_by_id(file_id)
         if file is None:
@@ -183,7 +183,7 @@ class Files:
                     file_id=file.id,
                     owner_kind=file.owner_kind,
                     owner_id=file.owner_id,
-                    downloaded_by=actor.in_practice()[1],
+                    downloaded_by=actor.as_person()[1],
                     preview=preview,
                 ),
             )

@@ -7,7 +7,7 @@ Texts are templates that can hold nothing but the facts of N4.
 
 from __future__ import annotations
 
-from bedside_core.access import EVERYONE, LEADERS, Permission
+from bedside_core.access import EVERYONE, LEADERS, PATIENTS, Permission
 from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary, Way
 from bedside_core.notify.kinds import DEPLOYMENT, Channel, Fact, Language, NotificationKind, Part, Recipient
 from bedside_core.notify.service import Notify
@@ -15,7 +15,9 @@ from bedside_core.notify.settings import NotificationSettings
 from bedside_core.notify.standard import NOTIFICATIONS
 
 PERMISSIONS = (
-    Permission(key="notifications.own", doc="See one's notifications, and choose how they come.", roles=EVERYONE),
+    Permission(
+        key="notifications.own", doc="See one's notifications, and choose how they come.", roles=EVERYONE | PATIENTS
+    ),
     Permission(key="notifications.log", doc="See what was sent to whom, and what became of it.", roles=LEADERS),
     Permission(key="notifications.texts", doc="Change the practice's texts of notifications.", roles=LEADERS),
     Permission(key="notifications.trial", doc="Try whether notifications arrive.", roles=LEADERS),

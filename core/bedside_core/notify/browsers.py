@@ -29,7 +29,7 @@ async def subscribe(actor: Actor, endpoint: str, public_key: str, secret: str, c
     Raises:
         errors.InvalidInput: an endpoint or a key that can't be one.
     """
-    practice_id, person_id = actor.in_practice()
+    practice_id, person_id = actor.as_person()
     if fault := endpoint_fault(endpoint):
         raise errors.InvalidInput(fault, field=("endpoint",))
     for name, value, length in (("publicKey", public_key, 65), ("secret", secret, 16)):
@@ -57,7 +57,7 @@ async def subscribe(actor: Actor, endpoint: str, public_key: str, secret: str, c
 
 async def unsubscribe(actor: Actor, endpoint: str) -> bool:
     """Forget a browser; tells whether it was known."""
-    _, person_id = actor.in_practice()
+    _, person_id = actor.as_person()
     done = await DB.execute("DELETE FROM push_subscription WHERE person_id = $1 AND endpoint = $2", person_id, endpoint)
     return done != "DELETE 0"
 

@@ -93,7 +93,7 @@ class Inbox:
 
     async def page(self, actor: Actor, *, unread: bool, first: int | None, after: str | None) -> Page[Notification]:
         """Return the actor's notifications, the newest first."""
-        _, person_id = actor.in_practice()
+        _, person_id = actor.as_person()
         size, key = page_size(first), key_of(after, UUID)
         rows = await DB.fetch(
             f"""{_SHOWN} WHERE person_id = $1 AND ($2::uuid IS NULL OR notification_id < $2)
@@ -112,7 +112,7 @@ class Inbox:
         Raises:
             errors.NotFound: it is none of the actor's.
         """
-        practice_id, person_id = actor.in_practice()
+        practice_id, person_id = actor.as_person()
         now, known = self._platform.clock.now(), list(self._platform.notify.kinds)
         async with unit() as work:
             row = await DB.fetchrow(f"{_MINE} FOR UPDATE", notification_id, person_id, known)
@@ -147,7 +147,7 @@ class Inbox:
         Raises:
             errors.Problem: the refusal, at the start or later.
         """
-        _, person_id = actor.in_practice()
+        _, person_id = actor.as_person()
         key = key_of(after, int)
         position = (await positions([person_id])).get(person_id, 0)
         cursor = position if key is None else key[0]
@@ -173,7 +173,7 @@ class Inbox:
         if not rows:
             return []
         notify = self._platform.notify
-        practice_id, person_id = actor.in_practice()
+        practice_id, person_id = actor.as_person()
         practice = await self._platform.people.practice(practice_id)
         chosen = (await preferences([person_id])).get(person_id, NONE)
         settings = await self._platform.settings.read(NotificationSettings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bedside_core.people import checks
 from bedside_core.people.base import raise_positions
 from bedside_core.people.connections import Connections
 from bedside_core.people.model import (
@@ -67,6 +68,7 @@ __all__ = [
     "PracticesConnected",
     "Profile",
     "Visibility",
+    "checks",
     "found",
     "raise_positions",
 ]

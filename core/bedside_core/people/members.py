@@ -31,7 +31,7 @@ from bedside_core.people.model import (
 _MEMBER = "SELECT id, practice_id, first_name, last_name, role, active, video_host FROM member"
 _ACTIVE = f"{_MEMBER} WHERE active AND {BY_NAME}"
 _INACTIVE = f"{_MEMBER} WHERE NOT active AND {BY_NAME}"
-_PROFILE = "SELECT first_name, last_name, phone, email_for, phone_for FROM member WHERE id = $1"
+_PROFILE = "SELECT first_name, last_name, phone, email_for, phone_for, title FROM member WHERE id = $1"
 _MISSING = "There is no member with this id that you may see."
 
 ASSIGNABLE = frozenset({Role.OWNER, Role.MANAGER, Role.PRACTITIONER, Role.STAFF})
@@ -91,10 +91,23 @@ class Members(Base):
         return account_id
 
     async def create_member(
-        self, practice_id: UUID, account_id: UUID, *, first_name: str, last_name: str, role: Role
+        self,
+        practice_id: UUID,
+        account_id: UUID,
+        *,
+        first_name: str,
+        last_name: str,
+        role: Role,
+        member_id: UUID | None = None,
     ) -> Member:
-        """Make an account a member of a practice; for the operator's commands and the demo."""
-        member = Member(id=uuid7(), practice_id=practice_id, first_name=first_name, last_name=last_name, role=role)
+        """Make an account a member of a practice; for accepted invitations and the demo."""
+        member = Member(
+            id=member_id or uuid7(),
+            practice_id=practice_id,
+            first_name=first_name,
+            last_name=last_name,
+            role=role,
+        )
         with acting(practice_id):
             async with unit():
                 await DB.execute(
@@ -185,7 +198,7 @@ class Members(Base):
 
         Args:
             actor: whose profile.
-            patch: name of a field of `Profile` -> new value; only phone can be None.
+            patch: name of a field of `Profile` -> new value; phone and title alone can be None.
 
         Raises:
             errors.InvalidInput: a value can't be right; `field` begins with `patch`.
@@ -201,7 +214,8 @@ class Members(Base):
             after = replace(before, **changes)
             if changes:
                 await DB.execute(
-                    """UPDATE member SET first_name = $2, last_name = $3, phone = $4, email_for = $5, phone_for = $6
+                    """UPDATE member SET first_name = $2, last_name = $3, phone = $4, email_for = $5, phone_for = $6,
+                        title = $7
                     WHERE id = $1""",
                     member_id,
                     *(getattr(after, name) for name in Profile.__dataclass_fields__),
@@ -214,10 +228,12 @@ class Members(Base):
         """Return a profile's patch as it is stored."""
         wanted = dict(patch)
         for name, value in wanted.items():
-            if value is None and name != "phone":
+            if value is None and name not in {"phone", "title"}:
                 raise errors.InvalidInput("This can't be null.", field=("patch", name))
         for name in {"first_name", "last_name"} & set(wanted):
             wanted[name] = checks.name(wanted[name], ("patch", name))
+        if wanted.get("title") is not None:
+            wanted["title"] = checks.text(wanted["title"], ("patch", "title"))
         if wanted.get("phone") is not None:
             wanted["phone"] = checks.phone(wanted["phone"], await self._regions(), ("patch", "phone"))
         return wanted
@@ -267,4 +283,5 @@ def _profile(row: Row) -> Profile:
         phone=row["phone"],
         email_for=Visibility(row["email_for"]),
         phone_for=Visibility(row["phone_for"]),
+        title=row["title"],
     )

@@ -107,6 +107,7 @@ class Profile:
     phone: str | None
     email_for: Visibility
     phone_for: Visibility
+    title: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

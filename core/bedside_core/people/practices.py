@@ -53,8 +53,12 @@ class Practices(Base):
         """Make a practice; for the operator's commands and the demo. Its id may be given, to act for it already."""
         return await self._create(name, zone, None, None, practice_id)
 
-    async def create_practice_once(self, actor: Actor, name: str, zone: str, client_id: str) -> Practice:
+    async def create_practice_once(
+        self, actor: Actor, name: str, zone: str, client_id: str, *, practice_id: UUID | None = None
+    ) -> Practice:
         """Make a practice for the operator; a retry with the same client id returns the first one (G9).
+
+        Its id may be given, to act for it already; that of an older one stays.
 
         Raises:
             errors.Forbidden: the actor is not the operator.
@@ -66,7 +70,7 @@ class Practices(Base):
         tidy = checks.name(name, ("name",))
         if zone not in zoneinfo.available_timezones():
             raise errors.InvalidInput("This is not an IANA time zone.", field=("zone",))
-        made = await self._create(tidy, zone, actor.account_id, client_id)
+        made = await self._create(tidy, zone, actor.account_id, client_id, practice_id)
         if (made.name, made.zone) != (tidy, zone):
             raise errors.Conflict("This clientId was used with other content.", field=("clientId",))
         return made

@@ -44,12 +44,15 @@ class AuditEntry:
     request_id: str | None = strawberry.field(description="The request's id in answers and logs.")
     via: str = strawberry.field(description="By which entrance: graphql, rest, job, listener, command or system.")
     details: list[AuditDetail] = strawberry.field(description="Further facts.")
+    account_id: strawberry.Private[UUID | None]
     person_id: strawberry.Private[UUID | None]
 
     @strawberry.field(description="The member who did it; null where it was nobody of the practice.")
     async def member(self, info: Info) -> Member | None:
         """Return the member, through the operation's DataLoader."""
-        return None if self.person_id is None else await member_of(info, self.person_id)
+        return (
+            None if self.person_id is None or self.role is auth.Role.PATIENT else await member_of(info, self.person_id)
+        )
 
 
 def _entry(entry: audit.Entry) -> AuditEntry:
@@ -59,13 +62,14 @@ def _entry(entry: audit.Entry) -> AuditEntry:
         action=entry.action,
         role=auth.Role(entry.role) if entry.role else None,
         operator=entry.operator,
-        member_id=strawberry.ID(str(entry.person_id)) if entry.person_id else None,
+        member_id=strawberry.ID(str(entry.person_id)) if entry.person_id and entry.role != auth.Role.PATIENT else None,
         kind=entry.kind,
         target=entry.target,
         patient_ids=[strawberry.ID(str(patient_id)) for patient_id in entry.patients],
         request_id=entry.request_id or None,
         via=entry.via,
         details=[AuditDetail(name=name, values=_listed(value)) for name, value in sorted(entry.detail.items())],
+        account_id=entry.account_id,
         person_id=entry.person_id,
     )
 

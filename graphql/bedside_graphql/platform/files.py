@@ -171,7 +171,7 @@ class FilesMutation:
 
     @strawberry.mutation(
         description="Delete a file for good: nobody can bring it back. A tombstone remains.",
-        extensions=[gate("files.download")],
+        extensions=[gate("files.delete")],
     )
     async def delete_file(self, info: Info, id: FileId) -> File | None:
         """Delete a file."""

@@ -16,6 +16,12 @@ from bedside_graphql.types import After, Connection, First, Phone, connection, u
 MemberId = Annotated[strawberry.ID, strawberry.argument(description="The member, out of `members`.")]
 
 
+async def _reached(info: Info, member_id: UUID) -> people.Listed | None:
+    """Return a member with address and number; not to patients: who says "my practice" means its members (A8)."""
+    actor = info.context.actor
+    return None if actor is not None and actor.patient_id is not None else await _listed(info, member_id)
+
+
 async def _listed(info: Info, member_id: UUID) -> people.Listed | None:
     return await info.context.loader(info.context.platform.people.directory).load(member_id)
 
@@ -42,13 +48,13 @@ class Member:
     @strawberry.field(description="E-mail address, where the person lets the viewer see it (A8).")
     async def email(self, info: Info) -> str | None:
         """Return the address."""
-        found = await _listed(info, self.member_id)
+        found = await _reached(info, self.member_id)
         return found.email if found else None
 
     @strawberry.field(description="Telephone number, where the person lets the viewer see it (A8).")
     async def phone(self, info: Info) -> Phone | None:
         """Return the number."""
-        found = await _listed(info, self.member_id)
+        found = await _reached(info, self.member_id)
         return Phone(found.phone) if found and found.phone else None
 
 
@@ -61,6 +67,7 @@ class Profile:
     phone: Phone | None = strawberry.field(description="Telephone number.")
     email_for: people.Visibility = strawberry.field(description="Who may see the e-mail address.")
     phone_for: people.Visibility = strawberry.field(description="Who may see the telephone number.")
+    title: str | None = strawberry.field(description="What stands with the name, such as MD.")
 
 
 @strawberry.input(description="What to change of one's profile; what is not given stays.")
@@ -75,6 +82,9 @@ class ProfilePatch:
     email_for: people.Visibility | None = strawberry.field(description="Who may see the e-mail address.", default=UNSET)
     phone_for: people.Visibility | None = strawberry.field(
         description="Who may see the telephone number.", default=UNSET
+    )
+    title: str | None = strawberry.field(
+        description="What stands with the name, such as MD, 50 characters at most; null takes it away.", default=UNSET
     )
 
 
@@ -105,6 +115,7 @@ def _profile(profile: people.Profile) -> Profile:
         phone=Phone(profile.phone) if profile.phone else None,
         email_for=profile.email_for,
         phone_for=profile.phone_for,
+        title=profile.title,
     )
 
 

@@ -103,7 +103,7 @@ def _clock(text: str | None, field: str) -> time | None:
 
 
 async def _own(info: Info) -> tuple[UUID, UUID, Preferences]:
-    practice_id, person_id = info.context.signed_in().in_practice()
+    practice_id, person_id = info.context.signed_in().as_person()
     return practice_id, person_id, (await preferences([person_id])).get(person_id, NONE)
 
 

@@ -5,10 +5,12 @@ from typing import Annotated
 import strawberry
 
 from bedside_core import access, people
+from bedside_core.founding import found_practice
 from bedside_core.paging import USUAL_PAGE
 from bedside_graphql.context import Info
 from bedside_graphql.gate import gate
 from bedside_graphql.part import GraphQLPart
+from bedside_graphql.platform.invitations import FirstOwnerInput
 from bedside_graphql.types import After, ClientId, Connection, First, Zone, client_id_of, connection, uuid_of
 
 
@@ -104,10 +106,21 @@ class PracticeMutation:
         name: Annotated[str, strawberry.argument(description="What it is called, 1 to 100 characters.")],
         zone: Annotated[Zone, strawberry.argument(description="Its time zone.")],
         client_id: ClientId,
+        owner: Annotated[
+            FirstOwnerInput | None,
+            strawberry.argument(description="Whom to invite as its first owner; else `inviteFirstOwner` does later."),
+        ] = None,
     ) -> Practice | None:
         """Make a practice."""
         actor = info.context.signed_in()
-        made = await info.context.platform.people.create_practice_once(actor, name, zone, client_id_of(client_id))
+        made, _ = await found_practice(
+            info.context.platform,
+            actor,
+            name,
+            zone=zone,
+            owner=owner.invitation() if owner is not None else None,
+            client_id=client_id_of(client_id),
+        )
         return _practice(made)
 
 

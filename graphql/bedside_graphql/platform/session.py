@@ -10,6 +10,7 @@ from bedside_graphql.context import Info
 from bedside_graphql.gate import gate, public
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.platform.members import Member, member_type
+from bedside_graphql.platform.terms import Terms, terms_type
 from bedside_graphql.types import uuid_of
 from bedside_graphql.weight import once, weighed
 
@@ -69,6 +70,25 @@ class Viewer:
             )
             for persona in await info.context.platform.auth.personas(self.actor)
         ]
+
+    @strawberry.field(
+        description="Whether the viewer has looked their settings over: where not, show them at the sign-in and then "
+        "`markSettingsReviewed`."
+    )
+    async def settings_reviewed(self, info: Info) -> bool:
+        """Tell whether there is nothing to look over any more; so it is while the sign-in is not complete."""
+        with acting(self.actor.practice_id, self.actor.person_id):
+            return await info.context.platform.accounts.review.is_done(self.actor)
+
+    @strawberry.field(
+        description="The newest Terms of Use, where the viewer has not accepted them: show them, then `acceptTerms`."
+    )
+    async def terms_to_accept(self, info: Info) -> Terms | None:
+        """Return what is to be accepted; nothing while the sign-in is not complete."""
+        if self.actor.pending is not None:
+            return None
+        owed = await info.context.platform.accounts.terms.owed(self.actor.account_id)
+        return terms_type(owed) if owed else None
 
 
 @strawberry.type(description="A sign-in.")

@@ -1,0 +1,50 @@
+"""What coming to an account declares of core's: permissions, jobs, listeners and notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bedside_core.access import LEADERS, OPERATOR, Permission
+from bedside_core.accounts import resets
+from bedside_core.accounts.letters import LOCKED
+from bedside_core.auth import AccountLocked
+from bedside_core.database import unit
+from bedside_core.events import Listener, on
+from bedside_core.jobs.declared import Job
+from bedside_core.notify.kinds import Fact, Recipient
+
+if TYPE_CHECKING:
+    from bedside_core.platform import Platform
+
+PERMISSIONS = (
+    Permission(key="members.invite", doc="Invite people, and see who was invited.", roles=LEADERS),
+    Permission(key="practices.invite", doc="Invite a practice's first owner.", roles=OPERATOR),
+    Permission(key="terms.publish", doc="Publish the Terms of Use.", roles=OPERATOR),
+)
+
+JOBS: Sequence[Job] = (
+    Job(
+        name=resets.SEND.partition(".")[2],
+        function=resets.send,
+        doc="Sends the mail for a new password, where the address has an account.",
+        public=True,
+    ),
+)
+
+
+def listeners(platform: Platform) -> Sequence[Listener]:
+    """Return core's own listeners."""
+
+    async def tell(event: AccountLocked) -> None:
+        """Write to the owner of a locked account, once for each lock (A5)."""
+        async with unit() as work:
+            await platform.notify.send(
+                work,
+                LOCKED.key,
+                to=Recipient.account(event.account_id),
+                data={Fact.TIME: event.until},
+                dedupe=str(event.lock_id),
+            )
+
+    return [on(AccountLocked, tell, durable=True)]

@@ -1,0 +1,1 @@
+"""The portal's migrations, in the order of their names."""

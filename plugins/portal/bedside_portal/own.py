@@ -1,0 +1,92 @@
+"""What patients see of themselves in the portal: their record, their files, and who saw them (S10, A14)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from bedside_core.api import Actor, NotFound, Page, Patient, Role, StoredFile, audit
+from bedside_portal.service import PortalService
+
+if TYPE_CHECKING:
+    from bedside_core.api import Platform
+
+FILES = "patient"
+"""By which kind of owner core keeps a patient's files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """One access to a patient's record, as the patient sees it."""
+
+    id: UUID
+    at: datetime
+    action: str
+    name: str | None
+    relationship: str | None
+    staff: bool
+
+
+class OwnRecord:
+    """Answers for the patient whom a session acts as, and nobody else.
+
+    Args:
+        platform: people, files and the audit trail.
+        portal: knows who acts for whom.
+    """
+
+    def __init__(self, platform: Platform, portal: PortalService) -> None:
+        self._platform = platform
+        self._portal = portal
+
+    async def record(self, actor: Actor) -> Patient:
+        """Return the patient's own record."""
+        _, patient_id = actor.as_patient()
+        found = (await self._platform.people.patients_by_id([patient_id])).get(patient_id)
+        if found is None:
+            raise NotFound("There is no record of yours.")
+        return found
+
+    async def files(self, actor: Actor, *, first: int | None, after: str | None) -> Page[StoredFile]:
+        """Return the patient's own files, the latest first."""
+        _, patient_id = actor.as_patient()
+        audit.saw([patient_id])
+        return await self._platform.files.owned(FILES, patient_id, first=first, after=after)
+
+    async def accesses(self, actor: Actor, *, first: int | None, after: str | None) -> Page[Access]:
+        """Return who saw or changed the patient's data, the newest first, in a fixed number of statements (A14)."""
+        _, patient_id = actor.as_patient()
+        page = await self._platform.audit.accesses(patient_id, first=first, after=after)
+        return Page(
+            items=await self._named(patient_id, page.items), cursors=page.cursors, more=page.more, before=page.before
+        )
+
+    async def _named(self, patient_id: UUID, entries: Sequence[audit.Entry]) -> list[Access]:
+        """Name who did what; of other patients in an entry nothing is told."""
+        staff = {entry.person_id for entry in entries if entry.person_id and entry.role != Role.PATIENT}
+        members = await self._platform.people.members_by_id(list(staff))
+        acts = {(entry.account_id, patient_id) for entry in entries if _is_of(entry, patient_id)}
+        holders = await self._portal.who_acted([(account, whom) for account, whom in acts if account is not None])
+        shown: list[Access] = []
+        for entry in entries:
+            member = members.get(entry.person_id) if entry.person_id else None
+            account = entry.account_id
+            holder = holders.get((account, patient_id)) if account and _is_of(entry, patient_id) else None
+            shown.append(
+                Access(
+                    id=entry.id,
+                    at=entry.at,
+                    action=entry.action,
+                    name=member.name if member else holder.name if holder else None,
+                    relationship=holder.relationship if holder else None,
+                    staff=entry.role is not None and entry.role != Role.PATIENT,
+                )
+            )
+        return shown
+
+
+def _is_of(entry: audit.Entry, patient_id: UUID) -> bool:
+    return entry.role == Role.PATIENT and entry.person_id == patient_id
