@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "practice": "Make a practice and invite its first owner, or erase one that leaves.",
     "patients": "Import a practice's patients from a file.",
     "terms": "Publish the Terms of Use.",
+    "sandbox": "Make the sandbox practice, or put it back as it was.",
 }
 """Core's own commands with their help: each is `bedside_core.cli.<name>:<name>`."""
 
