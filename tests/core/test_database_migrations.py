@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import asyncpg
@@ -179,6 +180,17 @@ async def test_equal_file_names_are_refused_naming_both(
     assert "/visits/migrations/visits_more_1.py and " in done.failed[other]
     assert "/visits_more/migrations/visits_more_1.py have the same file name" in done.failed[other]
     assert await tables(owner) == WARD_TABLES | {"one", "round"}
+
+
+async def test_two_migrations_of_one_id_are_refused_for_one_would_count_as_done(
+    empty: Database, owner: Connection, write_app: WriteApp
+) -> None:
+    app = write_app("visits", *practice_table_sql("one"), kinds="{'one': 'practice'}", file="visits_1_a", id="visits_1")
+    [first] = Path(import_module(app).__file__ or "").parent.joinpath("migrations").glob("visits_1_a.py")
+    first.with_name("visits_1_b.py").write_text(first.read_text())
+    done = await migrate(empty.owner_dsn, [app, ROUNDS], core=WARD)
+    assert done.failed == {app: "MigrationRefused: two migrations of visits have the ID 'visits_1'"}
+    assert await tables(owner) == WARD_TABLES | {"round"}
 
 
 async def test_two_apps_of_one_name_are_refused_naming_both(empty: Database, write_app: WriteApp) -> None:

@@ -238,7 +238,12 @@ def read_app(module: str, before: Sequence[App]) -> App:
         # Piccolo imports migrations by file name alone, and would run one of the two twice.
         for same in files.keys() & other.files.keys():
             raise MigrationRefused(f"{other.files[same]} and {files[same]} have the same file name")
-    migrations = dict(_load(config.app_name, path) for path in files.values())
+    migrations: dict[str, Any] = {}
+    for path in files.values():
+        name, migration = _load(config.app_name, path)
+        if name in migrations:  # what has run is noted by ID: the other would count as done
+            raise MigrationRefused(f"two migrations of {config.app_name} have the ID {name!r}")
+        migrations[name] = migration
     return App(module, config.app_name, files, migrations, _kinds(module))
 
 
