@@ -269,7 +269,9 @@ async def served(
     app = create_app(Config(database_url=database.dsn, **given), sources=sources)
     listener = sockets.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, ws="bedside_core.wire:Wire", lifespan="on", access_log=False)
+        uvicorn.Config(
+            app, log_config=None, ws="bedside_core.wire:Wire", lifespan="on", access_log=False, proxy_headers=False
+        )
     )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -84,6 +84,7 @@ from bedside_core.platform import Platform
 from bedside_core.records import DataContribution, KeptTable
 from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
+from bedside_core.webhooks import PublicEvent
 
 __all__ = [
     "DB",
@@ -160,6 +161,7 @@ __all__ = [
     "Practice",
     "PracticesConnected",
     "Problem",
+    "PublicEvent",
     "RateLimited",
     "Reason",
     "Recipient",

@@ -14,6 +14,7 @@ from litestar.types import Receive, Scope, Send
 
 from bedside_core import errors
 from bedside_core.accounts.routes import account_routes
+from bedside_core.applications.routes import application_routes
 from bedside_core.auth import warm_up
 from bedside_core.boot import assembled
 from bedside_core.client import client_routes, front_page
@@ -22,11 +23,13 @@ from bedside_core.demo.outbox import outbox_routes
 from bedside_core.demo.routes import demo_routes
 from bedside_core.entrance import Entrance, request_id_of
 from bedside_core.files.routes import file_routes
-from bedside_core.health import health_routes
+from bedside_core.health import Surroundings, health_routes
 from bedside_core.notify.routes import notify_routes
 from bedside_core.platform import Platform
 from bedside_core.plugins import Source
 from bedside_core.routes import mounted
+from bedside_core.watching.looks import Exposition
+from bedside_core.watching.routes import metrics_routes
 
 log = structlog.get_logger("bedside.app")
 
@@ -98,20 +101,39 @@ def _litestar(platform: Platform) -> Litestar:
     return Litestar(
         route_handlers=[
             *health_routes(),
+            *metrics_routes(),
             *client_routes(),
             *account_routes(),
             *file_routes(),
+            *application_routes(),
             *notify_routes(),
             *((*demo_routes(), *outbox_routes()) if platform.config.demo else [front_page]),
             *routers,
         ],
-        state=State({"platform": platform}),
+        state=_state(platform),
         exception_handlers={errors.Problem: _problem, HTTPException: _http, Exception: _unexpected},
         request_max_body_size=BODY_BYTES,
         openapi_config=None,
         logging_config=None,
         debug=False,
     )
+
+
+def monitor_app(platform: Platform) -> Litestar:
+    """Return what a worker shows of itself: health and figures, and nothing else."""
+    return Litestar(
+        route_handlers=[*health_routes(), *metrics_routes()],
+        state=_state(platform),
+        exception_handlers={errors.Problem: _problem, HTTPException: _http, Exception: _unexpected},
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _state(platform: Platform) -> State:
+    given = {"platform": platform, "exposition": Exposition(platform), "surroundings": Surroundings(platform)}
+    return State(given)
 
 
 def _answer(request: Request[Any, Any, Any], problem: errors.Problem, status: int) -> Response[dict[str, Any]]:

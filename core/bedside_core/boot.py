@@ -14,6 +14,7 @@ from bedside_core import parts
 from bedside_core.access import Access, Entitlements
 from bedside_core.accounts import Links
 from bedside_core.accounts.service import Accounts
+from bedside_core.applications import Applications, registered_origin
 from bedside_core.audit.anchor import Anchor
 from bedside_core.audit.operation import use
 from bedside_core.audit.sealer import Sealer
@@ -41,6 +42,7 @@ from bedside_core.notify import Notify
 from bedside_core.notify.inbox import STREAM as NOTIFICATION_STREAM
 from bedside_core.notify.inbox import positions as notification_positions
 from bedside_core.notify.ways import ways
+from bedside_core.origins import Origins
 from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.piccolo_conf import register_apps
 from bedside_core.platform import Platform, PlatformOutlet
@@ -48,6 +50,8 @@ from bedside_core.plugins import PluginError, Plugins, Source, listing
 from bedside_core.routes import Route, mounted, ungated
 from bedside_core.settings import Settings
 from bedside_core.watchdog import Watchdog
+from bedside_core.watching import tracing
+from bedside_core.webhooks import Webhooks
 
 log = structlog.get_logger("bedside.boot")
 
@@ -74,6 +78,7 @@ async def assembled(
     """
     async with AsyncExitStack() as stack:
         plugins = Plugins(config.plugins, hook_seconds=config.hook_seconds, strict=config.strict, sources=sources)
+        stack.enter_context(tracing(config.traces_url, share=config.traces_share))
         dsn = await stack.enter_async_context(_database(config, plugins))
         platform = _collected(config, plugins, bus or PostgresBus(dsn))
         set_outlet(PlatformOutlet(platform))
@@ -188,6 +193,8 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
     )
 
     platform.files = Files(platform, parts.FILE_OWNERS)
+    platform.applications = Applications(config, clock, platform.auth)
+    platform.origins = Origins(config, registered_origin)
     platform.accounts = Accounts(platform)
 
     async def sessions(ids: Any) -> Mapping[Any, int]:
@@ -326,6 +333,11 @@ def _assemble(platform: Platform) -> None:
             platform.clock,
             [*parts.NOTIFICATIONS, *(item for manifest in manifests for item in manifest.notifications)],
             ways(config, platform.clock),
+        )
+        platform.webhooks = Webhooks(
+            config,
+            platform.clock,
+            [*parts.PUBLIC_EVENTS, *(item for manifest in manifests for item in manifest.public_events)],
         )
     except ValueError as error:
         raise NotReady(str(error)) from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -48,6 +49,14 @@ class Config(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Further browser origins that may call the API, comma separated (G1)."
     )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        default=(IPv4Network("127.0.0.1/32"), IPv6Network("::1/128")),
+        description="Addresses of proxies, as CIDR, comma separated: what they say of who asks is believed.",
+    )
+    forwarded_header: Literal["x-forwarded", "forwarded"] = Field(
+        default="x-forwarded",
+        description="Which headers those proxies write: `x-forwarded` (-For, -Proto, -Host) or `forwarded` (RFC 7239).",
+    )
     plugins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=FIRST_PARTY, description="The plugins that are enabled, comma separated; installed is not enabled."
     )
@@ -74,6 +83,17 @@ class Config(BaseSettings):
         gt=0,
         description="After how long a silence of its worker a job is taken over by another, in seconds.",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Who sends it as bearer token reads /metrics; without it there is no /metrics.",
+    )
+    traces_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@]+(/.*)?$",
+        description="Where traces are sent, by OTLP over HTTP, e.g. http://127.0.0.1:4318/v1/traces.",
+    )
+    traces_share: float = Field(default=1.0, ge=0, le=1, description="Which part of the traces is kept, from 0 to 1.")
     drain_seconds: float = Field(
         default=8.0, ge=0, description="How long running jobs may go on when the process is told to stop, in seconds."
     )
@@ -88,6 +108,9 @@ class Config(BaseSettings):
         description="Seals secrets in the database; 32 characters or more. Without it a key is made in `data`.",
     )
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts, in hours.")
+    application_days: float = Field(
+        default=30.0, gt=0, description="How long a sign-in in an application lasts without consenting anew, in days."
+    )
     support_contact: str = Field(
         default="", description="The operator's contact shown to people who can't sign in (A2)."
     )
@@ -110,16 +133,28 @@ class Config(BaseSettings):
         default=None, description="Private VAPID key for web push (RFC 8292), 32 bytes in base64url."
     )
     push_contact: str = Field(default="", description="How push services reach the operator, a mailto: or https: URL.")
+    webhook_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Inner networks that webhooks may reach all the same, e.g. 10.1.2.0/24, comma separated; there "
+        "they may do without TLS.",
+    )
     notify_seconds: float = Field(
         default=15.0,
         gt=0,
         description="Longest time one mail may take, in seconds; a lost worker's is sent again after thrice that.",
     )
 
-    @field_validator("plugins", "allowed_origins", mode="before")
+    @field_validator("plugins", "allowed_origins", "trusted_proxies", "webhook_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
 
     @property
     def anchor(self) -> Path:

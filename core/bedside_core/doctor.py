@@ -6,12 +6,10 @@ import os
 import platform as machine
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bedside_core import tables
+from bedside_core import precautions, tables
 from bedside_core.boot import apps_of, outlined
 from bedside_core.client import is_built
 from bedside_core.config import Config
@@ -22,6 +20,7 @@ from bedside_core.database.migrate import read_app
 from bedside_core.demo.folder import is_demo
 from bedside_core.entrance import is_loopback
 from bedside_core.errors import Problem
+from bedside_core.findings import Finding, fail, ok, warn
 from bedside_core.plugins import Plugins, Status
 from bedside_core.serving import listens_locally
 
@@ -31,51 +30,15 @@ _OURS = frozenset({"BEDSIDE_DEBUG", "BEDSIDE_FULL", "BEDSIDE_REQUIRE"})
 _WHICH = "SELECT current_database() || ' of ' || pg_postmaster_start_time()::text"
 
 
-class State(StrEnum):
-    """How one thing fares."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What was found out about one thing.
-
-    Args:
-        name: the thing.
-        state: how it fares; only `fail` keeps a deployment from working as it should.
-        message: what was found.
-        way_on: what to do about it, where there is something to do.
-    """
-
-    name: str
-    state: State
-    message: str
-    way_on: str | None = None
-
-
-def _ok(name: str, message: str) -> Finding:
-    return Finding(name=name, state=State.OK, message=message)
-
-
-def _warn(name: str, message: str, way_on: str) -> Finding:
-    return Finding(name=name, state=State.WARN, message=message, way_on=way_on)
-
-
-def _fail(name: str, message: str, way_on: str) -> Finding:
-    return Finding(name=name, state=State.FAIL, message=message, way_on=way_on)
-
-
 async def examine(config: Config) -> AsyncIterator[Finding]:
     """Yield the findings of a deployment, one after the other. Nothing is changed by looking.
 
     Args:
         config: the deployment's configuration.
     """
-    yield _ok("python", f"Python {machine.python_version()} on {machine.system()}")
-    for finding in (*_variables(config), *_address(config), _anchor(config.anchor), _bundle()):
+    yield ok("python", f"Python {machine.python_version()} on {machine.system()}")
+    given = (*_variables(config), *_address(config), _anchor(config.anchor), _bundle())
+    for finding in (*given, *precautions.of_machine(config)):
         yield finding
     plugins = outlined(config.model_copy(update={"strict": False})).plugins
     for finding in _plugins(plugins):
@@ -87,8 +50,8 @@ async def examine(config: Config) -> AsyncIterator[Finding]:
 def _anchor(folder: Path) -> Finding:
     made = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
     if not made.is_dir() or not os.access(made, os.W_OK | os.X_OK):
-        return _fail("anchor", f"{made} can't be written", "Let BEDSIDE_AUDIT_ANCHOR name a folder of Bedside's user.")
-    return _ok("anchor", f"heads of the audit trail are written to {folder}")
+        return fail("anchor", f"{made} can't be written", "Let BEDSIDE_AUDIT_ANCHOR name a folder of Bedside's user.")
+    return ok("anchor", f"heads of the audit trail are written to {folder}")
 
 
 def _variables(config: Config) -> list[Finding]:
@@ -97,21 +60,21 @@ def _variables(config: Config) -> list[Finding]:
     prefixes = tuple(f"BEDSIDE_{plugin.upper()}_" for plugin in config.plugins)
     for name in sorted(os.environ):
         if name.startswith("BEDSIDE_") and name not in known and not name.startswith(prefixes):
-            findings.append(_warn("variables", f"{name} is no variable of Bedside's", "Is it misspelt?"))
+            findings.append(warn("variables", f"{name} is no variable of Bedside's", "Is it misspelt?"))
     if config.demo or config.testing:
         name = "BEDSIDE_DEMO" if config.demo else "BEDSIDE_TESTING"
-        findings.append(_fail("variables", f"{name} is set, with which anybody could move the clock", f"Unset {name}."))
+        findings.append(fail("variables", f"{name} is set, with which anybody could move the clock", f"Unset {name}."))
     if config.database_url is None and is_demo(config.data):
-        findings.append(_fail("data", f"{config.data} is the demo's folder", "Set BEDSIDE_DATA to another one."))
-    return findings or [_ok("variables", "all are known")]
+        findings.append(fail("data", f"{config.data} is the demo's folder", "Set BEDSIDE_DATA to another one."))
+    return findings or [ok("variables", "all are known")]
 
 
 def _address(config: Config) -> list[Finding]:
     if config.public_url is None:
         if listens_locally(config.host):
-            return [_warn("address", "BEDSIDE_PUBLIC_URL is not set", "Set it once a proxy stands in front.")]
+            return [warn("address", "BEDSIDE_PUBLIC_URL is not set", "Set it once a proxy stands in front.")]
         return [
-            _fail(
+            fail(
                 "address",
                 f"{config.host} is reached without a proxy, and so without TLS",
                 "Listen on 127.0.0.1, put a proxy with TLS in front, and set BEDSIDE_PUBLIC_URL.",
@@ -119,26 +82,26 @@ def _address(config: Config) -> list[Finding]:
         ]
     parts = urlsplit(config.public_url)
     if parts.scheme != "https" and not is_loopback(parts.netloc):
-        return [_fail("address", f"{config.public_url} is not https", "Let the proxy end TLS; see docs/operations.md.")]
+        return [fail("address", f"{config.public_url} is not https", "Let the proxy end TLS; see docs/operations.md.")]
     if parts.path not in {"", "/"} or not parts.netloc:
-        return [_fail("address", f"{config.public_url} is not scheme and host alone", "Leave its path out.")]
-    return [_ok("address", f"{config.public_url} leads to {config.host}, port {config.port}")]
+        return [fail("address", f"{config.public_url} is not scheme and host alone", "Leave its path out.")]
+    return [ok("address", f"{config.public_url} leads to {config.host}, port {config.port}")]
 
 
 def _bundle() -> Finding:
     if not is_built():
-        return _warn("client", "the client is not built", "Run `make install`, or install a wheel.")
-    return _ok("client", "the client is built")
+        return warn("client", "the client is not built", "Run `make install`, or install a wheel.")
+    return ok("client", "the client is built")
 
 
 def _plugins(plugins: Plugins) -> list[Finding]:
     findings: list[Finding] = []
     for report in plugins.report():
         if report.status is Status.ACTIVE:
-            findings.append(_ok(f"plugin {report.name}", f"{report.title} {report.version}"))
+            findings.append(ok(f"plugin {report.name}", f"{report.title} {report.version}"))
         elif report.status is Status.FAILED:
             findings.append(
-                _fail(
+                fail(
                     f"plugin {report.name}",
                     report.reason or "failed",
                     "`bedside plugins check` says more; or leave it out of BEDSIDE_PLUGINS.",
@@ -150,7 +113,7 @@ def _plugins(plugins: Plugins) -> list[Finding]:
 async def _database(config: Config, plugins: Plugins) -> AsyncGenerator[Finding]:
     if config.database_url is None:
         if not (config.data / "postgres" / "cluster").is_dir():
-            yield _ok("database", f"the private server will be made in {config.data} at the first start")
+            yield ok("database", f"the private server will be made in {config.data} at the first start")
             return
         server = await EmbeddedServer.start(config.data / "postgres")
         try:
@@ -167,28 +130,30 @@ async def _of(dsn: str, owner_dsn: str | None, plugins: Plugins) -> AsyncGenerat
     migrating = "Run `bedside migrate`; the private server migrates at the next start."
     try:
         async with _opened(dsn):
-            yield _ok("database", f"PostgreSQL {await DB.fetchval('SHOW server_version')} answers")
+            yield ok("database", f"PostgreSQL {await DB.fetchval('SHOW server_version')} answers")
             if unfit := await check_role():
                 for reason in unfit:
-                    yield _fail("role", reason, "BEDSIDE_DATABASE_URL has to name a role that `bedside migrate` made.")
+                    yield fail("role", reason, "BEDSIDE_DATABASE_URL has to name a role that `bedside migrate` made.")
             else:
-                yield _ok("role", "the application's role owns and bypasses nothing")
+                yield ok("role", "the application's role owns and bypasses nothing")
             if missing := await pending(dsn, apps_of(plugins)):
-                yield _fail("migrations", f"{len(missing)} are pending: {', '.join(missing)}", migrating)
+                yield fail("migrations", f"{len(missing)} are pending: {', '.join(missing)}", migrating)
                 return
-            yield _ok("migrations", "all were applied")
+            yield ok("migrations", "all were applied")
             async with _looking(owner_dsn) as connection:
                 which = await connection.fetchval(_WHICH)
                 if which != await DB.fetchval(_WHICH):
-                    yield _fail("owner", f"BEDSIDE_DATABASE_OWNER_URL reaches {which}", "Let both name one database.")
+                    yield fail("owner", f"BEDSIDE_DATABASE_OWNER_URL reaches {which}", "Let both name one database.")
                     return
                 for finding in await _tables(connection, plugins):
                     yield finding
             yield await _clock()
             yield await _sealing()
+            async for finding in precautions.of_database():
+                yield finding
     except (Problem, OldServer, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
-        yield _fail("database", f"{error}{cause}", "Check BEDSIDE_DATABASE_URL, and whether the server runs.")
+        yield fail("database", f"{error}{cause}", "Check BEDSIDE_DATABASE_URL, and whether the server runs.")
 
 
 @asynccontextmanager
@@ -222,14 +187,14 @@ async def _tables(connection: Connection, plugins: Plugins) -> list[Finding]:
     # A plugin that is no longer active leaves its tables; that they have no kind is no hole.
     left = [fault for fault in faults if "has no declared kind" in fault]
     findings = [
-        _fail("tables", fault, "Rows may reach another practice: stop serving, and mend the table's migration.")
+        fail("tables", fault, "Rows may reach another practice: stop serving, and mend the table's migration.")
         for fault in faults
         if fault not in left
     ]
     if left:
         what = ", ".join(fault.split()[1] for fault in left)
-        findings.append(_warn("tables", f"no active plugin declares {what}", "Enable its plugin, or drop what is old."))
-    return findings or [_ok("tables", f"{len(kinds)} tables are secured as their kinds say")]
+        findings.append(warn("tables", f"no active plugin declares {what}", "Enable its plugin, or drop what is old."))
+    return findings or [ok("tables", f"{len(kinds)} tables are secured as their kinds say")]
 
 
 async def _sealing() -> Finding:
@@ -239,20 +204,20 @@ async def _sealing() -> Finding:
         FROM audit_unsealed_practices()"""
     )
     if row is not None and row["late"]:
-        return _warn(
+        return warn(
             "audit",
             f"{row['waiting']} entries wait for their seal, the oldest since {row['since']:%Y-%m-%d %H:%M} UTC",
             "Let a process run jobs (BEDSIDE_WORKER, or `bedside worker`), and see what its log says of the anchor.",
         )
-    return _ok("audit", "the audit trail is sealed; `bedside audit verify` tells whether it is whole")
+    return ok("audit", "the audit trail is sealed; `bedside audit verify` tells whether it is whole")
 
 
 async def _clock() -> Finding:
     offset = float(await DB.fetchval("SELECT clock_offset_seconds()"))
     if offset:
-        return _warn(
+        return warn(
             "clock",
             f"its row says {offset:g} s, which counts in demo and tests only",
             "Was this database a demo's or a test's? Then make a new one.",
         )
-    return _ok("clock", "it is the machine's")
+    return ok("clock", "it is the machine's")

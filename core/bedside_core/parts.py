@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bedside_core import files, notify, people, settings
+from bedside_core import applications, files, notify, people, sandbox, settings, webhooks
 from bedside_core.access import Permission
 from bedside_core.accounts import declared as onboarding
 from bedside_core.accounts.declared import listeners as listeners
@@ -23,6 +23,8 @@ from bedside_core.records import job as export_job
 from bedside_core.records import leaving, merging, retention
 from bedside_core.records import service as exports
 from bedside_core.records.settings import RecordSettings
+from bedside_core.webhooks import PublicEvent, standard
+from bedside_core.webhooks import delivering as webhook_jobs
 
 CORE = "core"
 """Under this name stand core's jobs, as a plugin's do under the plugin's."""
@@ -32,8 +34,11 @@ PERMISSIONS: Sequence[Permission] = (
     *settings.PERMISSIONS,
     *trail.PERMISSIONS,
     *accounts.PERMISSIONS,
+    *applications.PERMISSIONS,
     *onboarding.PERMISSIONS,
     *notify.PERMISSIONS,
+    *webhooks.PERMISSIONS,
+    *sandbox.PERMISSIONS,
     *files.PERMISSIONS,
     *imports.PERMISSIONS,
     *exports.PERMISSIONS,
@@ -61,6 +66,7 @@ JOBS: Sequence[Job] = (
     *export_job.JOBS,
     *retention.JOBS,
     *leaving.JOBS,
+    *webhook_jobs.JOBS,
 )
 """Background work, named `core.<name>`."""
 
@@ -69,11 +75,15 @@ NOTIFICATIONS: Sequence[notify.NotificationKind] = (
     *LETTERS,
     retention.NOTIFICATION,
     leaving.NOTIFICATION,
+    standard.DISABLED,
 )
 """The kinds of notifications that core itself sends, named `core.<name>`."""
 
-WAKES: Sequence[Wake] = (*notify_jobs.WAKES,)
+WAKES: Sequence[Wake] = (*notify_jobs.WAKES, *webhook_jobs.WAKES)
 """What enqueues jobs for what has become due; each worker calls it every second."""
 
 FILE_OWNERS: Sequence[FileOwner] = (patient_files.OWNER, *imports.FILE_OWNERS, exports.OWNER)
 """What files are attached to."""
+
+PUBLIC_EVENTS: Sequence[PublicEvent] = standard.PUBLIC_EVENTS
+"""Core's own events that webhooks may be told of."""

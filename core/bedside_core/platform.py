@@ -11,11 +11,13 @@ from bedside_core import errors
 from bedside_core.audit.trail import Trail
 from bedside_core.database import DB, Announcement, Connection, current_scope
 from bedside_core.events import Event, Events, encode
+from bedside_core.watching.figures import Figures
 
 if TYPE_CHECKING:
     from bedside_core.access import Access
     from bedside_core.accounts import Links
     from bedside_core.accounts.service import Accounts
+    from bedside_core.applications import Applications
     from bedside_core.auth import Auth
     from bedside_core.clock import Clock
     from bedside_core.config import Config
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
     from bedside_core.jobs import Jobs
     from bedside_core.live import Live
     from bedside_core.notify import Notify
+    from bedside_core.origins import Origins
     from bedside_core.people import People
     from bedside_core.plugins import Plugins
     from bedside_core.settings import Settings
     from bedside_core.watchdog import Watchdog
+    from bedside_core.webhooks import Webhooks
 
 S = TypeVar("S")
 
@@ -61,11 +65,19 @@ class Platform:
     live: Live
     links: Links
     audit: Trail = field(default_factory=Trail)
+    figures: Figures = field(default_factory=Figures)
+    gauges: dict[str, tuple[str, Callable[[], float]]] = field(
+        default_factory=dict[str, "tuple[str, Callable[[], float]]"]
+    )
+    """Name -> what it is, and how to read it: what a part wants monitored of this process, as `bedside_<name>`."""
     access: Access = field(init=False)
     events: Events = field(init=False)
     jobs: Jobs = field(init=False)
     notify: Notify = field(init=False)
     files: Files = field(init=False)
+    webhooks: Webhooks = field(init=False)
+    applications: Applications = field(init=False)
+    origins: Origins = field(init=False)
     accounts: Accounts = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
@@ -123,6 +135,7 @@ class PlatformOutlet:
         """Write a job for each durable listener, inside the emitter's transaction."""
         for event in events:
             if isinstance(event, Event):
+                await self._platform.webhooks.emitted(event)
                 for name in self._platform.events.durable_for(event):
                     async with DB.connection() as connection:
                         await self._platform.jobs.enqueue(connection, name, encode(event), event.practice_id)

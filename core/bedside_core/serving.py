@@ -7,14 +7,14 @@ import gc
 import ipaddress
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import uvicorn
 import uvloop
 
-from bedside_core.app import BODY_BYTES, Bedside
+from bedside_core.app import BODY_BYTES, Bedside, monitor_app
 from bedside_core.boot import NotReady
 from bedside_core.config import Config
 from bedside_core.platform import MessageLimit, Platform
@@ -163,6 +163,38 @@ async def serve(app: Bedside, config: Config, stop: Stop, *, ready: Callable[[Pl
                 await serving
 
 
+@asynccontextmanager
+async def monitored(platform: Platform, host: str, port: int) -> AsyncGenerator[str]:
+    """Answer for health and figures of a process without a server of its own; gives the address.
+
+    Args:
+        platform: the process's.
+        host: address to listen on.
+        port: port; 0 takes a free one.
+
+    Raises:
+        NotReady: the address can't be listened on.
+    """
+    with bound(host, port) as listener:
+        given = uvicorn.Config(
+            monitor_app(platform),  # pyright: ignore[reportArgumentType] - as for the application
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+        )
+        server = _Server(given)
+        serving = asyncio.create_task(server.serve(sockets=[listener]), name="monitor")
+        try:
+            await server.listening.wait()
+            yield address_of(listener)
+        finally:
+            server.should_exit = True
+            await serving
+
+
 def _began(serving: asyncio.Task[None], config: Config) -> None:
     """Raise what kept the server from listening."""
     try:
@@ -186,7 +218,7 @@ def _uvicorn(app: Bedside, limit: int, config: Config) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=not config.demo,
+        proxy_headers=False,  # bedside_core.proxies does it, for sockets too
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         reset_contextvars=True,
     )

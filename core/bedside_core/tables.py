@@ -14,6 +14,8 @@ from bedside_core.accounts.tables import (
     Terms,
     TermsAcceptance,
 )
+from bedside_core.applications.tables import TABLE_KINDS as APPLICATION_KINDS
+from bedside_core.applications.tables import Application, ApplicationCode, ApplicationToken
 from bedside_core.audit.tables import TABLE_KINDS as AUDIT_KINDS
 from bedside_core.audit.tables import AuditEntry as AuditEntry
 from bedside_core.audit.tables import AuditSeal as AuditSeal
@@ -57,11 +59,16 @@ from bedside_core.records import tables as records
 from bedside_core.records.tables import DataExport as DataExport
 from bedside_core.records.tables import PracticeErasure as PracticeErasure
 from bedside_core.records.tables import RetentionDue as RetentionDue
+from bedside_core.webhooks.tables import TABLE_KINDS as WEBHOOK_KINDS
+from bedside_core.webhooks.tables import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "TABLE_KINDS",
     "Account",
     "ApiKey",
+    "Application",
+    "ApplicationCode",
+    "ApplicationToken",
     "Attempt",
     "AuditEntry",
     "AuditSeal",
@@ -106,6 +113,8 @@ __all__ = [
     "Terms",
     "TermsAcceptance",
     "Totp",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]
 
 
@@ -120,6 +129,7 @@ class Practice(Table, tablename="practice", db=DB):
     handle = Text(help_text="By what another practice asks for a connection.")
     created_by = UUID(null=True, help_text="The operator's account; none where a command made it.")
     client_id = Text(null=True, help_text="The operator's own id of it (G9).")
+    sandbox = Boolean(help_text="Whether it is the deployment's one sandbox (G8).")
 
 
 class Account(Table, tablename="account", db=DB):
@@ -222,11 +232,13 @@ TABLE_KINDS = {
     "member": Kind.PRACTICE,
     "patient": Kind.PRACTICE,
     "setting": Kind.PRACTICE,
+    **APPLICATION_KINDS,
     **AUDIT_KINDS,
     **PEOPLE_KINDS,
     **NOTIFY_KINDS,
     **files.TABLE_KINDS,
     **imports.TABLE_KINDS,
     **records.TABLE_KINDS,
+    **WEBHOOK_KINDS,
     **accounts.TABLE_KINDS,
 }

@@ -109,10 +109,11 @@ class Endpoint:
         persisted = PersistedDocuments.load(
             self.config.persisted_documents, only=self.config.persisted_only, practice_only=self._practice_only
         )
-        executor = Executor(self.schema._schema, self.config, persisted, limits=self._limits)  # pyright: ignore[reportPrivateUsage]
+        schema = self.schema._schema  # pyright: ignore[reportPrivateUsage]
+        executor = Executor(schema, self.config, persisted, limits=self._limits, figures=self._platform.figures)
         self.way_back = has_a_way_back(persisted, executor.documents)
         platform = self._platform
-        self._http = GraphQLHTTP(executor, platform.config, self._context)
+        self._http = GraphQLHTTP(executor, self._context)
         self._sockets = GraphQLSockets(
             executor,
             platform.config,
@@ -122,6 +123,10 @@ class Endpoint:
             gates_of=gates_of,
             seen=self._seen,
         )
+        platform.gauges |= {
+            "sockets": ("Open sockets.", partial(len, self._sockets)),
+            "socket_operations": ("Operations open on sockets.", partial(getattr, self._sockets, "running")),
+        }
 
     def routes(self) -> list[Route]:
         """Return the endpoint and the schema to download (G7)."""

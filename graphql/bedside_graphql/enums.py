@@ -17,6 +17,7 @@ from bedside_core.notify import Channel, Language, Part
 from bedside_core.people import ConnectionState, PersonKind, Visibility
 from bedside_core.plugins import Status
 from bedside_core.records.model import ExportState
+from bedside_core.webhooks import DeliveryState
 
 E = TypeVar("E", bound=Enum)
 
@@ -57,6 +58,16 @@ def _show_enums() -> None:
             Role.STAFF: "Works for the practice without treating.",
             Role.PATIENT: "Is in the practice's care, and acts for a patient in the portal.",
             Role.OPERATOR: "Runs the deployment: practices and plans, and no patient's data.",
+        },
+    )
+    _show(
+        DeliveryState,
+        "WebhookDeliveryState",
+        "How a delivery to a webhook's receiver fares.",
+        {
+            DeliveryState.WAITING: "It is to be sent, or sent again.",
+            DeliveryState.DELIVERED: "The receiver has taken it.",
+            DeliveryState.FAILED: "It was given up; it can be replayed.",
         },
     )
     _show(

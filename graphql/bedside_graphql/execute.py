@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from bedside_core.access import operation as one_operation
 from bedside_core.auth import Actor
 from bedside_core.database import acting
 from bedside_core.errors import Problem
+from bedside_core.watching import Figures, span
+from bedside_core.watching.tracing import Span
 from bedside_graphql import problems
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.documents import Documents, Operation
@@ -88,6 +91,7 @@ class Executor:
         persisted: the allow-list of documents.
         limits: the budgets; by default of this process.
         engine: what executes; by default graphql-core.
+        figures: where operations are counted; by default nowhere that is told.
     """
 
     def __init__(
@@ -98,11 +102,13 @@ class Executor:
         *,
         limits: RateLimits | None = None,
         engine: Engine | None = None,
+        figures: Figures | None = None,
     ) -> None:
         self.config = config
         self.documents = Documents(schema, config)
         self.limits = limits or RateLimits(config)
         self._persisted = PersistedDocuments() if persisted is None else persisted
+        self._figures = figures or Figures()
         self._engine = engine or CoreEngine(schema, config)
 
     async def prepare(self, request: GraphQLRequest, actor: Actor | None, client_address: str) -> Ready:
@@ -155,16 +161,17 @@ class Executor:
 
     async def run(self, ready: Ready, context: RequestContext) -> Answer:
         """Run a query or mutation that was let through; never raises."""
-        operation = ready.operation
+        operation, began = ready.operation, time.monotonic()
         deadline = asyncio.timeout(self.config.deadline_seconds)
         try:
             async with deadline:
-                with acting_for(context.actor), one_operation(), contained:
+                with acting_for(context.actor), one_operation(), contained, _traced(operation):
                     async with _audited(operation, context):
                         result = await self._engine.execute(operation, ready.variables, context)
             budget = await self.limits.left(*budget_key(context.actor, context.client_address))
             cost = {"requested": ready.cost, "limit": self.config.max_cost, "remaining": budget.remaining}
             body = self._body(result, context, operation) | {"extensions": {"cost": cost}}
+            self._count(operation, body, time.monotonic() - began)
             return Answer(body=body, encoded=msgspec.json.encode(body), budget=budget)
         except TimeoutError as error:
             return await self.refusal(self._late(operation, context) if deadline.expired() else error, context)
@@ -184,12 +191,13 @@ class Executor:
         deadline = asyncio.timeout(self.config.deadline_seconds)
         try:
             async with deadline:
-                with acting_for(context.actor), one_operation():
+                with acting_for(context.actor), one_operation(), _traced(ready.operation):
                     results = await self._engine.subscribe(ready.operation, ready.variables, context)
         except TimeoutError:
             if deadline.expired():
                 raise self._late(ready.operation, context) from None
             raise
+        self._figures.operation(ready.operation.kind.value, "ok")
         return self._events(results, ready.operation, context)
 
     async def _events(
@@ -204,6 +212,7 @@ class Executor:
                             result = await anext(results)
                     except StopAsyncIteration:
                         return
+                self._figures.event()
                 yield msgspec.json.encode(self._body(result, context, operation))
         finally:
             with acting_for(context.actor), contained:
@@ -219,12 +228,18 @@ class Executor:
         """Return the answer to a request of which nothing was executed."""
         located = error if isinstance(error, GraphQLError) else as_graphql(error)
         body = {"errors": [format_error(located, context.request_id, operation)]}
+        kind = "" if operation is None else operation.kind.value
+        self._figures.operation(kind, "refused", _code_of(body))
         return Answer(
             body=body,
             encoded=msgspec.json.encode(body),
             refused=problem_of(located) or internal(),
             budget=await self.limits.left(*budget_key(context.actor, context.client_address)),
         )
+
+    def _count(self, operation: Operation, body: dict[str, Any], seconds: float) -> None:
+        outcome = "errors" if "errors" in body else "ok"
+        self._figures.operation(operation.kind.value, outcome, _code_of(body), seconds)
 
     def _late(self, operation: Operation, context: RequestContext) -> Problem:
         log.warning("an operation ran too long", request_id=context.request_id, document=operation.digest)
@@ -234,6 +249,24 @@ class Executor:
 def as_graphql(error: Exception) -> GraphQLError:
     """Return any exception as a GraphQL error, to be formatted; its message goes no further unless it is coded."""
     return told(error) if isinstance(error, Problem) else GraphQLError("", original_error=error)
+
+
+def _code_of(body: dict[str, Any]) -> str:
+    """Return the published code of the first error; one that has none is the document's own fault."""
+    return next((error.get("extensions", {}).get("code", "") for error in body.get("errors", ())), "")
+
+
+def _traced(operation: Operation) -> AbstractContextManager[Span]:
+    """Return the span of an operation: its kind and the schema's fields, never its text, name or variables."""
+    kind = operation.kind.value
+    return span(
+        f"GraphQL {kind}",
+        {
+            "graphql.operation.type": kind,
+            "bedside.fields": tuple(sorted(operation.root)),
+            "bedside.document": operation.digest,
+        },
+    )
 
 
 def _audited(operation: Operation, context: RequestContext) -> AbstractAsyncContextManager[audit.Operation]:

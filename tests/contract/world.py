@@ -53,7 +53,11 @@ PUSH_KEY = urlsafe_b64encode(
     ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 ).decode()
 PUSH_SECRET = urlsafe_b64encode(bytes(16)).decode()
-CONFIG = {"public_url": URL, "smtp_url": "smtp://127.0.0.1:9", "mail_sender": "Bedside <no-reply@clinic.example>"}
+CONFIG: dict[str, Any] = {
+    "public_url": URL,
+    "smtp_url": "smtp://127.0.0.1:9",
+    "mail_sender": "Bedside <no-reply@clinic.example>",
+}
 """What the world needs of a deployment; no mail server is there."""
 
 
@@ -221,6 +225,35 @@ async def invitation(deployment: Deployment, practice: Practice, person: Person)
     return (await deployment.data(INVITE, owner.token, i=given, c=client_id()))["inviteMember"]["id"]
 
 
+REGISTER = "mutation($i: ApplicationInput!, $c: String!) { registerApplication(input: $i, clientId: $c) { id } }"
+
+
+async def application(deployment: Deployment, practice: Practice, person: Person) -> str:
+    given = {"name": "App", "redirectUris": ["https://app.example/callback"], "scopes": ["patients.read"]}
+    owner = await deployment.person(practice, Role.OWNER)
+    made = await deployment.data(REGISTER, owner.token, i=given, c=client_id())
+    return made["registerApplication"]["id"]
+
+
+HOOK = """mutation($c: String!) {
+    createWebhook(url: "https://partner.invalid/", types: ["contact.added"], clientId: $c) { webhook { id } } }"""
+
+
+async def webhook(deployment: Deployment, practice: Practice, person: Person) -> str:
+    owner = await deployment.person(practice, Role.OWNER)
+    made = await deployment.data(HOOK, owner.token, c=client_id())
+    return made["createWebhook"]["webhook"]["id"]
+
+
+async def webhook_delivery(deployment: Deployment, practice: Practice, person: Person) -> str:
+    hook = UUID(await webhook(deployment, practice, person))
+    await contact(deployment, practice, person)
+    with acting(practice.id):
+        delivery = await DB.fetchval("SELECT id FROM webhook_delivery WHERE endpoint_id = $1", hook)
+        await DB.execute("UPDATE webhook_delivery SET state = 'failed' WHERE id = $1", delivery)
+    return str(delivery)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of thing with an id.
@@ -235,6 +268,9 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
+    "application": Kind(application),
+    "webhook": Kind(webhook),
+    "webhook_delivery": Kind(webhook_delivery),
     "member": Kind(member),
     "patient": Kind(patient),
     "contact": Kind(contact),

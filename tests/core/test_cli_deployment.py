@@ -142,7 +142,9 @@ def test_migrate_makes_roles_and_tables_and_says_which_once(external: External) 
     assert again.stdout == "Everything is up to date.\n"
     code, told = findings(**external.variables)
     assert code == 0
-    assert {name: state for name, (state, _) in told.items() if state != "ok"} == {"address": "warn"}
+    not_yet = {"address", "mail", "backup", "worker", "disk"}
+    assert {name: state for name, (state, _) in told.items() if state != "ok" and name not in not_yet} == {}
+    assert [told[name][0] for name in ("address", "mail", "backup", "worker")] == ["warn"] * 4
     assert told["tables"][1].endswith("tables are secured as their kinds say")
 
 

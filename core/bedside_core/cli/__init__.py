@@ -28,12 +28,14 @@ COMMANDS: dict[str, str] = {
     "worker": "Run background jobs alone.",
     "migrate": "Bring the tables of an external database up to date.",
     "doctor": "Look at everything that a deployment needs, and say what is wrong.",
+    "backup": "Back up the whole deployment, verify a backup, or restore one.",
     "audit": "Verify that the audit trail is what was entered.",
     "plugins": "Show the plugins with their status, or check one.",
     "operator": "Make an account of the deployment's operator.",
     "practice": "Make a practice and invite its first owner, or erase one that leaves.",
     "patients": "Import a practice's patients from a file.",
     "terms": "Publish the Terms of Use.",
+    "sandbox": "Make the sandbox practice, or put it back as it was.",
 }
 """Core's own commands with their help: each is `bedside_core.cli.<name>:<name>`."""
 

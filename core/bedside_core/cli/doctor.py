@@ -12,7 +12,8 @@ from rich_click import RichCommand
 
 from bedside_core.cli import logs
 from bedside_core.config import Config
-from bedside_core.doctor import Finding, State, examine
+from bedside_core.doctor import examine
+from bedside_core.findings import Finding, State
 
 _COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from bedside_core.backup.layout import BackupFailed
 from bedside_core.boot import NotReady
 from bedside_core.config import told
 from bedside_core.database import MigrationRefused, OldServer, RolesMissing, ServerFailed
 from bedside_core.database.driver import asyncpg
+from bedside_core.database.dump import DumpFailed
 from bedside_core.errors import Problem
 from bedside_core.plugins import PluginError
+from bedside_core.watching.tracing import TracingMissing
 
 _TOLD = (
+    BackupFailed,
+    DumpFailed,
     NotReady,
     PluginError,
     MigrationRefused,
@@ -20,6 +25,7 @@ _TOLD = (
     ServerFailed,
     OldServer,
     SettingsError,
+    TracingMissing,
 )
 _REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError,  # also its wrong passwords

@@ -11,6 +11,7 @@ from piccolo.engine.postgres import PostgresTransaction
 
 from bedside_core.database.driver import Connection, Row, asyncpg
 from bedside_core.errors import Unavailable
+from bedside_core.watching.tracing import statement
 
 if TYPE_CHECKING:
     from bedside_core.database.engine import Engine
@@ -107,35 +108,35 @@ class GuardedConnection:
         """Return all rows."""
         async with self._turn:
             self.check()
-            with _Reported(self._raw):
+            with _Reported(self._raw), statement(query):
                 return await self._raw.fetch(query, *args)
 
     async def fetchrow(self, query: str, *args: object) -> Row | None:
         """Return the first row, or None."""
         async with self._turn:
             self.check()
-            with _Reported(self._raw):
+            with _Reported(self._raw), statement(query):
                 return await self._raw.fetchrow(query, *args)
 
     async def fetchval(self, query: str, *args: object) -> Any:
         """Return the first column of the first row, or None."""
         async with self._turn:
             self.check()
-            with _Reported(self._raw):
+            with _Reported(self._raw), statement(query):
                 return await self._raw.fetchval(query, *args)
 
     async def execute(self, query: str, *args: object) -> str:
         """Return the command tag, such as `UPDATE 1`."""
         async with self._turn:
             self.check()
-            with _Reported(self._raw):
+            with _Reported(self._raw), statement(query):
                 return await self._raw.execute(query, *args)
 
     async def executemany(self, query: str, args: Iterable[Sequence[object]]) -> None:
         """Run one statement for each tuple of parameters, all or none."""
         async with self._turn:
             self.check()
-            with _Reported(self._raw):
+            with _Reported(self._raw), statement(query):
                 await self._raw.executemany(query, args)
 
     async def end(self, query: str) -> str:

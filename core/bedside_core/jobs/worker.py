@@ -25,6 +25,7 @@ from bedside_core.jobs.declared import JobRun, Wake
 from bedside_core.jobs.library import manager_on
 from bedside_core.jobs.queue import Entry, Pace, WorkerState
 from bedside_core.jobs.schedules import Schedules
+from bedside_core.watching import span
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -183,10 +184,11 @@ class Worker:
         practice_id = UUID(str((row.headers or {})["practice"]))
         if start.interrupted:
             await self._failed(entry, row, practice_id, start.number, "its worker ended while it ran")
-        with acting(practice_id):
+        with acting(practice_id), span(f"job {entry.name}", {"bedside.job": entry.name}):
             outcome = await guarded(self._call(entry, row, practice_id, start.number), self._pace.run)
         if outcome.failure is not None:
             await self._failed(entry, row, practice_id, start.number, str(outcome.failure))
+        self._platform.figures.job(entry.name, "done")
 
     async def _call(self, entry: Entry, row: Row, practice_id: UUID, attempt: int) -> None:
         with access.operation():
@@ -202,6 +204,7 @@ class Worker:
     async def _failed(self, entry: Entry, row: Row, practice_id: UUID, attempt: int, reason: str) -> None:
         self._faults[entry.plugin] = self._faults.get(entry.plugin, 0) + 1
         spent = attempt > entry.retries
+        self._platform.figures.job(entry.name, "held" if spent else "again")
         log.error(
             "job held" if spent else "job failed",
             plugin=entry.plugin,

@@ -19,11 +19,13 @@ import structlog
 from bedside_core.database import DB, Row
 from bedside_core.jobs.declared import JobRun
 from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary
+from bedside_core.notify.channels.outbox import Outbox
 from bedside_core.notify.kinds import DEPLOYMENT, Channel, Language, NotificationKind
 from bedside_core.notify.planning import RUN_SECONDS
 from bedside_core.notify.service import Notify
 from bedside_core.notify.texts import Rendered, rendered
 from bedside_core.notify.wording import Wording, wording
+from bedside_core.watching.figures import Figures
 
 log = structlog.get_logger("bedside.notify")
 
@@ -52,7 +54,8 @@ WITH next AS (
     INSERT INTO notification_attempt (practice_id, delivery_id, number, began_at)
     SELECT practice_id, id, attempts, $2 FROM taken
 )
-SELECT taken.*, n.kind, n.facts FROM taken JOIN notification n ON n.id = taken.notification_id
+SELECT taken.*, n.kind, n.facts, notification_in_sandbox(n.id) AS sandbox
+FROM taken JOIN notification n ON n.id = taken.notification_id
 """
 
 _ENDED = """
@@ -85,6 +88,7 @@ class _Desk:
     """What one run of a job sends with."""
 
     notify: Notify
+    figures: Figures
     channel: Channel
     practice_id: UUID
     practice: str
@@ -107,6 +111,7 @@ async def deliver(run: JobRun, channel: Channel) -> None:
     practice = await run.platform.people.practice(run.practice_id) if run.practice_id != DEPLOYMENT else None
     desk = _Desk(
         notify=notify,
+        figures=run.platform.figures,
         channel=channel,
         practice_id=run.practice_id,
         practice=practice.name if practice else "Bedside",
@@ -125,7 +130,7 @@ async def _attempt(desk: _Desk, row: Row) -> bool:
     notify = desk.notify
     kind = notify.kinds.get(row["kind"])
     try:
-        if kind is None or desk.channel not in notify.ways:
+        if kind is None or (desk.channel not in notify.ways and not row["sandbox"]):
             raise Permanent("not configured in this deployment")
         receipt = await _sent(desk, kind, row)
     except Permanent as failure:
@@ -151,7 +156,9 @@ async def _sent(desk: _Desk, kind: NotificationKind, row: Row) -> Receipt:
     )
     try:
         async with asyncio.timeout(2 * desk.notify.send_seconds):
-            return await desk.notify.ways[desk.channel].send(letter)
+            # What the sandbox sends stays in the house, whatever the deployment sends with (G8).
+            outbox = Outbox(desk.channel, desk.notify.clock)
+            return await (outbox if row["sandbox"] else desk.notify.ways[desk.channel]).send(letter)
     except TimeoutError as error:
         raise Temporary("no answer in time", channel=True) from error
 
@@ -181,6 +188,7 @@ async def _ended(
     reason: str | None,
     receipt: Receipt | None = None,
 ) -> None:
+    desk.figures.letter(desk.channel, outcome)
     await DB.execute(
         _ENDED,
         row["id"],
@@ -200,6 +208,7 @@ async def _put_off(desk: _Desk, kind: NotificationKind | None, row: Row, failure
     if now - row["created_at"] > PATIENCE:
         await _ended(desk, kind, row, "temporary", "failed", f"given up: {reason}")
         return not failure.channel
+    desk.figures.letter(desk.channel, "temporary")
     wait = pause(row["attempts"], row["id"].int)
     if failure.channel:
         wait = min(wait, LONGEST_OUTAGE_PAUSE)

@@ -3,6 +3,7 @@
 from bedside_graphql import enums as enums  # before the types that show them
 from bedside_graphql.platform import (
     accounts,
+    applications,
     audit,
     connections,
     deliveries,
@@ -19,9 +20,11 @@ from bedside_graphql.platform import (
     registration,
     retention,
     review,
+    sandbox,
     search,
     session,
     terms,
+    webhooks,
 )
 from bedside_graphql.platform.files import File, file_type
 from bedside_graphql.platform.members import Member, member_of
@@ -31,6 +34,7 @@ from bedside_graphql.platform.practices import Practice
 PARTS = (
     session.PART,
     accounts.PART,
+    applications.PART,
     registration.PART,
     invitations.PART,
     review.PART,
@@ -48,6 +52,8 @@ PARTS = (
     exports.PART,
     retention.PART,
     leaving.PART,
+    webhooks.PART,
+    sandbox.PART,
     deployment.PART,
 )
 """Every part of core's, in order."""

@@ -52,6 +52,7 @@ MANIFEST = Manifest(
             KeptTable(name="plan_item", doc="Its overrides, add-ons and limits."),
         )
     ),
+    kept_tables=("plan", "plan_item"),
 )
 
 
