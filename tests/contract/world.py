@@ -22,6 +22,7 @@ from files_stage import ATTACH, CREATE, sha256
 from bedside_core.access import LEADERS
 from bedside_core.auth import Role
 from bedside_core.database import DB, acting, unit
+from bedside_core.ids import uuid7
 from bedside_core.jobs.declared import JobRun
 from bedside_core.notify import Fact, Recipient
 from bedside_core.people import NewPatient, Practice
@@ -315,7 +316,9 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
     now = deployment.platform.clock.now()
     with acting(practice.id):  # what time alone brings about
         await DB.execute("INSERT INTO retention_due VALUES ($1, $2, $3, false)", practice.id, of, now)
-        await DB.fetchrow("SELECT * FROM practice_erasure_ask($1, NULL, $2, $3)", of, now, now + timedelta(days=30))
+        await DB.fetchrow(
+            "SELECT * FROM practice_erasure_ask($1, NULL, $2, $3)", uuid7(), now, now + timedelta(days=30)
+        )
     await deployment.data(SUSPEND, owner.token, p=(await deployment.held(practice)).id)
     operator = await deployment.operator()
     await deployment.data(LIMIT, operator, p=str(practice.id))

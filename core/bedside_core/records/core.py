@@ -36,6 +36,13 @@ CONTRIBUTION = DataContribution(
             active="t.merged_into = $1 AND t.merged_at >= $2",
         ),
         KeptTable(name="invitation", doc="Invitations of members.", hidden=("client_id", "accepted_client_id")),
+        KeptTable(
+            name="application", doc="Not exported: applications that sign people in are set up anew.", exported=False
+        ),
+        KeptTable(
+            name="webhook_endpoint", doc="Not exported: endpoints have secrets and are set up anew.", exported=False
+        ),
+        KeptTable(name="webhook_delivery", doc="Not exported: what was sent there holds ids alone.", exported=False),
         KeptTable(name="contact", doc="External contacts."),
         KeptTable(name="setting", doc="What the practice and its members have set."),
         KeptTable(

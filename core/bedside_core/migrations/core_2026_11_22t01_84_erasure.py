@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bedside_core.database import definer_function, deployment_table, sql_migration
 
-ID = "core_2026_11_22t01_54"
+ID = "core_2026_11_22t01_84"
 VERSION = "1.38.0"
 DESCRIPTION = "A practice that leaves is erased."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bedside_core.database import definer_function, practice_table, sql_migration
 from bedside_core.database.kinds import APPLICATION
 
-ID = "core_2026_11_22t01_53"
+ID = "core_2026_11_22t01_83"
 VERSION = "1.38.0"
 DESCRIPTION = "Retention: when a patient's record was last changed, whose time is over, and erasing what is declared."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bedside_core.database import definer_function, practice_table, sql_migration
 
-ID = "core_2026_11_22t01_50"
+ID = "core_2026_11_22t01_80"
 VERSION = "1.38.0"
 DESCRIPTION = "Imports of patients, and the rows they refused."
 

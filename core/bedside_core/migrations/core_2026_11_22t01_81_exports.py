@@ -5,7 +5,7 @@ from __future__ import annotations
 from bedside_core.database import definer_function, practice_table, sql_migration
 from bedside_core.database.kinds import APPLICATION
 
-ID = "core_2026_11_22t01_51"
+ID = "core_2026_11_22t01_81"
 VERSION = "1.38.0"
 DESCRIPTION = "Exports of patients and practices, and the rows that they are made of."
 

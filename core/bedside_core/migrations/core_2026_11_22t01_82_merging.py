@@ -5,7 +5,7 @@ from __future__ import annotations
 from bedside_core.database import definer_function, sql_migration
 from bedside_core.database.kinds import APPLICATION
 
-ID = "core_2026_11_22t01_52"
+ID = "core_2026_11_22t01_82"
 VERSION = "1.38.0"
 DESCRIPTION = "Two records of one patient become one."
 
