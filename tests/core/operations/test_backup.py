@@ -30,6 +30,8 @@ from bedside_core.database.engine import connect
 from bedside_core.people import NewPatient
 from bedside_core.testing import Database, Templates, until
 
+pytestmark = pytest.mark.timeout(400)  # several servers are started, each beside everything else
+
 
 @dataclass(frozen=True)
 class Source:
@@ -361,8 +363,6 @@ MEASURED = """
 import sys
 from pathlib import Path
 from bedside_core.cli import main
-
-pytestmark = pytest.mark.timeout(400)  # several servers are started, each beside everything else
 try:
     main(sys.argv[1:])
 finally:
