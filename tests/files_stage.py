@@ -128,14 +128,14 @@ class Desk:
         ]
         return "\n".join(rows)
 
-    async def run(self, name: str) -> None:
+    async def run(self, name: str, **payload: str) -> None:
         """Run a job of core's for the practice, as a worker does."""
         from bedside_core.jobs.declared import JobRun
 
         platform = self.deployment.platform
         with acting(self.practice.id):
             await platform.jobs.entries[f"core.{name}"].function(
-                JobRun(platform=platform, practice_id=self.practice.id, payload={}, attempt=1)
+                JobRun(platform=platform, practice_id=self.practice.id, payload=payload, attempt=1)
             )
 
 

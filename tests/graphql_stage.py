@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from bedside_core.auth import Actor
 from bedside_core.config import Config
 from bedside_core.entrance import Entrance
+from bedside_core.origins import Origins
 from bedside_core.platform import Platform
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.execute import Executor
@@ -95,6 +96,10 @@ class Client:
         await self.connection.close()
 
 
+async def _nobody_else(origin: str) -> bool:
+    return False
+
+
 @asynccontextmanager
 async def stage(
     *, core: Config | None = None, documents: dict[str, str] | None = None, **limits: Any
@@ -111,7 +116,7 @@ async def stage(
     ) -> RequestContext:
         return Context(actor, request_id, client_address, live, world)
 
-    http = GraphQLHTTP(executor, deployment, context)
+    http = GraphQLHTTP(executor, context)
     sockets = GraphQLSockets(
         executor, deployment, context, world.authenticate, attach=world.attach, gates_of=gates_of, seen=world.seen
     )
@@ -121,7 +126,8 @@ async def stage(
         await (http if scope["type"] == "http" else sockets)(scope, receive, send)
 
     inner = Litestar([endpoint], logging_config=None, openapi_config=None)
-    platform = cast(Platform, SimpleNamespace(config=deployment, auth=SimpleNamespace(authenticate=world.authenticate)))
+    auth = SimpleNamespace(authenticate=world.authenticate)
+    platform = cast(Platform, SimpleNamespace(config=deployment, auth=auth, origins=Origins(deployment, _nobody_else)))
     app = cast(Any, Entrance(inner, platform))
     server = uvicorn.Server(
         uvicorn.Config(

@@ -52,6 +52,7 @@ from bedside_core.events import Event, Listener, fact, on
 from bedside_core.files import FileAttached, FileDeleted, FileDownloaded, FileOwner, FileState, StoredFile
 from bedside_core.hookspecs import hookimpl, hookspec
 from bedside_core.ids import uuid7
+from bedside_core.imports import PatientsImported
 from bedside_core.jobs import Job, JobRun
 from bedside_core.live import Live, StreamKind, Topic, follow
 from bedside_core.manifest import PLUGIN_API, Manifest
@@ -71,6 +72,8 @@ from bedside_core.people import (
     PatientArchived,
     PatientChanged,
     PatientCreated,
+    PatientErased,
+    PatientsMerged,
     People,
     PeopleSettings,
     Practice,
@@ -78,8 +81,10 @@ from bedside_core.people import (
     checks,
 )
 from bedside_core.platform import Platform
+from bedside_core.records import DataContribution, KeptTable
 from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
+from bedside_core.webhooks import PublicEvent
 
 __all__ = [
     "DB",
@@ -100,6 +105,7 @@ __all__ = [
     "Conflict",
     "ConnectionEnded",
     "Contact",
+    "DataContribution",
     "Entitlements",
     "Event",
     "Fact",
@@ -117,6 +123,7 @@ __all__ = [
     "Job",
     "JobRun",
     "Joiner",
+    "KeptTable",
     "Kind",
     "Language",
     "Link",
@@ -141,7 +148,10 @@ __all__ = [
     "PatientArchived",
     "PatientChanged",
     "PatientCreated",
+    "PatientErased",
     "PatientPersonas",
+    "PatientsImported",
+    "PatientsMerged",
     "People",
     "PeopleSettings",
     "Permission",
@@ -151,6 +161,7 @@ __all__ = [
     "Practice",
     "PracticesConnected",
     "Problem",
+    "PublicEvent",
     "RateLimited",
     "Reason",
     "Recipient",

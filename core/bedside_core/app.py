@@ -14,6 +14,7 @@ from litestar.types import Receive, Scope, Send
 
 from bedside_core import errors
 from bedside_core.accounts.routes import account_routes
+from bedside_core.applications.routes import application_routes
 from bedside_core.auth import warm_up
 from bedside_core.boot import assembled
 from bedside_core.client import client_routes, front_page
@@ -104,6 +105,7 @@ def _litestar(platform: Platform) -> Litestar:
             *client_routes(),
             *account_routes(),
             *file_routes(),
+            *application_routes(),
             *notify_routes(),
             *((*demo_routes(), *outbox_routes()) if platform.config.demo else [front_page]),
             *routers,

@@ -14,6 +14,7 @@ from bedside_core import parts
 from bedside_core.access import Access, Entitlements
 from bedside_core.accounts import Links
 from bedside_core.accounts.service import Accounts
+from bedside_core.applications import Applications, registered_origin
 from bedside_core.audit.anchor import Anchor
 from bedside_core.audit.operation import use
 from bedside_core.audit.sealer import Sealer
@@ -33,6 +34,7 @@ from bedside_core.database import (
 from bedside_core.database.migrate import CORE
 from bedside_core.events import Events, Listener, event_name
 from bedside_core.files.service import Files
+from bedside_core.imports.service import KIND as IMPORT_STREAM
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
@@ -40,6 +42,7 @@ from bedside_core.notify import Notify
 from bedside_core.notify.inbox import STREAM as NOTIFICATION_STREAM
 from bedside_core.notify.inbox import positions as notification_positions
 from bedside_core.notify.ways import ways
+from bedside_core.origins import Origins
 from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.piccolo_conf import register_apps
 from bedside_core.platform import Platform, PlatformOutlet
@@ -48,6 +51,7 @@ from bedside_core.routes import Route, mounted, ungated
 from bedside_core.settings import Settings
 from bedside_core.watchdog import Watchdog
 from bedside_core.watching import tracing
+from bedside_core.webhooks import Webhooks
 
 log = structlog.get_logger("bedside.boot")
 
@@ -189,6 +193,8 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
     )
 
     platform.files = Files(platform, parts.FILE_OWNERS)
+    platform.applications = Applications(config, clock, platform.auth)
+    platform.origins = Origins(config, registered_origin)
     platform.accounts = Accounts(platform)
 
     async def sessions(ids: Any) -> Mapping[Any, int]:
@@ -206,6 +212,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         StreamKind(PRACTICE_STREAM, practices, "A practice's plan, its people's rights and its connections.")
     )
     platform.live.add_kind(StreamKind(NOTIFICATION_STREAM, notification_positions, "A person's notifications."))
+    platform.live.add_kind(IMPORT_STREAM)
     platform.live.add_kind(StreamKind("clock", clock_positions, "The movable clock of demo and tests."))
     for name, declared in parts.SETTINGS.items():
         platform.settings.add(name, declared)
@@ -326,6 +333,11 @@ def _assemble(platform: Platform) -> None:
             platform.clock,
             [*parts.NOTIFICATIONS, *(item for manifest in manifests for item in manifest.notifications)],
             ways(config, platform.clock),
+        )
+        platform.webhooks = Webhooks(
+            config,
+            platform.clock,
+            [*parts.PUBLIC_EVENTS, *(item for manifest in manifests for item in manifest.public_events)],
         )
     except ValueError as error:
         raise NotReady(str(error)) from error

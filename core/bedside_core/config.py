@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -108,6 +108,9 @@ class Config(BaseSettings):
         description="Seals secrets in the database; 32 characters or more. Without it a key is made in `data`.",
     )
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts, in hours.")
+    application_days: float = Field(
+        default=30.0, gt=0, description="How long a sign-in in an application lasts without consenting anew, in days."
+    )
     support_contact: str = Field(
         default="", description="The operator's contact shown to people who can't sign in (A2)."
     )
@@ -130,16 +133,28 @@ class Config(BaseSettings):
         default=None, description="Private VAPID key for web push (RFC 8292), 32 bytes in base64url."
     )
     push_contact: str = Field(default="", description="How push services reach the operator, a mailto: or https: URL.")
+    webhook_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Inner networks that webhooks may reach all the same, e.g. 10.1.2.0/24, comma separated; there "
+        "they may do without TLS.",
+    )
     notify_seconds: float = Field(
         default=15.0,
         gt=0,
         description="Longest time one mail may take, in seconds; a lost worker's is sent again after thrice that.",
     )
 
-    @field_validator("plugins", "allowed_origins", "trusted_proxies", mode="before")
+    @field_validator("plugins", "allowed_origins", "trusted_proxies", "webhook_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
 
     @property
     def anchor(self) -> Path:

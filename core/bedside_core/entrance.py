@@ -19,6 +19,7 @@ from bedside_core.auth import COOKIE, DEVICE_COOKIE, Actor, Client
 from bedside_core.config import Config
 from bedside_core.database import acting
 from bedside_core.errors import Forbidden, Problem, Unavailable
+from bedside_core.origins import CSRF_HEADER, Headers, OriginNotAllowed, cors, is_own_origin, preflight
 from bedside_core.platform import Platform
 from bedside_core.proxies import look_through
 from bedside_core.watching import span
@@ -28,8 +29,6 @@ from bedside_core.watching.tracing import Span
 log = structlog.get_logger("bedside.requests")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-CSRF_HEADER = "x-bedside-csrf"
-"""A browser sends a header of its own making to another origin only after asking, so it proves our own origin."""
 
 _HEADERS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
@@ -66,6 +65,7 @@ class Entrance:
         headers = header_map(scope)
         if not host_allowed(headers.get("host", ""), self._platform.config):
             return await _refuse_host(scope, receive, send)
+        allowed = await self._allowed(any_scope, headers)
         if scope["type"] == "websocket":
             # A socket says who it is in connection_init; it is authenticated there, for each operation.
             return await self._app(scope, receive, send)
@@ -77,12 +77,12 @@ class Entrance:
                 stack.enter_context(acting(actor.practice_id, actor.person_id))
             stack.enter_context(operation())
             audited = stack.enter_context(audit.within(audit.Operation(actor, audit.Via.REST, any_scope["request_id"])))
-            answer = _Answer(send, any_scope, audited)
+            answer = _Answer(send, any_scope, audited, self._cors(allowed, headers))
             traced = stack.enter_context(
                 span("HTTP", {"http.request.method": _known(any_scope["method"])}, server=True)
             )
             try:
-                await answer.of(self._app(scope, receive, answer))
+                await answer.of(self._served(any_scope, headers, receive, answer))
             finally:
                 self._note(any_scope, answer.status, time.monotonic() - began, traced)
         return None
@@ -102,6 +102,36 @@ class Entrance:
             ms=round(seconds * 1000, 1),
         )
 
+    async def _allowed(self, scope: dict[str, Any], headers: dict[str, str]) -> bool:
+        """Find out whether pages of the request's origin may call; the transports read it as `origin_allowed`."""
+        origin, allowed = headers.get("origin"), True
+        if origin is not None:
+            try:
+                allowed = await self._platform.origins.allowed(origin, headers.get("host", ""))
+            except Unavailable as problem:
+                scope["refusal"], allowed = problem, False
+        scope["origin_allowed"] = allowed
+        return allowed
+
+    def _cors(self, allowed: bool, headers: dict[str, str]) -> Headers:
+        origin = headers.get("origin")
+        if origin is None or is_own_origin(origin, headers.get("host", ""), self._platform.config):
+            return []
+        return [(b"vary", b"origin"), *(cors(origin) if allowed else [])]
+
+    async def _served(self, scope: dict[str, Any], headers: dict[str, str], receive: Receive, send: Any) -> None:
+        """Have the application answer, unless a page of another origin asks what a page may not (promise G2)."""
+        method, allowed = scope["method"], scope["origin_allowed"]
+        asks = method == "OPTIONS" and "access-control-request-method" in headers
+        if not allowed and (asks or method not in SAFE_METHODS):
+            problem = scope.get("refusal") or OriginNotAllowed("Pages of this origin may not call the API.")
+            await _refuse(problem, scope, send)
+        elif asks and "origin" in headers and self._cors(allowed, headers):
+            await send({"type": "http.response.start", "status": 204, "headers": preflight()})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        else:
+            await self._app(cast("Scope", scope), receive, send)
+
     async def _actor(self, scope: dict[str, Any], headers: dict[str, str]) -> Actor | None:
         try:
             actor = await self._platform.auth.authenticate(token_of(scope, headers, self._platform.config))
@@ -118,17 +148,18 @@ class _Answer:
     replaced by the refusal. One that has begun to stream is cut off.
     """
 
-    def __init__(self, send: Send, scope: dict[str, Any], audited: audit.Operation) -> None:
+    def __init__(self, send: Send, scope: dict[str, Any], audited: audit.Operation, more: Headers) -> None:
         self.status = 0
         self._send = send
         self._scope = scope
         self._audited = audited
+        self._more = more
         self._held: Message | None = None
 
     async def __call__(self, message: Message) -> None:
         """Send one ASGI message."""
         if message["type"] == "http.response.start":
-            message["headers"] = _with_headers(list(message["headers"]), self._scope["request_id"])
+            message["headers"] = _with_headers([*message["headers"], *self._more], self._scope["request_id"])
             self._held = message
             return
         if self._audited.owes:
@@ -151,12 +182,13 @@ class _Answer:
             return
         self._audited.forget()
         refusal = Unavailable("The answer can't be entered in the audit trail, so it is withheld.")
-        told = {"title": refusal.message, "status": refusal.status, **refusal.extensions()}
-        told["requestId"] = self._scope["request_id"]
-        headers = _with_headers([(b"content-type", b"application/problem+json")], self._scope["request_id"])
-        await self._begin({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        body: Message = {"type": "http.response.body", "body": json.dumps(told).encode(), "more_body": False}
-        await self._send(body)
+        await _refuse(refusal, self._scope, self._begin_or_send)
+
+    async def _begin_or_send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = _with_headers([*message["headers"], *self._more], self._scope["request_id"])
+            return await self._begin(message)
+        return await self._send(message)
 
     async def _begin(self, start: Any) -> None:
         self._held, self.status = None, start["status"]
@@ -200,19 +232,6 @@ def own_page(headers: dict[str, str], config: Config) -> bool:
     return CSRF_HEADER in headers
 
 
-def origin_allowed(origin: str, host: str, config: Config) -> bool:
-    """Tell whether an origin is ours or on the allow-list (G1)."""
-    return origin in config.allowed_origins or is_own_origin(origin, host, config)
-
-
-def is_own_origin(origin: str, host: str, config: Config) -> bool:
-    """Tell whether an origin is ours; others on the allow-list bring tokens, never our cookie (G1)."""
-    if config.public_url is not None:
-        parts = urlsplit(config.public_url)
-        return origin == f"{parts.scheme}://{parts.netloc}"
-    return host != "" and origin in {f"https://{host}", f"http://{host}"}
-
-
 def host_allowed(host: str, config: Config) -> bool:
     """Tell whether the Host header is one of ours: the demo answers to loopback names only (DNS rebinding)."""
     if not config.demo:
@@ -252,10 +271,19 @@ def _with_headers(headers: list[tuple[bytes, bytes]], request_id: str) -> list[t
     return headers
 
 
+async def _refuse(problem: Problem, scope: dict[str, Any], send: Any) -> None:
+    told = {"title": problem.message, "status": problem.status, **problem.extensions()}
+    told["requestId"] = scope["request_id"]
+    headers = [(b"content-type", b"application/problem+json")]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(told).encode(), "more_body": False})
+
+
 async def _refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 4403, "reason": "Unknown host"})
         return
-    await send({"type": "http.response.start", "status": 421, "headers": [(b"content-type", b"text/plain")]})
+    headers = _with_headers([(b"content-type", b"text/plain")], request_id_of(scope))
+    await send({"type": "http.response.start", "status": 421, "headers": headers})
     await send({"type": "http.response.body", "body": b"This host is not served here.\n", "more_body": False})

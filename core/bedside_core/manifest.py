@@ -11,6 +11,8 @@ from packaging.version import Version
 from bedside_core.access import Feature, Permission
 from bedside_core.files.facts import FileOwner
 from bedside_core.notify.kinds import NotificationKind
+from bedside_core.records.declared import DataContribution
+from bedside_core.webhooks.declared import PublicEvent
 
 PLUGIN_API = Version("1.0")
 """Version of the plugin contract, apart from the product's: minor grows by addition, major removes."""
@@ -33,7 +35,10 @@ class Manifest:
         file_owners: the kinds of things that files are attached to, with the rules about them.
         settings: its frozen dataclass of settings, fields made by `setting()`.
         piccolo_app: dotted name of its Piccolo app module, where it has tables.
+        data: what it keeps of practices and patients, with which it is exported and merged.
+        public_events: the events that webhooks may be told of, ids only (G6).
         notifications: the kinds of notifications it sends; their keys begin with its name.
+        kept_tables: its tables that a reset of the sandbox leaves: settings and the like (G8).
         assets: folder of built client files inside its package.
 
     Raises:
@@ -50,7 +55,10 @@ class Manifest:
     file_owners: tuple[FileOwner, ...] = ()
     settings: type | None = None
     piccolo_app: str | None = None
+    data: DataContribution | None = None
+    public_events: tuple[PublicEvent, ...] = ()
     notifications: tuple[NotificationKind, ...] = ()
+    kept_tables: tuple[str, ...] = ()
     assets: str | None = None
 
     def __post_init__(self) -> None:

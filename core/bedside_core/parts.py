@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bedside_core import files, notify, people, settings
+from bedside_core import applications, files, notify, people, sandbox, settings, webhooks
 from bedside_core.access import Permission
 from bedside_core.accounts import declared as onboarding
 from bedside_core.accounts.declared import listeners as listeners
@@ -14,9 +14,17 @@ from bedside_core.auth import declared as accounts
 from bedside_core.files import FileOwner
 from bedside_core.files import patients as patient_files
 from bedside_core.files import sweep as file_sweep
+from bedside_core.imports import job as import_job
+from bedside_core.imports import service as imports
 from bedside_core.jobs.declared import Job, Wake
 from bedside_core.notify import jobs as notify_jobs
 from bedside_core.notify.settings import NAME as NOTIFICATION_SETTINGS
+from bedside_core.records import job as export_job
+from bedside_core.records import leaving, merging, retention
+from bedside_core.records import service as exports
+from bedside_core.records.settings import RecordSettings
+from bedside_core.webhooks import PublicEvent, standard
+from bedside_core.webhooks import delivering as webhook_jobs
 
 CORE = "core"
 """Under this name stand core's jobs, as a plugin's do under the plugin's."""
@@ -26,9 +34,17 @@ PERMISSIONS: Sequence[Permission] = (
     *settings.PERMISSIONS,
     *trail.PERMISSIONS,
     *accounts.PERMISSIONS,
+    *applications.PERMISSIONS,
     *onboarding.PERMISSIONS,
     *notify.PERMISSIONS,
+    *webhooks.PERMISSIONS,
+    *sandbox.PERMISSIONS,
     *files.PERMISSIONS,
+    *imports.PERMISSIONS,
+    *exports.PERMISSIONS,
+    *merging.PERMISSIONS,
+    *retention.PERMISSIONS,
+    *leaving.PERMISSIONS,
 )
 """Actions on what belongs to core."""
 
@@ -37,17 +53,37 @@ SETTINGS: Mapping[str, type] = {
     **accounts.SETTINGS,
     NOTIFICATION_SETTINGS: notify.NotificationSettings,
     "files": files.FileSettings,
+    "records": RecordSettings,
 }
 """Name, by which stored values are found and the schema names them, -> settings dataclass."""
 
-JOBS: Sequence[Job] = (*accounts.JOBS, *onboarding.JOBS, *notify_jobs.JOBS, *file_sweep.JOBS)
+JOBS: Sequence[Job] = (
+    *accounts.JOBS,
+    *onboarding.JOBS,
+    *notify_jobs.JOBS,
+    *file_sweep.JOBS,
+    *import_job.JOBS,
+    *export_job.JOBS,
+    *retention.JOBS,
+    *leaving.JOBS,
+    *webhook_jobs.JOBS,
+)
 """Background work, named `core.<name>`."""
 
-NOTIFICATIONS: Sequence[notify.NotificationKind] = (*notify.NOTIFICATIONS, *LETTERS)
+NOTIFICATIONS: Sequence[notify.NotificationKind] = (
+    *notify.NOTIFICATIONS,
+    *LETTERS,
+    retention.NOTIFICATION,
+    leaving.NOTIFICATION,
+    standard.DISABLED,
+)
 """The kinds of notifications that core itself sends, named `core.<name>`."""
 
-WAKES: Sequence[Wake] = (*notify_jobs.WAKES,)
+WAKES: Sequence[Wake] = (*notify_jobs.WAKES, *webhook_jobs.WAKES)
 """What enqueues jobs for what has become due; each worker calls it every second."""
 
-FILE_OWNERS: Sequence[FileOwner] = (patient_files.OWNER,)
+FILE_OWNERS: Sequence[FileOwner] = (patient_files.OWNER, *imports.FILE_OWNERS, exports.OWNER)
 """What files are attached to."""
+
+PUBLIC_EVENTS: Sequence[PublicEvent] = standard.PUBLIC_EVENTS
+"""Core's own events that webhooks may be told of."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bedside_core.access import Access
     from bedside_core.accounts import Links
     from bedside_core.accounts.service import Accounts
+    from bedside_core.applications import Applications
     from bedside_core.auth import Auth
     from bedside_core.clock import Clock
     from bedside_core.config import Config
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from bedside_core.jobs import Jobs
     from bedside_core.live import Live
     from bedside_core.notify import Notify
+    from bedside_core.origins import Origins
     from bedside_core.people import People
     from bedside_core.plugins import Plugins
     from bedside_core.settings import Settings
     from bedside_core.watchdog import Watchdog
+    from bedside_core.webhooks import Webhooks
 
 S = TypeVar("S")
 
@@ -72,6 +75,9 @@ class Platform:
     jobs: Jobs = field(init=False)
     notify: Notify = field(init=False)
     files: Files = field(init=False)
+    webhooks: Webhooks = field(init=False)
+    applications: Applications = field(init=False)
+    origins: Origins = field(init=False)
     accounts: Accounts = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
@@ -129,6 +135,7 @@ class PlatformOutlet:
         """Write a job for each durable listener, inside the emitter's transaction."""
         for event in events:
             if isinstance(event, Event):
+                await self._platform.webhooks.emitted(event)
                 for name in self._platform.events.durable_for(event):
                     async with DB.connection() as connection:
                         await self._platform.jobs.enqueue(connection, name, encode(event), event.practice_id)

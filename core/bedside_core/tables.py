@@ -14,6 +14,8 @@ from bedside_core.accounts.tables import (
     Terms,
     TermsAcceptance,
 )
+from bedside_core.applications.tables import TABLE_KINDS as APPLICATION_KINDS
+from bedside_core.applications.tables import Application, ApplicationCode, ApplicationToken
 from bedside_core.audit.tables import TABLE_KINDS as AUDIT_KINDS
 from bedside_core.audit.tables import AuditEntry as AuditEntry
 from bedside_core.audit.tables import AuditSeal as AuditSeal
@@ -33,6 +35,9 @@ from bedside_core.database import DB, Kind
 from bedside_core.files import tables as files
 from bedside_core.files.tables import File as File
 from bedside_core.files.tables import FileObject as FileObject
+from bedside_core.imports import tables as imports
+from bedside_core.imports.tables import ImportRefusal as ImportRefusal
+from bedside_core.imports.tables import ImportRow as ImportRow
 from bedside_core.notify.tables import TABLE_KINDS as NOTIFY_KINDS
 from bedside_core.notify.tables import (
     Notification,
@@ -50,11 +55,20 @@ from bedside_core.people.tables import Connection as Connection
 from bedside_core.people.tables import Contact as Contact
 from bedside_core.people.tables import Creation as Creation
 from bedside_core.people.tables import PersonWord as PersonWord
+from bedside_core.records import tables as records
+from bedside_core.records.tables import DataExport as DataExport
+from bedside_core.records.tables import PracticeErasure as PracticeErasure
+from bedside_core.records.tables import RetentionDue as RetentionDue
+from bedside_core.webhooks.tables import TABLE_KINDS as WEBHOOK_KINDS
+from bedside_core.webhooks.tables import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "TABLE_KINDS",
     "Account",
     "ApiKey",
+    "Application",
+    "ApplicationCode",
+    "ApplicationToken",
     "Attempt",
     "AuditEntry",
     "AuditSeal",
@@ -64,10 +78,13 @@ __all__ = [
     "Contact",
     "Creation",
     "Credential",
+    "DataExport",
     "Device",
     "EmailChange",
     "File",
     "FileObject",
+    "ImportRefusal",
+    "ImportRow",
     "Invitation",
     "JobAttempt",
     "JobSchedule",
@@ -86,14 +103,18 @@ __all__ = [
     "Patient",
     "PersonWord",
     "Practice",
+    "PracticeErasure",
     "PushSubscription",
     "RecoveryCode",
+    "RetentionDue",
     "SecurityAnswer",
     "Session",
     "Setting",
     "Terms",
     "TermsAcceptance",
     "Totp",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]
 
 
@@ -108,6 +129,7 @@ class Practice(Table, tablename="practice", db=DB):
     handle = Text(help_text="By what another practice asks for a connection.")
     created_by = UUID(null=True, help_text="The operator's account; none where a command made it.")
     client_id = Text(null=True, help_text="The operator's own id of it (G9).")
+    sandbox = Boolean(help_text="Whether it is the deployment's one sandbox (G8).")
 
 
 class Account(Table, tablename="account", db=DB):
@@ -159,6 +181,9 @@ class Patient(Table, tablename="patient", db=DB):
     email = Text(null=True)
     created_at = Timestamptz()
     archived_at = Timestamptz(null=True)
+    merged_into = UUID(null=True, help_text="The record that was kept where this one was merged.")
+    merged_at = Timestamptz(null=True)
+    changed_at = Timestamptz(help_text="When the record was last changed, kept by a trigger.")
 
 
 class Setting(Table, tablename="setting", db=DB):
@@ -207,9 +232,13 @@ TABLE_KINDS = {
     "member": Kind.PRACTICE,
     "patient": Kind.PRACTICE,
     "setting": Kind.PRACTICE,
+    **APPLICATION_KINDS,
     **AUDIT_KINDS,
     **PEOPLE_KINDS,
     **NOTIFY_KINDS,
     **files.TABLE_KINDS,
+    **imports.TABLE_KINDS,
+    **records.TABLE_KINDS,
+    **WEBHOOK_KINDS,
     **accounts.TABLE_KINDS,
 }

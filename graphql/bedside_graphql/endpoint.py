@@ -113,7 +113,7 @@ class Endpoint:
         executor = Executor(schema, self.config, persisted, limits=self._limits, figures=self._platform.figures)
         self.way_back = has_a_way_back(persisted, executor.documents)
         platform = self._platform
-        self._http = GraphQLHTTP(executor, platform.config, self._context)
+        self._http = GraphQLHTTP(executor, self._context)
         self._sockets = GraphQLSockets(
             executor,
             platform.config,

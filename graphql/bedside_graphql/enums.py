@@ -11,9 +11,13 @@ from bedside_core.access import Reason, Rule, Tier
 from bedside_core.accounts.model import InvitationState
 from bedside_core.auth import Pending, Role
 from bedside_core.files import FileState
+from bedside_core.imports import Dates, Encoding, FaultCode, ProblemCode, State
+from bedside_core.imports import Field as PatientField
 from bedside_core.notify import Channel, Language, Part
 from bedside_core.people import ConnectionState, PersonKind, Visibility
 from bedside_core.plugins import Status
+from bedside_core.records.model import ExportState
+from bedside_core.webhooks import DeliveryState
 
 E = TypeVar("E", bound=Enum)
 
@@ -57,6 +61,16 @@ def _show_enums() -> None:
         },
     )
     _show(
+        DeliveryState,
+        "WebhookDeliveryState",
+        "How a delivery to a webhook's receiver fares.",
+        {
+            DeliveryState.WAITING: "It is to be sent, or sent again.",
+            DeliveryState.DELIVERED: "The receiver has taken it.",
+            DeliveryState.FAILED: "It was given up; it can be replayed.",
+        },
+    )
+    _show(
         Pending,
         "PendingFactor",
         "What a sign-in lacks before anything can be done with it.",
@@ -86,6 +100,90 @@ def _show_enums() -> None:
             FileState.STORED: "It was examined and is kept, attached to nothing yet.",
             FileState.ATTACHED: "It belongs to something.",
             FileState.DELETED: "It was deleted for good.",
+        },
+    )
+    _show(
+        ExportState,
+        "ExportState",
+        "How far an export is.",
+        {
+            ExportState.WAITING: "It waits for its turn.",
+            ExportState.RUNNING: "It is written.",
+            ExportState.READY: "It can be downloaded.",
+            ExportState.FAILED: "It could not be made; `reason` tells why.",
+            ExportState.EXPIRED: "Its time is over, and its file is deleted.",
+        },
+    )
+    _show(
+        State,
+        "ImportState",
+        "How far an import is.",
+        {
+            State.WAITING: "It waits for its turn.",
+            State.CHECKING: "Its rows are looked at.",
+            State.IMPORTING: "All rows were looked at, and patients are created.",
+            State.DONE: "It has ended well; after a dry run, a real one would.",
+            State.REFUSED: "It has ended, and nothing was imported; `problem` tells why.",
+        },
+    )
+    _show(
+        PatientField,
+        "PatientField",
+        "What is said of a patient.",
+        {
+            PatientField.FIRST_NAME: "First name.",
+            PatientField.LAST_NAME: "Last name.",
+            PatientField.DATE_OF_BIRTH: "Date of birth.",
+            PatientField.MRN: "Medical record number.",
+            PatientField.GENDER: "Gender.",
+            PatientField.PHONE: "Telephone number.",
+            PatientField.EMAIL: "E-mail address.",
+        },
+    )
+    _show(
+        Dates,
+        "ImportDates",
+        "How the dates of an import are written.",
+        {
+            Dates.ISO: "YYYY-MM-DD.",
+            Dates.MONTH_FIRST: "MM/DD/YYYY, also with dots or dashes.",
+            Dates.DAY_FIRST: "DD/MM/YYYY, also with dots or dashes.",
+        },
+    )
+    _show(
+        Encoding,
+        "ImportEncoding",
+        "In what a file is written.",
+        {
+            Encoding.UTF_8: "UTF-8, with or without a byte order mark.",
+            Encoding.WINDOWS_1252: "Windows-1252, as older spreadsheets write it.",
+        },
+    )
+    _show(
+        FaultCode,
+        "ImportFaultCode",
+        "Why a row of an import is refused.",
+        {
+            FaultCode.INVALID_INPUT: "`createPatient` would refuse it.",
+            FaultCode.DATE_FORMAT: "It is no day in the format that was told.",
+            FaultCode.MRN_TAKEN: "The practice already has a patient with this MRN.",
+            FaultCode.MRN_TWICE: "An earlier line has the same MRN.",
+            FaultCode.ROW_MALFORMED: "Its cells can't be told apart, or are more than the header's.",
+        },
+    )
+    _show(
+        ProblemCode,
+        "ImportProblemCode",
+        "Why nothing of a file was imported.",
+        {
+            ProblemCode.EMPTY: "There are no patients in it.",
+            ProblemCode.ENCODING: "It is not in the encoding that was told, or in none that is read.",
+            ProblemCode.COLUMNS_MISSING: "Its header lacks columns that are needed.",
+            ProblemCode.COLUMNS_UNCLEAR: "Several columns could be the same field, or the mapping fits no column.",
+            ProblemCode.TOO_LONG: "It has more bytes or rows than are imported at once.",
+            ProblemCode.FILE_GONE: "It was deleted, or its time was over, before it was read.",
+            ProblemCode.NOT_ALLOWED: "Who asked for the import may not import patients any more.",
+            ProblemCode.ROWS_REFUSED: "Rows were refused, and `skipRefused` was not asked for.",
         },
     )
     _show(

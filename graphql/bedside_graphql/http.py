@@ -3,7 +3,8 @@
 Both media types are served. With application/graphql-response+json a refused request has a 4xx or 5xx status; with
 application/json a well-formed request that was looked at is answered with 200, as that draft and older clients have it.
 Queries by GET are not offered. It stands behind `bedside_core.entrance`, which names the request, finds out who asks,
-and counts a cookie only on requests that provably come from our own pages (promise G2).
+refuses pages of origins that may not, and counts a cookie only on requests that provably come from our own pages
+(promise G2).
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ from litestar.types import Receive, Scope, Send
 
 from bedside_core import errors
 from bedside_core.auth import Actor
-from bedside_core.config import Config
-from bedside_core.entrance import CSRF_HEADER, client_of, header_map, origin_allowed, request_id_of
+from bedside_core.entrance import client_of, header_map, request_id_of
 from bedside_core.errors import Problem
 from bedside_graphql import problems
 from bedside_graphql.errors import described, internal
@@ -31,9 +31,6 @@ log = structlog.get_logger("bedside.graphql")
 Headers = list[tuple[bytes, bytes]]
 
 ALLOW = b"POST, OPTIONS"
-CORS_HEADERS = f"authorization, content-type, accept, {CSRF_HEADER}".encode()
-TOLD_HEADERS = b"x-request-id, ratelimit, ratelimit-policy, retry-after"
-PREFLIGHT_SECONDS = b"600"
 
 
 class Disconnected(Exception):
@@ -45,13 +42,11 @@ class GraphQLHTTP:
 
     Args:
         executor: runs requests.
-        config: the deployment's; for its origins.
         make_context: makes what resolvers are given.
     """
 
-    def __init__(self, executor: Executor, config: Config, make_context: MakeContext) -> None:
+    def __init__(self, executor: Executor, make_context: MakeContext) -> None:
         self._executor = executor
-        self._config = config
         self._make_context = make_context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +54,7 @@ class GraphQLHTTP:
         request = cast(dict[str, Any], scope)
         headers = header_map(scope)
         if request["method"] == "OPTIONS":
-            return await self._preflight(headers, send)
+            return await _allowed(send)
         actor: Actor | None = request.get("user")
         address: tuple[str, int] | None = request.get("client")
         context = self._make_context(
@@ -80,7 +75,7 @@ class GraphQLHTTP:
         except Exception as error:
             log.error("a request failed", request_id=context.request_id, **described(error))  # noqa: TRY400
             answer = await self._executor.refusal(internal(), context)
-        return await self._send(answer, media or JSON, headers, context, send)
+        return await self._send(answer, media or JSON, context, send)
 
     async def _answer(
         self,
@@ -92,8 +87,6 @@ class GraphQLHTTP:
     ) -> Answer:
         if request["method"] != "POST":
             raise problems.MethodNotAllowed("Operations are sent by POST.")
-        if not self._origin_allowed(headers):
-            raise problems.OriginNotAllowed("Pages of this origin may not call the API.")
         if media is None:
             raise problems.NotAcceptable(f"Answers are {GRAPHQL} or {JSON}.")
         if not readable(headers.get("content-type"), headers.get("content-encoding")):
@@ -105,10 +98,6 @@ class GraphQLHTTP:
             raise errors.Unauthenticated("The token is unknown, or its session has ended.", way_on="Sign in again.")
         body = await self._body(headers, receive)
         return await self._executor.execute(read_request(body, self._executor.config), context)
-
-    def _origin_allowed(self, headers: dict[str, str]) -> bool:
-        origin = headers.get("origin")
-        return origin is None or origin_allowed(origin, headers.get("host", ""), self._config)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
         limit = self._executor.config.max_message_bytes
@@ -131,15 +120,12 @@ class GraphQLHTTP:
         except TimeoutError:
             raise problems.RequestTimeout("The request did not arrive in time.") from None
 
-    async def _send(
-        self, answer: Answer, media: str, headers: dict[str, str], context: RequestContext, send: Send
-    ) -> None:
+    async def _send(self, answer: Answer, media: str, context: RequestContext, send: Send) -> None:
         status = answer.status if media == GRAPHQL else answer.legacy_status
         fields: Headers = [
             (b"content-type", f"{media}; charset=utf-8".encode()),
             (b"content-length", str(len(answer.encoded)).encode()),
             (b"cache-control", b"no-store"),
-            *self._cors(headers),
         ]
         if answer.budget is not None:
             fields += answer.budget.headers()
@@ -149,33 +135,11 @@ class GraphQLHTTP:
         await send({"type": "http.response.start", "status": status, "headers": fields})
         await send({"type": "http.response.body", "body": answer.encoded, "more_body": False})
 
-    def _cors(self, headers: dict[str, str]) -> Headers:
-        """Return what lets a page of an origin on the operator's list read the answer; ours needs nothing (G1)."""
-        if not self._config.allowed_origins:
-            return []
-        origin = headers.get("origin", "")
-        if origin not in self._config.allowed_origins:
-            return [(b"vary", b"origin")]
-        return [
-            (b"vary", b"origin"),
-            (b"access-control-allow-origin", origin.encode("latin-1")),
-            (b"access-control-expose-headers", TOLD_HEADERS),
-        ]
 
-    async def _preflight(self, headers: dict[str, str], send: Send) -> None:
-        fields: Headers = [(b"allow", ALLOW)]
-        allowed = self._origin_allowed(headers)
-        if allowed and "origin" in headers:
-            fields += self._cors(headers)
-            fields += [
-                (b"access-control-allow-methods", b"POST"),
-                (b"access-control-allow-headers", CORS_HEADERS),
-                (b"access-control-max-age", PREFLIGHT_SECONDS),
-            ]
-        if not allowed:
-            fields.append((b"content-length", b"0"))
-        await send({"type": "http.response.start", "status": 204 if allowed else 403, "headers": fields})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+async def _allowed(send: Send) -> None:
+    """Answer OPTIONS of our own pages and of programs; those of other origins are the entrance's."""
+    await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", ALLOW)]})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _of_refusal(problem: Problem) -> Headers:

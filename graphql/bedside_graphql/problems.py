@@ -55,14 +55,6 @@ class UnsupportedMediaType(Problem):
     status = 415
 
 
-class OriginNotAllowed(Problem):
-    """A page of another origin."""
-
-    code = "ORIGIN_NOT_ALLOWED"
-    meaning = "The page's origin is neither this deployment's nor on the operator's list (G1)."
-    status = 403
-
-
 class DocumentTooLarge(Problem):
     """The document or the whole request is too long."""
 

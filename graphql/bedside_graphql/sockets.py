@@ -15,7 +15,7 @@ from bedside_core import errors
 from bedside_core.access import operation as one_operation
 from bedside_core.auth import SESSION_STREAM, Actor
 from bedside_core.config import Config
-from bedside_core.entrance import client_of, header_map, origin_allowed, token_of
+from bedside_core.entrance import client_of, header_map, token_of
 from bedside_core.people import PRACTICE_STREAM
 from bedside_graphql import messages
 from bedside_graphql.execute import Executor, Ready
@@ -37,7 +37,7 @@ class GraphQLSockets:
 
     Args:
         executor: runs requests.
-        config: the deployment's; for its origins.
+        config: the deployment's; for which origin is our own.
         make_context: makes what resolvers are given.
         authenticate: finds out who a token stands for.
         attach: follows a live topic; a session's tells its end, a practice's that its plan or rights changed.
@@ -87,8 +87,7 @@ class GraphQLSockets:
         handshake = cast(dict[str, Any], scope)
         headers = header_map(scope)
         await receive()
-        origin = headers.get("origin")
-        if origin is not None and not origin_allowed(origin, headers.get("host", ""), self._config):
+        if not handshake["origin_allowed"]:
             await send({"type": "websocket.close", "code": messages.FORBIDDEN.code, "reason": "Origin not allowed"})
             return
         spoken = messages.SUBPROTOCOL in handshake["subprotocols"]

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from accounts_stage import BEGIN_PASSKEY, URL, Authenticator, add_passkey
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from deployment import PASSWORD, Deployment, Held, Person
 from files_stage import ATTACH, CREATE, sha256
 
+from bedside_core.access import LEADERS
 from bedside_core.auth import Role
-from bedside_core.database import acting, unit
+from bedside_core.database import DB, acting, unit
 from bedside_core.jobs.declared import JobRun
 from bedside_core.notify import Fact, Recipient
 from bedside_core.people import NewPatient, Practice
@@ -31,6 +33,10 @@ _numbers = itertools.count(1)
 CONTACT = "mutation($i: ContactInput!, $c: String!) { addContact(input: $i, clientId: $c) { id } }"
 START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, clientId: $c) { id } }"
 SEND = 'mutation($i: ID!, $c: String!) { sendMessage(conversationId: $i, body: "Hello", clientId: $c) { id } }'
+TABLE = b"First name,Last name,DOB,MRN,Sex,Phone\nPat,Moore,1950-02-30,I-1,female,2025550143\n"
+IMPORT = """mutation($u: ID!, $c: String!) {
+    importPatients(input: { uploadId: $u, dryRun: true }, clientId: $c) { id } }"""
+EXPORT = "mutation($p: ID!, $c: String!) { exportPatient(patientId: $p, clientId: $c) { id } }"
 REQUEST = "mutation($p: String!, $c: String!) { requestConnection(practice: $p, clientId: $c) { id } }"
 ACCEPT = "mutation($i: ID!) { acceptConnection(id: $i) { id } }"
 INVITE = """mutation($i: InvitationInput!, $c: String!) { inviteMember(input: $i, clientId: $c) { id } }"""
@@ -46,7 +52,11 @@ PUSH_KEY = urlsafe_b64encode(
     ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 ).decode()
 PUSH_SECRET = urlsafe_b64encode(bytes(16)).decode()
-CONFIG = {"public_url": URL, "smtp_url": "smtp://127.0.0.1:9", "mail_sender": "Bedside <no-reply@clinic.example>"}
+CONFIG: dict[str, Any] = {
+    "public_url": URL,
+    "smtp_url": "smtp://127.0.0.1:9",
+    "mail_sender": "Bedside <no-reply@clinic.example>",
+}
 """What the world needs of a deployment; no mail server is there."""
 
 
@@ -81,6 +91,27 @@ async def conversation(deployment: Deployment, practice: Practice, person: Perso
     id = started["startConversation"]["id"]
     await deployment.data(SEND, person.token, i=id, c=client_id())
     return id
+
+
+async def patient_import(deployment: Deployment, practice: Practice, person: Person) -> str:
+    leader = await deployment.person(practice, Role.OWNER)
+    given = {"name": "a.csv", "size": len(TABLE), "sha": sha256(TABLE), "c": client_id()}
+    announced = (await deployment.data(CREATE, leader.token, **given))["createUpload"]
+    sent = {"authorization": f"Bearer {leader.token}"}
+    assert (await deployment.http.put(announced["url"], content=TABLE, headers=sent)).status_code == 200
+    made = await deployment.data(IMPORT, leader.token, u=announced["id"], c=client_id())
+    id = made["importPatients"]["id"]
+    with acting(practice.id):  # a row is refused
+        run = JobRun(platform=deployment.platform, practice_id=practice.id, payload={"import_id": id}, attempt=1)
+        await deployment.platform.jobs.entries["core.import_patients"].function(run)
+    return id
+
+
+async def data_export(deployment: Deployment, practice: Practice, person: Person) -> str:
+    of = await patient(deployment, practice, person)
+    if person.member.role not in LEADERS:
+        person = await deployment.person(practice, Role.MANAGER)
+    return (await deployment.data(EXPORT, person.token, p=of, c=client_id()))["exportPatient"]["id"]
 
 
 async def own_practice(deployment: Deployment, practice: Practice, person: Person) -> str:
@@ -193,6 +224,35 @@ async def invitation(deployment: Deployment, practice: Practice, person: Person)
     return (await deployment.data(INVITE, owner.token, i=given, c=client_id()))["inviteMember"]["id"]
 
 
+REGISTER = "mutation($i: ApplicationInput!, $c: String!) { registerApplication(input: $i, clientId: $c) { id } }"
+
+
+async def application(deployment: Deployment, practice: Practice, person: Person) -> str:
+    given = {"name": "App", "redirectUris": ["https://app.example/callback"], "scopes": ["patients.read"]}
+    owner = await deployment.person(practice, Role.OWNER)
+    made = await deployment.data(REGISTER, owner.token, i=given, c=client_id())
+    return made["registerApplication"]["id"]
+
+
+HOOK = """mutation($c: String!) {
+    createWebhook(url: "https://partner.invalid/", types: ["contact.added"], clientId: $c) { webhook { id } } }"""
+
+
+async def webhook(deployment: Deployment, practice: Practice, person: Person) -> str:
+    owner = await deployment.person(practice, Role.OWNER)
+    made = await deployment.data(HOOK, owner.token, c=client_id())
+    return made["createWebhook"]["webhook"]["id"]
+
+
+async def webhook_delivery(deployment: Deployment, practice: Practice, person: Person) -> str:
+    hook = UUID(await webhook(deployment, practice, person))
+    await contact(deployment, practice, person)
+    with acting(practice.id):
+        delivery = await DB.fetchval("SELECT id FROM webhook_delivery WHERE endpoint_id = $1", hook)
+        await DB.execute("UPDATE webhook_delivery SET state = 'failed' WHERE id = $1", delivery)
+    return str(delivery)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of thing with an id.
@@ -207,6 +267,9 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
+    "application": Kind(application),
+    "webhook": Kind(webhook),
+    "webhook_delivery": Kind(webhook_delivery),
     "member": Kind(member),
     "patient": Kind(patient),
     "contact": Kind(contact),
@@ -214,6 +277,8 @@ KINDS: Mapping[str, Kind] = {
     "practice": Kind(own_practice),
     "connection_asked": Kind(connection_asked),
     "connection": Kind(connection),
+    "patient_import": Kind(patient_import),
+    "data_export": Kind(data_export, personal=True),
     "persona": Kind(persona, personal=True),
     "session": Kind(session, personal=True),
     "challenge": Kind(challenge, personal=True),
@@ -246,6 +311,11 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
         await kind.make(deployment, practice, person)
     owner = await deployment.person(practice, Role.OWNER)
     await deployment.data(SET, owner.token, key=PUSH_KEY, secret=PUSH_SECRET)
+    of = UUID(await patient(deployment, practice, person))
+    now = deployment.platform.clock.now()
+    with acting(practice.id):  # what time alone brings about
+        await DB.execute("INSERT INTO retention_due VALUES ($1, $2, $3, false)", practice.id, of, now)
+        await DB.fetchrow("SELECT * FROM practice_erasure_ask($1, NULL, $2, $3)", of, now, now + timedelta(days=30))
     await deployment.data(SUSPEND, owner.token, p=(await deployment.held(practice)).id)
     operator = await deployment.operator()
     await deployment.data(LIMIT, operator, p=str(practice.id))

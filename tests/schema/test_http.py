@@ -407,7 +407,7 @@ async def test_pages_of_listed_origins_may_read_the_answer_and_others_may_not_as
         listed = await here.http.options(here.url, headers={"origin": "https://partner.example", **asking})
         assert listed.status_code == 204
         assert listed.headers["access-control-allow-origin"] == "https://partner.example"
-        assert listed.headers["access-control-allow-methods"] == "POST"
+        assert listed.headers["access-control-allow-methods"] == "GET, HEAD, POST, PUT, PATCH, DELETE"
         assert "authorization" in listed.headers["access-control-allow-headers"]
         assert "access-control-allow-credentials" not in listed.headers
         evil = await here.http.options(here.url, headers={"origin": "https://evil.example", **asking})

@@ -29,7 +29,7 @@ from bedside_graphql.weight import weighed
 
 NOT_LOOKED_AT = {
     problems.BadRequest, problems.BatchingNotSupported, problems.MethodNotAllowed, problems.NotAcceptable,
-    problems.RequestTimeout, problems.UnsupportedMediaType, problems.OriginNotAllowed, problems.DocumentTooLarge,
+    problems.RequestTimeout, problems.UnsupportedMediaType, problems.DocumentTooLarge,
     problems.VariablesTooLarge, problems.TooManyOperations,
 }  # fmt: skip
 

@@ -189,10 +189,9 @@ class Access:
         if actor.scopes is not None and (permission.key not in actor.scopes or is_for_people(permission.key)):
             return Refusal(
                 rule=Rule.ROLE,
-                message=f"This API key does not allow this: {permission.doc}",
-                way_on="No API key can do this; sign in as a person."
-                if is_for_people(permission.key)
-                else f"Use a key with the scope {permission.key}.",
+                message=f"This {'application' if actor.application_id else 'API key'} does not allow this: "
+                f"{permission.doc}",
+                way_on=_beyond_scopes(actor, permission.key),
                 permission=permission.key,
             )
         return None
@@ -216,6 +215,16 @@ class Access:
         if actor is None:  # why_not has refused it; said again for the reader and the type checker
             raise errors.Unauthenticated("You are not signed in.")
         return actor
+
+
+def _beyond_scopes(actor: Actor, key: str) -> str:
+    """Return what can be done where a key's or an application's scopes lack a permission."""
+    if is_for_people(key):
+        kind = "application" if actor.application_id else "API key"
+        return f"No {kind} can do this; sign in as a person."
+    if actor.application_id:
+        return f"Have it ask for the scope {key}, and consent to it."
+    return f"Use a key with the scope {key}."
 
 
 def _who_may(permission: Permission, actor: Actor, support_contact: str) -> str:

@@ -75,7 +75,7 @@ class Invitations(Base):
             return invitation_id
 
         try:
-            made = await self._once(actor, "invitations.create", client_id, given, make)
+            made = await self.once(actor, "invitations.create", client_id, given, make)
         except asyncpg.UniqueViolationError:
             raise _open_already() from None
         return await self._one(made)
@@ -116,7 +116,7 @@ class Invitations(Base):
             return invitation_id
 
         try:
-            made = await self._once(actor, "invitations.anew", client_id, str(member_id), make)
+            made = await self.once(actor, "invitations.anew", client_id, str(member_id), make)
         except asyncpg.UniqueViolationError:
             raise _open_already() from None
         return await self._one(made)

@@ -143,7 +143,11 @@ class Operation:
             patients=list(dict.fromkeys(patients)),
             request_id=self.request_id,
             via=self.via,
-            detail={**self.detail, **deed.detail},
+            detail={
+                **self.detail,
+                **({"application": str(actor.application_id)} if actor and actor.application_id else {}),
+                **deed.detail,
+            },
         )
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from bedside_core.audit.anchor import Anchor
-from bedside_core.audit.entries import GENESIS, sealed
+from bedside_core.audit.entries import DEPLOYMENT, GENESIS, sealed
 from bedside_core.database import DB, Row, acting
 
 BATCH = 1000
@@ -65,10 +65,12 @@ class Verdict:
         anchored: the highest number that the anchor knows.
         unsealed: how many entries wait for their seal.
         since: since when the oldest of those waits.
+        erased: whether the practice has left: of its trail the length and the last hash remain.
         fault: the first bad entry.
     """
 
     practice_id: UUID
+    erased: bool = False
     sealed: int = 0
     head: bytes = GENESIS
     anchored: int = 0
@@ -90,19 +92,37 @@ async def verify(anchor: Anchor, practice_id: UUID | None = None) -> AsyncGenera
     """
     # The anchor first: what is sealed meanwhile is then in the table and not yet asked for.
     anchored = anchor.read(practice_id).heads
+    erased = await _erased()
     if practice_id is not None:
         practices = {practice_id}
     else:
-        practices = {row["id"] for row in await DB.fetch("SELECT audit_practices() AS id")} | set(anchored)
+        practices = (
+            {row["id"] for row in await DB.fetch("SELECT audit_practices() AS id")} | set(anchored) | set(erased)
+        )
     for each in sorted(practices):
         with acting(each):
-            verdict = await _verdict(each, anchored.get(each, {}))
+            verdict = await _verdict(each, anchored.get(each, {}), erased.get(each))
         yield verdict
 
 
-async def _verdict(practice_id: UUID, anchored: Mapping[int, bytes]) -> Verdict:
-    verdict = Verdict(practice_id=practice_id, anchored=max(anchored, default=0))
-    await _walk(verdict, anchored)
+async def _erased() -> Mapping[UUID, Row]:
+    """Return what is left of the practices that have left, with what the deployment's own trail says of them."""
+    with acting(DEPLOYMENT):
+        rows = await DB.fetch(
+            """SELECT p.*, EXISTS (SELECT FROM audit_entry e WHERE e.action = 'practices.erased'
+                AND e.target = p.practice_id::text
+                AND e.detail = jsonb_build_object('entries', p.entries::text, 'head', encode(p.head, 'hex'))) AS entered
+            FROM practices_erased() p"""
+        )
+    return {row["practice_id"]: row for row in rows}
+
+
+async def _verdict(practice_id: UUID, anchored: Mapping[int, bytes], erased: Row | None) -> Verdict:
+    verdict = Verdict(practice_id=practice_id, anchored=max(anchored, default=0), erased=erased is not None)
+    if erased is None:
+        await _walk(verdict, anchored)
+    else:
+        await _look_back(verdict, anchored, erased)
     waiting = await DB.fetchrow("SELECT count(*) AS entries, min(since) AS since FROM audit_unsealed")
     if waiting is not None:
         verdict.unsealed, verdict.since = waiting["entries"], waiting["since"]
@@ -130,6 +150,23 @@ async def _walk(verdict: Verdict, anchored: Mapping[int, bytes]) -> None:
             entry_id=None,
             message=f"the trail ends at {verdict.sealed}, and {verdict.anchored} entries were anchored",
         )
+
+
+async def _look_back(verdict: Verdict, anchored: Mapping[int, bytes], erased: Row) -> None:
+    """Compare what is left of an erased practice's chain, its length and head, with what was anchored."""
+    verdict.sealed, verdict.head = erased["entries"], erased["head"]
+    if not erased["entered"]:
+        unsaid = "the deployment's trail does not say that the practice was erased like this"
+        verdict.fault = Fault(kind=Tampering.REMOVED, number=None, entry_id=None, message=unsaid)
+    elif await DB.fetchval("SELECT EXISTS (SELECT FROM audit_seal) OR EXISTS (SELECT FROM audit_entry)"):
+        left = "the practice was erased, and something of its trail is there"
+        verdict.fault = Fault(kind=Tampering.INSERTED, number=None, entry_id=None, message=left)
+    elif verdict.anchored > verdict.sealed:
+        cut = f"the trail was erased at {verdict.sealed}, and {verdict.anchored} entries were anchored"
+        verdict.fault = Fault(kind=Tampering.CUT, number=verdict.sealed + 1, entry_id=None, message=cut)
+    elif verdict.sealed and anchored.get(verdict.sealed, verdict.head) != verdict.head:
+        other = "the anchor knows another end of the erased trail"
+        verdict.fault = Fault(kind=Tampering.REWRITTEN, number=verdict.sealed, entry_id=None, message=other)
 
 
 def _broken(

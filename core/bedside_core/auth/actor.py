@@ -52,7 +52,8 @@ class Actor:
         member_id: the person in that practice; None for the operator and for patients.
         patient_id: the patient acted as, in the portal.
         key_id: the API key that acts in place of the person (A13).
-        scopes: the permissions an API key is confined to; None where a person acts.
+        application_id: the application in which the person acts, where it is not our own client (G1).
+        scopes: the permissions a key or an application is confined to; None where a person acts in our own client.
         pending: what the sign-in lacks; nothing else is allowed meanwhile (A9).
     """
 
@@ -63,6 +64,7 @@ class Actor:
     member_id: UUID | None = None
     patient_id: UUID | None = None
     key_id: UUID | None = None
+    application_id: UUID | None = None
     scopes: frozenset[str] | None = None
     pending: Pending | None = None
 
@@ -119,8 +121,13 @@ class Actor:
         """Return the actor itself where a person acts, with whatever the sign-in lacks.
 
         Raises:
-            errors.Forbidden: an API key acts.
+            errors.Forbidden: an API key or an application acts.
         """
+        if self.application_id is not None:
+            raise errors.Forbidden(
+                "An application can't change how a person signs in.",
+                way_on="Do it in our own client; an application ends its own sign-in by `/oauth/revoke`.",
+            )
         if self.key_id is not None:
             raise errors.Forbidden("An API key can't change how its maker signs in.", way_on="Sign in as a person.")
         return self

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PREFIX = "bedside_key_"
 """What every key begins with, for people and for programs that look for leaked ones."""
+TEST_PREFIX = f"{PREFIX}test_"
+"""What the sandbox's keys begin with (G8)."""
 LONGEST = timedelta(days=731)
 """The longest time a key may be given."""
 _LONGEST_NAME = 100
@@ -55,9 +57,9 @@ class ApiKey:
 
 
 def is_for_people(permission: str) -> bool:
-    """Tell whether a permission is never an API key's: inviting, granting, keys, plans, and one's own account."""
+    """Tell whether a permission is never a key's or an application's: inviting, granting, keys, one's own account …"""
     part, _, verb = permission.partition(".")
-    return verb in {"invite", "grant"} or part in {"account", "keys", "plans"}
+    return verb in {"invite", "grant"} or part in {"account", "applications", "keys", "plans"}
 
 
 async def key_actor(token: str, now: datetime) -> Actor | None:
@@ -122,7 +124,8 @@ class Keys:
                     way_on="Take permissions that you have, none of inviting, granting, keys, plans or accounts.",
                     field=("scopes",),
                 )
-        key_id, token = uuid7(), PREFIX + secrets.token_urlsafe(32)
+        sandbox = await DB.fetchval("SELECT practice_sandbox($1)", practice_id)
+        key_id, token = uuid7(), (TEST_PREFIX if sandbox else PREFIX) + secrets.token_urlsafe(32)
         async with unit():
             made = await DB.fetchval(
                 "SELECT api_key_make($1, $2, $3, $4, $5, $6, $7, $8, $9)",

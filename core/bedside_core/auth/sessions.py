@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -21,7 +21,7 @@ from bedside_core.auth.passwords import fits, hash_password
 from bedside_core.auth.personas import PatientPersonas, Persona, personas_of
 from bedside_core.auth.proof import Proof
 from bedside_core.auth.sealing import Sealing
-from bedside_core.auth.tokens import LONGEST_TOKEN, SESSION_STREAM, token_hash
+from bedside_core.auth.tokens import APPLICATION_PREFIX, LONGEST_TOKEN, SESSION_STREAM, token_hash
 from bedside_core.auth.trail import in_trail_of
 from bedside_core.clock import Clock
 from bedside_core.config import Config
@@ -43,12 +43,14 @@ class Session:
         created_at: when it was opened.
         last_seen_at: when something was done with it last, to ten seconds.
         device: what the browser or client called itself.
+        application: the application it was opened in (G1); None for our own client.
     """
 
     id: UUID
     created_at: datetime
     last_seen_at: datetime
     device: str
+    application: str | None
 
 
 class _Persona(NamedTuple):
@@ -174,7 +176,7 @@ class Auth:
         """Return who a token stands for; None where it is unknown, ended, expired or idle. One statement.
 
         Args:
-            token: of a session or an API key.
+            token: of a session, an API key or an application.
             seen: whether the person does something now, by which the time to the idle sign-out begins anew.
         """
         if not token or len(token) > LONGEST_TOKEN:
@@ -182,6 +184,12 @@ class Auth:
         now = self._clock.now()
         if token.startswith(PREFIX):
             return await key_actor(token, now)
+        if token.startswith(APPLICATION_PREFIX):
+            granted = await DB.fetchrow("SELECT * FROM auth_application($1, $2, $3)", token_hash(token), now, seen)
+            actor = await self._of(granted)
+            if granted is None or actor is None:
+                return None
+            return replace(actor, application_id=granted["application_id"], scopes=frozenset(granted["scopes"]))
         return await self._of(await DB.fetchrow("SELECT * FROM auth_session($1, $2, $3)", token_hash(token), now, seen))
 
     async def _of(self, row: Row | None) -> Actor | None:
@@ -234,9 +242,9 @@ class Auth:
     # -- as whom ---------------------------------------------------------------------------------------------------
 
     async def personas(self, actor: Actor) -> Sequence[Persona]:
-        """Return everybody the actor's account can act as; an API key acts as its maker alone."""
+        """Return everybody the actor's account can act as; a key or an application acts as one person alone."""
         found = await personas_of(actor.account_id, self.patients)
-        return [persona for persona in found if actor.key_id is None or persona.id == actor.person_id]
+        return [persona for persona in found if actor.scopes is None or persona.id == actor.person_id]
 
     async def switch_to(self, actor: Actor, persona_id: UUID) -> None:
         """Have the session act as another of the account's personas; its sockets are closed (A15).
@@ -325,7 +333,10 @@ class Auth:
 
     async def sessions(self, actor: Actor) -> Sequence[Session]:
         """Return the account's open sessions, those used last first, a hundred at most."""
-        rows = await DB.fetch("SELECT * FROM auth_sessions($1, $2)", actor.account_id, self._clock.now())
+        rows = await DB.fetch(
+            "SELECT s.*, application_of_session(s.id) AS application FROM auth_sessions($1, $2) s",
+            actor.account_id, self._clock.now(),
+        )  # fmt: skip
         return [Session(**dict(row)) for row in rows]
 
     # -- the password ----------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ class Session(Table, tablename="session", db=DB):
     ended_at = Timestamptz(null=True)
     device_id = UUID(null=True, help_text="The known device it was opened on.")
     device = Text(help_text="What the browser or client calls itself.")
+    application_id = UUID(null=True, help_text="The application it was opened in (G1).")
+    scopes = Array(base_column=Text(), null=True, help_text="The permissions it is confined to there.")
     factor = Text(help_text="none: none was asked for; needed: it waits for the second factor; shown.")
     position = BigInt(help_text="Of its live stream: by two where it becomes another actor's, by one at its end.")
 

@@ -11,6 +11,9 @@ COOKIE = "__Host-bedside"
 SESSION_STREAM = "session"
 """Kind of live stream that tells that a session became another actor's (by two) or ended (by one)."""
 
+APPLICATION_PREFIX = "bedside_at_"
+"""What an application's access token begins with (G1)."""
+
 LONGEST_TOKEN = 200
 """Characters beyond which a token is none of ours."""
 

@@ -32,8 +32,10 @@ COMMANDS: dict[str, str] = {
     "audit": "Verify that the audit trail is what was entered.",
     "plugins": "Show the plugins with their status, or check one.",
     "operator": "Make an account of the deployment's operator.",
-    "practice": "Make a practice and invite its first owner.",
+    "practice": "Make a practice and invite its first owner, or erase one that leaves.",
+    "patients": "Import a practice's patients from a file.",
     "terms": "Publish the Terms of Use.",
+    "sandbox": "Make the sandbox practice, or put it back as it was.",
 }
 """Core's own commands with their help: each is `bedside_core.cli.<name>:<name>`."""
 

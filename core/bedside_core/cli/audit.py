@@ -71,6 +71,8 @@ def _line(verdict: Verdict) -> str:
     counts = f"{verdict.sealed} sealed, {verdict.anchored} anchored, {verdict.unsealed} waiting"
     if verdict.since is not None:
         counts += f" since {verdict.since.isoformat(timespec='seconds')}"
+    if verdict.erased:
+        counts += ", erased"
     fault = verdict.fault
     if fault is None:
         return f"{click.style('ok', fg='green')}   {name}: {counts}"
@@ -87,6 +89,7 @@ def _told(verdict: Verdict) -> dict[str, Any]:
         "head": verdict.head.hex(),
         "anchored": verdict.anchored,
         "unsealed": verdict.unsealed,
+        "erased": verdict.erased,
         "since": verdict.since.isoformat() if verdict.since else None,
         "fault": None
         if fault is None

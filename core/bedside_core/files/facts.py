@@ -147,4 +147,4 @@ class FileDeleted(Event):
     file_id: UUID = fact("The file, of which a tombstone remains.")
     owner_kind: str = fact("Kind of what it was attached to.")
     owner_id: UUID = fact("What it was attached to.")
-    deleted_by: UUID = fact("The person who deleted it.")
+    deleted_by: UUID | None = fact("The person who deleted it; None where its time was over.")

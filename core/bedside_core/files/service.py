@@ -224,18 +224,25 @@ class Files:
         await self._tidy()
         return await file_by_id(file_id) or file
 
-    async def delete_owned(self, actor: Actor, owner_kind: str, owner_id: UUID) -> int:
+    async def delete_owned(self, actor: Actor | None, owner_kind: str, owner_id: UUID) -> int:
         """Delete all files of something for good, inside the unit of the service that owns and deletes it.
 
         The bytes go by a job that exists once that unit is committed.
+
+        Args:
+            actor: who deletes it; None where its time is over.
+            owner_kind: the kind of what they are attached to.
+            owner_id: what they are attached to.
 
         Returns:
             How many there were.
         """
         async with unit() as work:
-            return await self._bury(work, owner_kind, owner_id, actor.in_practice()[1], None)
+            return await self._bury(work, owner_kind, owner_id, actor.in_practice()[1] if actor else None, None)
 
-    async def _bury(self, work: Work, owner_kind: str, owner_id: UUID, person_id: UUID, file_id: UUID | None) -> int:
+    async def _bury(
+        self, work: Work, owner_kind: str, owner_id: UUID, person_id: UUID | None, file_id: UUID | None
+    ) -> int:
         """Leave tombstones, doom the bytes, and have a job take them away if this process does not come to it."""
         rows = await DB.fetch(
             """UPDATE file SET state = 'deleted', deleted_at = $4, deleted_by = $5, client_id = NULL, name = NULL,

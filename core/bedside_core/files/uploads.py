@@ -109,7 +109,7 @@ class Uploads:
         row = await DB.fetchrow(
             """SELECT coalesce(sum(coalesce(size, upload_size)) FILTER (WHERE state <> 'refused'), 0)::bigint AS used,
                 count(*) FILTER (WHERE made_by = $1 AND expires_at IS NOT NULL) AS begun
-            FROM file WHERE state <> 'deleted'""",
+            FROM file WHERE state <> 'deleted' AND owner_kind IS DISTINCT FROM 'data_export'""",
             person_id,
         )
         used, begun = (int(row["used"]), int(row["begun"])) if row else (0, 0)

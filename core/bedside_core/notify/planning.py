@@ -27,7 +27,7 @@ _STRANGE = timedelta(hours=1)
 
 _DUE = """
 SELECT n.id, n.kind, n.recipient, n.recipient_id, n.address, n.facts, n.items, n.created_at,
-    s.items AS shown, s.read_at
+    s.items AS shown, s.read_at, notification_in_sandbox(n.id) AS sandbox
 FROM notification n LEFT JOIN notification_shown s ON s.practice_id = n.practice_id AND s.notification_id = n.id
 WHERE n.state = 'waiting' AND n.due_at <= $1
 ORDER BY n.recipient_id, n.id LIMIT $2 FOR UPDATE OF n SKIP LOCKED
@@ -133,7 +133,7 @@ def _ways(
     addresses: Sequence[str | None] = [email if channel is Channel.EMAIL else where.get("phone")]
     if channel is Channel.PUSH:
         addresses = [str(browser) for browser in known.browsers.get(person, ())] if person else []
-    if not known.notify.possible(channel):
+    if not known.notify.possible(channel) and not row["sandbox"]:
         return [(channel, addresses[0] or "" if addresses else "", "impossible", "not configured in this deployment")]
     reachable = [address for address in addresses if address]
     if not reachable:

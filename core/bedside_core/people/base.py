@@ -36,11 +36,11 @@ class Base:
         self._clock = clock
         self._settings = settings
 
-    async def _regions(self) -> tuple[str, ...]:
+    async def regions(self) -> tuple[str, ...]:
         """Return the regions of the acting practice's telephone numbers (P4)."""
         return (await self._settings.read(PeopleSettings)).phone_regions
 
-    async def _once(
+    async def once(
         self,
         actor: Actor,
         action: str,

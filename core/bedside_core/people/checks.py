@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import phonenumbers
 
 from bedside_core import errors
+from bedside_core.people.model import NewPatient
 
 LONGEST_NAME = 100
 LONGEST_WORD = 50
@@ -125,3 +128,42 @@ def phone(value: str, regions: Sequence[str], field: Path, *, mobile: bool = Fal
     if mobile and phonenumbers.number_type(number) not in kinds:
         raise errors.InvalidInput("This is not the number of a mobile phone.", field=field)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def patient(
+    new: NewPatient, today: date, regions: Sequence[str], root: Path, changed: frozenset[str] | None = None
+) -> tuple[NewPatient, Sequence[errors.InvalidInput]]:
+    """Look at all that is said of a patient (P3, P4), one by one or in bulk (P5).
+
+    Args:
+        new: what was typed.
+        today: the day it is for the practice.
+        regions: where the practice's phone numbers may be from.
+        root: path of the input that the fields are in.
+        changed: names of the fields to look at; None is all.
+
+    Returns:
+        The values as they are stored, and what is wrong with them, in the order of the fields.
+    """
+    wrong: list[errors.InvalidInput] = []
+    tidy: dict[str, Any] = {}
+
+    def look(name: str, check: Callable[[Any, Path], Any]) -> None:
+        if changed is None or name in changed:
+            try:
+                tidy[name] = check(getattr(new, name), (*root, name))
+            except errors.InvalidInput as problem:
+                wrong.append(problem)
+
+    look("first_name", name)
+    look("last_name", name)
+    look("date_of_birth", lambda value, field: birthday(value, today, field))
+    look("mrn", text)
+    look("gender", text)
+    if new.phone is None and new.email is None:
+        wrong.append(errors.InvalidInput("A phone number or an e-mail address is required.", field=(*root, "phone")))
+    if new.phone is not None:
+        look("phone", lambda value, field: phone(value, regions, field))
+    if new.email is not None:
+        look("email", email)
+    return replace(new, **tidy), wrong

@@ -67,7 +67,7 @@ class Connections(Base):
                 audit.did("connections.request", kind="connection", target=new_id)
             return row["id"]
 
-        return await self._link(await self._once(actor, "connection", client_id, [wanted], make))
+        return await self._link(await self.once(actor, "connection", client_id, [wanted], make))
 
     async def accept_connection(self, actor: Actor, connection_id: UUID) -> Link:
         """Accept what another practice has asked: the members of both find each other from now on.

@@ -71,7 +71,7 @@ class Contacts(Members):
         address = checks.email(email, ("input", "email")) if email is not None else None
         number = None
         if phone is not None:
-            number = checks.phone(phone, await self._regions(), ("input", "phone"), mobile=True)
+            number = checks.phone(phone, await self.regions(), ("input", "phone"), mobile=True)
 
         async def make(new_id: UUID, work: Work) -> UUID:
             reached = await DB.fetchval("SELECT directory_reached($1, $2)", address, number)
@@ -100,7 +100,7 @@ class Contacts(Members):
                 )
             return rows[0]["id"]
 
-        made = await self._once(actor, "contact", client_id, [*names, address, number], make)
+        made = await self.once(actor, "contact", client_id, [*names, address, number], make)
         found = (await self.contacts_by_id([made])).get(made)
         if found is not None:
             return found

@@ -235,7 +235,7 @@ class Members(Base):
         if wanted.get("title") is not None:
             wanted["title"] = checks.text(wanted["title"], ("patch", "title"))
         if wanted.get("phone") is not None:
-            wanted["phone"] = checks.phone(wanted["phone"], await self._regions(), ("patch", "phone"))
+            wanted["phone"] = checks.phone(wanted["phone"], await self.regions(), ("patch", "phone"))
         return wanted
 
 

@@ -257,6 +257,21 @@ class PatientArchived(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PatientErased(Event):
+    """A patient was erased for good, with all that contributions declare to be about them."""
+
+    patient_id: UUID = fact("Who was the patient.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatientsMerged(Event):
+    """Two records of one patient became one. What plugins' contributions move was moved in the same transaction."""
+
+    kept_id: UUID = fact("The record that stays.")
+    merged_id: UUID = fact("The record that is a pointer to it now.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ContactAdded(Event):
     """An external contact was added."""
 

@@ -23,7 +23,7 @@ from bedside_core.people.model import NewPatient, Patient, PatientArchived, Pati
 _PATIENT = """SELECT id, practice_id, first_name, last_name, date_of_birth, mrn, gender, phone, email, archived_at
     FROM patient"""
 _PRESENT = f"{_PATIENT} WHERE archived_at IS NULL AND {BY_NAME}"
-_ARCHIVE = f"{_PATIENT} WHERE archived_at IS NOT NULL AND {BY_NAME}"
+_ARCHIVE = f"{_PATIENT} WHERE archived_at IS NOT NULL AND merged_into IS NULL AND {BY_NAME}"
 _MISSING = "There is no patient with this id that you may see."
 
 
@@ -31,10 +31,24 @@ class Patients(Base):
     """Finds, makes and changes patients. Row-level security confines each statement to the acting practice."""
 
     async def patients_by_id(self, ids: Sequence[UUID]) -> Mapping[UUID, Patient]:
-        """Return those of the patients that the acting practice has, in one statement."""
-        rows = await DB.fetch(f"{_PATIENT} WHERE id = ANY($1)", list(ids))
+        """Return those of the patients that the acting practice has, in one statement.
+
+        A record that was merged is none of them: nothing is put there any more. `present_patients` tells whose it is.
+        """
+        rows = await DB.fetch(f"{_PATIENT} WHERE id = ANY($1) AND merged_into IS NULL", list(ids))
         audit.saw(row["id"] for row in rows)
         return {row["id"]: _patient(row) for row in rows}
+
+    async def present_patients(self, ids: Sequence[UUID]) -> Mapping[UUID, Patient]:
+        """Return whom ids stand for now, in one statement: a merged record's for the one that was kept."""
+        rows = await DB.fetch(
+            """SELECT asked.id AS asked_id, p.* FROM patient asked
+            JOIN patient p ON p.practice_id = asked.practice_id AND p.id = coalesce(asked.merged_into, asked.id)
+            WHERE asked.id = ANY($1)""",
+            list(ids),
+        )
+        audit.saw(row["id"] for row in rows)
+        return {row["asked_id"]: _patient(row) for row in rows}
 
     async def patients(
         self, actor: Actor, *, first: int | None, after: str | None, archived: bool = False
@@ -77,7 +91,7 @@ class Patients(Base):
         async def make(new_id: UUID, work: Work) -> UUID:
             return await self._insert(practice_id, new_id, checked, work)
 
-        patient_id = await self._once(actor, "patient", client_id, asdict(checked), make)
+        patient_id = await self.once(actor, "patient", client_id, asdict(checked), make)
         return (await self.patients_by_id([patient_id]))[patient_id]
 
     async def update_patient(self, actor: Actor, patient_id: UUID, patch: Mapping[str, Any]) -> Patient:
@@ -96,7 +110,7 @@ class Patients(Base):
         practice_id, _ = actor.in_practice()
         try:
             async with unit() as work:  # the row is locked: of two patches at once neither undoes the other's
-                found = await DB.fetchrow(f"{_PATIENT} WHERE id = $1 FOR UPDATE", patient_id)
+                found = await DB.fetchrow(f"{_PATIENT} WHERE id = $1 AND merged_into IS NULL FOR UPDATE", patient_id)
                 if found is None:
                     raise errors.NotFound(_MISSING)
                 before = _patient(found)
@@ -129,7 +143,7 @@ class Patients(Base):
         async with unit() as work:
             changed = await DB.fetchrow(
                 """UPDATE patient SET archived_at = $2
-                WHERE id = $1 AND (archived_at IS NULL) <> ($2::timestamptz IS NULL)
+                WHERE id = $1 AND merged_into IS NULL AND (archived_at IS NULL) <> ($2::timestamptz IS NULL)
                 RETURNING *""",
                 patient_id,
                 self._clock.now() if archived else None,
@@ -175,28 +189,19 @@ class Patients(Base):
     async def _checked(
         self, practice_id: UUID, new: NewPatient, root: str, changed: frozenset[str] | None = None
     ) -> NewPatient:
-        """Return the values as they are stored; where `changed` is given, only those are looked at."""
+        """Return the values as they are stored; where `changed` is given, only those are looked at.
 
-        def looked_at(name: str) -> bool:
-            return changed is None or name in changed
+        Raises:
+            errors.InvalidInput: the first that can't be right.
+        """
+        day = await self.today(practice_id) if changed is None or "date_of_birth" in changed else date.max
+        regions = await self.regions() if new.phone is not None and (changed is None or "phone" in changed) else ()
+        checked, wrong = checks.patient(new, day, regions, (root,), changed)
+        if wrong:
+            raise wrong[0]
+        return checked
 
-        for name in ("first_name", "last_name"):
-            if looked_at(name):
-                new = replace(new, **{name: checks.name(getattr(new, name), (root, name))})
-        if looked_at("date_of_birth"):
-            checks.birthday(new.date_of_birth, await self._today(practice_id), (root, "date_of_birth"))
-        for name in ("mrn", "gender"):
-            if looked_at(name):
-                new = replace(new, **{name: checks.text(getattr(new, name), (root, name))})
-        if new.phone is None and new.email is None:
-            raise errors.InvalidInput("A phone number or an e-mail address is required.", field=(root, "phone"))
-        if new.phone is not None and looked_at("phone"):
-            new = replace(new, phone=checks.phone(new.phone, await self._regions(), (root, "phone")))
-        if new.email is not None and looked_at("email"):
-            new = replace(new, email=checks.email(new.email, (root, "email")))
-        return new
-
-    async def _today(self, practice_id: UUID) -> date:
+    async def today(self, practice_id: UUID) -> date:
         """Return what day it is where the practice is."""
         row = await DB.fetchrow("SELECT zone FROM practice_by_id($1)", practice_id)
         return self._clock.now().astimezone(zoneinfo.ZoneInfo(row["zone"] if row else "UTC")).date()

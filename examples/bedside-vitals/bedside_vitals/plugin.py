@@ -23,6 +23,7 @@ from bedside_graphql.api import GraphQLPart
 from bedside_vitals import schema
 from bedside_vitals.api import VITALS_STREAM
 from bedside_vitals.jobs import SUMMARISE_DAYS
+from bedside_vitals.records import RECORDS
 from bedside_vitals.routes import vitals_routes
 from bedside_vitals.service import VitalsService
 from bedside_vitals.settings import VitalsSettings
@@ -47,6 +48,7 @@ def manifest() -> Manifest:
         ),
         settings=VitalsSettings,
         piccolo_app="bedside_vitals.piccolo_app",
+        data=RECORDS,
     )
 
 

@@ -3,21 +3,28 @@
 from bedside_graphql import enums as enums  # before the types that show them
 from bedside_graphql.platform import (
     accounts,
+    applications,
     audit,
     connections,
     deliveries,
     deployment,
+    exports,
     files,
+    imports,
     invitations,
+    leaving,
     members,
     notify,
     patients,
     practices,
     registration,
+    retention,
     review,
+    sandbox,
     search,
     session,
     terms,
+    webhooks,
 )
 from bedside_graphql.platform.files import File, file_type
 from bedside_graphql.platform.members import Member, member_of
@@ -27,6 +34,7 @@ from bedside_graphql.platform.practices import Practice
 PARTS = (
     session.PART,
     accounts.PART,
+    applications.PART,
     registration.PART,
     invitations.PART,
     review.PART,
@@ -40,6 +48,12 @@ PARTS = (
     notify.PART,
     deliveries.PART,
     files.PART,
+    imports.PART,
+    exports.PART,
+    retention.PART,
+    leaving.PART,
+    webhooks.PART,
+    sandbox.PART,
     deployment.PART,
 )
 """Every part of core's, in order."""

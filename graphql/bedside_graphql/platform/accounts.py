@@ -32,6 +32,9 @@ class Session:
     created_at: datetime = strawberry.field(description="When it was opened.")
     last_seen_at: datetime = strawberry.field(description="When something was done with it last, to ten seconds.")
     device: str = strawberry.field(description="What the browser or program calls itself.")
+    application: str | None = strawberry.field(
+        description="The application it was opened in by OAuth; null for our own client."
+    )
     current: bool = strawberry.field(description="Whether it is the one that asks.")
 
 
@@ -127,6 +130,7 @@ class AccountsQuery:
                 created_at=session.created_at,
                 last_seen_at=session.last_seen_at,
                 device=session.device,
+                application=session.application,
                 current=session.id == actor.session_id,
             )
             for session in await info.context.platform.auth.sessions(actor)

@@ -7,7 +7,9 @@ import strawberry
 from strawberry import UNSET
 
 from bedside_core import errors, people
+from bedside_core.imports import Field
 from bedside_core.paging import USUAL_PAGE
+from bedside_core.records.merging import merge_patients
 from bedside_graphql.context import Info
 from bedside_graphql.gate import gate
 from bedside_graphql.part import GraphQLPart
@@ -98,7 +100,10 @@ class PatientQuery:
         page = await info.context.platform.people.patients(actor, first=first, after=after, archived=archived)
         return connection(page, patient_type)
 
-    @strawberry.field(description="A patient of the practice.", extensions=[gate("patients.read")])
+    @strawberry.field(
+        description="A patient of the practice; by the id of a record that was merged, the one that was kept.",
+        extensions=[gate("patients.read")],
+    )
     async def patient(self, info: Info, id: PatientId) -> Patient | None:
         """Return one patient.
 
@@ -106,7 +111,7 @@ class PatientQuery:
             errors.NotFound: there is none that the actor may see.
         """
         info.context.signed_in().in_practice()
-        found = await info.context.loader(info.context.platform.people.patients_by_id).load(uuid_of(id))
+        found = await info.context.loader(info.context.platform.people.present_patients).load(uuid_of(id))
         if found is None:
             raise errors.NotFound("There is no patient with this id that you may see.")
         return patient_type(found)
@@ -158,6 +163,30 @@ class PatientMutation:
         """Archive a patient."""
         actor = info.context.signed_in()
         return patient_type(await info.context.platform.people.archive_patient(actor, uuid_of(id), archived))
+
+    @strawberry.mutation(
+        description="Merge two records of one patient, for good. What belongs to the merged record belongs to the kept "
+        "one then; the merged record's id answers with it, and its MRN is given to nobody else. It can't be undone.",
+        extensions=[gate("patients.merge")],
+    )
+    async def merge_patients(
+        self,
+        info: Info,
+        keep_id: Annotated[strawberry.ID, strawberry.argument(description="The record that stays.")],
+        merge_id: Annotated[strawberry.ID, strawberry.argument(description="The record that becomes a pointer.")],
+        client_id: ClientId,
+        choices: Annotated[
+            list[Field] | None,
+            strawberry.argument(
+                description="What the kept record takes over from the merged one; of the MRN, they change places."
+            ),
+        ] = None,
+    ) -> Patient | None:
+        """Merge two records."""
+        context = info.context
+        ids = uuid_of(keep_id), uuid_of(merge_id)
+        actor, client = context.signed_in(), client_id_of(client_id)
+        return patient_type(await merge_patients(context.platform, actor, *ids, frozenset(choices or ()), client))
 
 
 PART = GraphQLPart(query=PatientQuery, mutation=PatientMutation)

@@ -7,11 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from bedside_chat import schema
-from bedside_chat.api import CONVERSATION_STREAM, Chats
+from bedside_chat.api import CONVERSATION_STREAM, Chats, ConversationStarted, MessageSent
+from bedside_chat.records import RECORDS
 from bedside_chat.rules import may_start_with, may_take_part
 from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
-from bedside_core.api import Feature, Manifest, Permission, Platform, StreamKind, Tier, hookimpl
+from bedside_core.api import Feature, Manifest, Permission, Platform, PublicEvent, StreamKind, Tier, hookimpl
 from bedside_graphql.api import GraphQLPart
 
 
@@ -38,8 +39,23 @@ def manifest() -> Manifest:
                 key="chat.send", doc="Send messages in one's conversations.", feature="team_chat", check=may_take_part
             ),
         ),
+        public_events=(
+            PublicEvent(
+                key="conversation.started",
+                event=ConversationStarted,
+                doc="A conversation was started.",
+                ids=("conversation_id", "started_by"),
+            ),
+            PublicEvent(
+                key="message.sent",
+                event=MessageSent,
+                doc="A message was sent.",
+                ids=("conversation_id", "message_id", "sender_id"),
+            ),
+        ),
         settings=ChatSettings,
         piccolo_app="bedside_chat.piccolo_app",
+        data=RECORDS,
     )
 
 

@@ -11,8 +11,10 @@ from bedside_core.api import (
     EVERYONE,
     LEADERS,
     OPERATOR,
+    DataContribution,
     Entitlements,
     Job,
+    KeptTable,
     Manifest,
     Permission,
     PlanTiers,
@@ -44,6 +46,13 @@ MANIFEST = Manifest(
         Permission(key="plans.change", doc="Change any practice's plan.", roles=OPERATOR),
     ),
     piccolo_app="bedside_plans.piccolo_app",
+    data=DataContribution(
+        tables=(
+            KeptTable(name="plan", doc="The practice's plan."),
+            KeptTable(name="plan_item", doc="Its overrides, add-ons and limits."),
+        )
+    ),
+    kept_tables=("plan", "plan_item"),
 )
 
 

@@ -21,6 +21,7 @@ from bedside_portal import schema
 from bedside_portal.api import PortalAccounts
 from bedside_portal.own import OwnRecord
 from bedside_portal.personas import PortalPersonas
+from bedside_portal.records import RECORDS
 from bedside_portal.registration import Registration
 from bedside_portal.routes import portal_routes
 from bedside_portal.rules import may_be_held
@@ -59,6 +60,7 @@ def manifest() -> Manifest:
         ),
         settings=PortalSettings,
         piccolo_app="bedside_portal.piccolo_app",
+        data=RECORDS,
         notifications=NOTIFICATIONS,
     )
 

@@ -28,8 +28,9 @@ async def test_a_patient_is_created_with_everything_that_is_required(fresh_datab
         messy = {**PATIENT, "firstName": "  Ruth  Ann ", "mrn": " M-1 "}
         with statements() as ran:
             made = (await deployment.data(CREATE, ada.token, i=messy, c="one"))["createPatient"]
-        # who asks, where the practice is, its regions, the clientId, the patient, the patient as it is stored
-        assert len(ran) == 6
+        # who asks, where the practice is, its regions, the clientId, the patient, its webhooks, the patient as stored,
+        # the audit's entry
+        assert len(ran) == 8
         id = made.pop("id")
         assert made == {
             "firstName": "Ruth Ann", "lastName": "Abel", "name": "Ruth Ann Abel", "dateOfBirth": "1950-02-03",

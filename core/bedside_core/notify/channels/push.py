@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
-import socket
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 # pyright: reportMissingTypeStubs=false
 from bedside_core.database import DB
 from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary
+from bedside_core.outward import Outward, Reachable, is_literal, is_public
 
 SECONDS = 10.0
 KEPT_SECONDS = 24 * 3600
 """How long the push service keeps a message for a browser that is not there."""
-
-Reachable = Callable[[str], bool]
-"""Tells of an IP address whether a push may go there."""
-
-
-def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the Internet: not of this machine, this network or a cloud's own."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = ip.ipv4_mapped or ip.sixtofour or ip
-    return ip.is_global and not ip.is_multicast
 
 
 def endpoint_fault(endpoint: str) -> str | None:
@@ -49,29 +31,9 @@ def endpoint_fault(endpoint: str) -> str | None:
         return "A push endpoint is an https URL."
     if port not in {None, 443}:
         return "A push endpoint is at the usual port."
-    if (_is_literal(host) and not is_public(host)) or (not _is_literal(host) and "." not in host.rstrip(".")):
+    if (is_literal(host) and not is_public(host)) or (not is_literal(host) and "." not in host.rstrip(".")):
         return "A push endpoint is on the Internet."
     return None
-
-
-class _Outward(AbstractResolver):
-    """Resolves names to addresses of the Internet alone, at the very moment of connecting."""
-
-    def __init__(self, reachable: Reachable) -> None:
-        self._reachable = reachable
-        self._inner = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        allowed = [result for result in found if self._reachable(result["host"])]
-        if not allowed:
-            raise OSError(None, "an inner address")
-        return allowed
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 class Push:
@@ -120,9 +82,9 @@ class Push:
 
     async def _post(self, endpoint: str, body: bytes, headers: dict[str, str]) -> int:
         host = urlsplit(endpoint).hostname or ""
-        if _is_literal(host) and not self._reachable(host):  # nothing is resolved then
+        if is_literal(host) and not self._reachable(host):  # nothing is resolved then
             raise Permanent("The endpoint is an inner address.")
-        connector = TCPConnector(resolver=_Outward(self._reachable), ssl=self._tls)
+        connector = TCPConnector(resolver=Outward(self._reachable), ssl=self._tls)
         try:
             async with (
                 ClientSession(connector=connector, timeout=ClientTimeout(total=SECONDS), trust_env=False) as session,
@@ -163,11 +125,3 @@ def public_key(private_key: str) -> str:
     key = vapid.from_string(private_key)
     point: bytes = key.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return urlsafe_b64encode(point).decode().rstrip("=")
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

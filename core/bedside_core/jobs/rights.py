@@ -1,0 +1,26 @@
+"""Asks, when a job does what somebody has asked for earlier, whether they may now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bedside_core.auth import Actor
+
+if TYPE_CHECKING:
+    from bedside_core.platform import Platform
+
+
+async def still_may(platform: Platform, actor: Actor, permission: str) -> bool:
+    """Tell whether a member who asked for something has the right to it still, in the role that they have now.
+
+    Args:
+        platform: people and access.
+        actor: who asked, as they were then; the acting practice is theirs.
+        permission: what for.
+    """
+    person_id = actor.in_practice()[1]
+    member = (await platform.people.members_by_id([person_id])).get(person_id)
+    if member is None or not member.active:
+        return False
+    return await platform.access.why_not(replace(actor, role=member.role), permission) is None

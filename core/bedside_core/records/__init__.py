@@ -1,0 +1,7 @@
+"""The records of a patient or a practice as a whole: handed out, merged, and what plugins keep of them."""
+
+from __future__ import annotations
+
+from bedside_core.records.declared import DataContribution, KeptTable
+
+__all__ = ["DataContribution", "KeptTable"]

@@ -1,0 +1,43 @@
+"""Erases a patient for good: every row and file that core and the plugins declare to be about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from bedside_core import audit
+from bedside_core.database import DB, Work
+from bedside_core.files.service import REMOVE_JOB
+from bedside_core.people.model import PatientErased
+from bedside_core.records.catalogue import contributions
+
+if TYPE_CHECKING:
+    from bedside_core.platform import Platform
+
+
+async def erase_patient(platform: Platform, work: Work, practice_id: UUID, patient_id: UUID) -> None:
+    """Erase a patient of the acting practice, with the records that were merged with theirs.
+
+    The bytes of files go by a job that exists once the unit is committed. Entries of the audit trail stay: they name
+    ids, and nobody changes them.
+
+    Args:
+        platform: the plugins' contributions.
+        work: the unit of work that it is part of.
+        practice_id: whose patient.
+        patient_id: the patient.
+    """
+    await DB.execute("SELECT patient_erase_sessions($1)", patient_id)
+    parts = list(contributions(platform))
+    for _, data in parts:
+        if data.erase is not None:
+            await data.erase(platform, patient_id)
+        for condition in data.files:
+            await DB.fetchval("SELECT record_erase('file', $1, $2)", condition, patient_id)
+    for _, data in reversed(parts):
+        for table in reversed(data.tables):
+            if table.patient is not None and table.erased:
+                await DB.fetchval("SELECT record_erase($1, $2, $3)", table.name, table.patient, patient_id)
+    await work.enqueue(REMOVE_JOB, {})
+    work.emit(PatientErased(practice_id=practice_id, patient_id=patient_id))
+    audit.did("patients.erase", kind="patient", target=patient_id, patients=[patient_id])

@@ -1,0 +1,132 @@
+"""The job that makes an export, and the one that takes old ones away."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from bedside_core import audit
+from bedside_core.auth import Actor
+from bedside_core.database import DB, unit
+from bedside_core.files.made import attach_made, keep
+from bedside_core.jobs.declared import Job, JobRun
+from bedside_core.jobs.rights import still_may
+from bedside_core.records import archive
+from bedside_core.records.model import LASTS, OWNER_KIND, ExportState, permission_of
+
+if TYPE_CHECKING:
+    from bedside_core.platform import Platform
+
+NAME = "core.export_data"
+
+
+async def export_data(run: JobRun) -> None:
+    """Make an export; whatever it is stopped at, it begins anew. Done already, nothing happens."""
+    export_id = UUID(run.payload["export_id"])
+    row = await DB.fetchrow(
+        """UPDATE data_export SET state = 'running' WHERE id = $1 AND state IN ('waiting', 'running')
+        RETURNING asked_by, patient_id""",
+        export_id,
+    )
+    if row is None:
+        return
+    actor = msgspec.convert(row["asked_by"], Actor)
+    detail = {"job": NAME, "export": str(export_id)}
+    async with audit.operation(actor, via=audit.Via.JOB, detail=detail):
+        if not await still_may(run.platform, actor, permission_of(row["patient_id"])):
+            await _fail(export_id, "Who asked for this export may not any more.")
+            return
+        async with _room(run.platform) as folder:
+            path = folder / "export.zip"
+            contents = await archive.write(run.platform, run.practice_id, row["patient_id"], path)
+            if contents is None:
+                await _fail(export_id, "The patient is not there any more.")
+            else:
+                await _keep(run.platform, actor, export_id, contents, path)
+
+
+async def _keep(platform: Platform, actor: Actor, export_id: UUID, contents: archive.Contents, path: Path) -> None:
+    """Store an archive and tell that it is ready, unless another worker was quicker."""
+    kept = await keep(platform.files.store, contents.practice_id, path)
+    now = platform.clock.now()
+    about = "patient" if contents.patient_id is not None else "practice"
+    async with unit():
+        running = await DB.fetchrow("SELECT FROM data_export WHERE id = $1 AND state = 'running' FOR UPDATE", export_id)
+        if running is None:
+            return
+        file_id = await attach_made(
+            kept,
+            practice_id=contents.practice_id,
+            made_for=actor.in_practice()[1],
+            name=f"{about} {contents.at:%Y-%m-%d}.zip",
+            media_type="application/zip",
+            owner_kind=OWNER_KIND,
+            owner_id=export_id,
+            now=now,
+        )
+        await DB.execute(
+            "UPDATE data_export SET state = $2, file_id = $3, size = $4, ended_at = $5, expires_at = $6 WHERE id = $1",
+            export_id,
+            ExportState.READY,
+            file_id,
+            kept.size,
+            now,
+            now + LASTS,
+        )
+        audit.did("exports.made", kind="data_export", target=export_id, patients=contents.patients)
+
+
+async def _fail(export_id: UUID, reason: str) -> None:
+    async with unit():
+        await DB.execute(
+            "UPDATE data_export SET state = 'failed', reason = $2 WHERE id = $1 AND state = 'running'",
+            export_id,
+            reason,
+        )
+        audit.did("exports.failed", kind="data_export", target=export_id)
+
+
+@asynccontextmanager
+async def _room(platform: Platform) -> AsyncGenerator[Path]:
+    """Give a folder for the time of the block, closed to other accounts; the files' sweep removes what a crash left."""
+    incoming = platform.config.data / "incoming"
+    incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=incoming))
+    try:
+        yield folder
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def expire_exports(run: JobRun) -> None:
+    """Delete the archives whose time is over; that they were made stays on record."""
+    now = run.platform.clock.now()
+    for row in await DB.fetch("SELECT id FROM data_export WHERE state = 'ready' AND expires_at <= $1", now):
+        async with unit():
+            await run.platform.files.delete_owned(None, OWNER_KIND, row["id"])
+            await DB.execute("UPDATE data_export SET state = 'expired', file_id = NULL WHERE id = $1", row["id"])
+
+
+JOBS = (
+    Job(
+        name="export_data",
+        function=export_data,
+        doc="Writes everything about a patient, or of a practice, into an archive.",
+        public=True,
+    ),
+    Job(
+        name="expire_exports",
+        function=expire_exports,
+        doc="Deletes exports that were made a week ago.",
+        schedule="13 * * * *",
+        public=True,
+    ),
+)

@@ -1,0 +1,201 @@
+"""Exports of a patient and of a practice, asked for, made by a worker, downloaded and taken away."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deployment import APPS, Person
+from files_stage import Desk, a_patient, desk_at
+
+from bedside_core.auth import Role
+from bedside_core.testing import Database, statements
+
+FIELDS = "{ id patientId state reason url megabytes createdAt endedAt expiresAt }"
+PATIENT = f"mutation($p: ID!, $c: String!) {{ exportPatient(patientId: $p, clientId: $c) {FIELDS} }}"
+PRACTICE = f"mutation($c: String!) {{ exportPractice(clientId: $c) {FIELDS} }}"
+ONE = f"query($i: ID!) {{ dataExport(id: $i) {FIELDS} }}"
+MANY = f"query($n: Int!) {{ dataExports(first: $n) {{ nodes {FIELDS} }} }}"
+MISSING = "0199aaaa-0000-7000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def database_apps() -> tuple[str, ...]:
+    return APPS
+
+
+async def exported(desk: Desk, who: Person, query: str, **values: str) -> dict[str, Any]:
+    """Ask for an export, have it made, and return it."""
+    [begun] = (await desk.deployment.data(query, who.token, **values)).values()
+    assert (begun["state"], begun["url"]) == ("WAITING", None)
+    await desk.run("export_data", export_id=begun["id"])
+    return (await desk.deployment.data(ONE, who.token, i=begun["id"]))["dataExport"]
+
+
+async def opened(desk: Desk, url: str, who: Person) -> zipfile.ZipFile:
+    answer = await desk.get(url, who)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    return archive
+
+
+def lines(archive: zipfile.ZipFile, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in archive.read(name).decode().splitlines()]
+
+
+def text(archive: zipfile.ZipFile) -> str:
+    return "\n".join(archive.read(name).decode("latin-1") for name in archive.namelist())
+
+
+@pytest.mark.rule("A14")
+async def test_a_patient_s_export_has_record_files_and_accesses_and_nothing_of_others(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        other = await a_patient(desk.deployment, desk.practice)
+        await desk.deployment.data("{ patients { nodes { lastName } } }", desk.ada.token)
+        content = b"What was found: nothing.\n"
+        file = await desk.attached(content, "findings.txt")
+        deleted = await desk.attached(b"to be gone", "gone.txt", desk.olga)
+        await desk.deployment.data("mutation($i: ID!) { deleteFile(id: $i) { id } }", desk.olga.token, i=deleted["id"])
+        found = await exported(desk, desk.olga, PATIENT, p=str(desk.patient.id), c="one")
+        assert (found["state"], found["reason"], found["patientId"]) == ("READY", None, str(desk.patient.id))
+        archive = await opened(desk, found["url"], desk.olga)
+        [patient] = lines(archive, "data/core/patient.jsonl")
+        assert (patient["id"], patient["last_name"]) == (str(desk.patient.id), desk.patient.last_name)
+        states = {row["id"]: row["state"] for row in lines(archive, "data/core/file.jsonl")}
+        assert states == {file["id"]: "attached", deleted["id"]: "deleted"}
+        assert archive.read(f"files/{file['id']}/findings.txt") == content
+        actions = {row["action"] for row in lines(archive, "data/core/audit_entry.jsonl")}
+        assert {"patients.read", "files.attach", "files.delete", "exports.patient"} <= actions
+        told = json.loads(archive.read("contents.json"))
+        assert told["files"] == {
+            f"files/{file['id']}/findings.txt": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        }
+        assert told["tables"]["data/core/patient.jsonl"]["rows"] == 1
+        assert told["lost"] == []
+        assert b"not encrypted" in archive.read("README.txt")
+        assert "data/core/member.jsonl" not in archive.namelist()
+        for word in (str(other.id), other.last_name, "to be gone", "gone.txt"):
+            assert word not in text(archive), word
+        entries = await desk.rows(
+            "SELECT action, person_id, patients FROM audit_entry WHERE action LIKE 'exports.%' ORDER BY id"
+        )
+        assert [tuple(entry) for entry in entries] == [
+            ("exports.patient", desk.olga.member.id, [desk.patient.id]),
+            ("exports.made", desk.olga.member.id, [desk.patient.id]),
+        ]
+        downloads = await desk.rows("SELECT person_id FROM audit_entry WHERE action = 'files.download'")
+        assert [entry["person_id"] for entry in downloads] == [desk.olga.member.id]
+
+
+@pytest.mark.rule("P1")
+@pytest.mark.rule("A14")
+async def test_a_practice_s_export_has_everything_of_it_and_nothing_of_another(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    start = 'mutation($m: ID!) { startConversation(memberId: $m, clientId: "s") { id } }'
+    send = 'mutation($i: ID!) { sendMessage(conversationId: $i, body: "Canary seven", clientId: "m") { id } }'
+    async with desk_at(fresh_database, tmp_path) as desk:
+        deployment = desk.deployment
+        eve = await deployment.person(await deployment.practice("Elsewhere"), Role.OWNER, "Eve")
+        chat = (await deployment.data(start, desk.ada.token, m=desk.olga.id))["startConversation"]["id"]
+        await deployment.data(send, desk.ada.token, i=chat)
+        file = await desk.attached(b"Some words.", "words.txt")
+        key = """mutation($u: DateTime!) {
+            createApiKey(name: "Key", scopes: ["patients.read"], expiresAt: $u, clientId: "k") { token } }"""
+        until = (deployment.platform.clock.now() + timedelta(days=9)).isoformat()
+        token = (await deployment.data(key, desk.olga.token, u=until))["createApiKey"]["token"]
+        first = await exported(desk, desk.olga, PRACTICE, c="one")
+        found = await exported(desk, desk.olga, PRACTICE, c="two")  # the first one is not in it
+        archive = await opened(desk, found["url"], desk.olga)
+        assert [row["name"] for row in lines(archive, "data/core/practice.jsonl")] == [desk.practice.name]
+        assert {row["id"] for row in lines(archive, "data/core/member.jsonl")} == {desk.ada.id, desk.olga.id}
+        assert {row["email"] for row in lines(archive, "data/core/addresses.jsonl")} == {
+            desk.ada.email,
+            desk.olga.email,
+        }
+        assert [row["name"] for row in lines(archive, "data/core/api_keys.jsonl")] == ["Key"]
+        assert [row["body"] for row in lines(archive, "data/chat/message.jsonl")] == ["Canary seven"]
+        assert [row["tier"] for row in lines(archive, "data/plans/plan.jsonl")] == ["premium"]
+        assert [name for name in archive.namelist() if name.startswith("files/")] == [f"files/{file['id']}/words.txt"]
+        assert {row["id"] for row in lines(archive, "data/core/data_export.jsonl")} == {first["id"], found["id"]}
+        everything = text(archive)
+        for word in (eve.id, eve.email, "Elsewhere", token, "token_hash", "argon2"):
+            assert word not in everything, word
+
+
+@pytest.mark.rule("A12")
+@pytest.mark.rule("P1")
+async def test_an_export_is_for_who_asked_alone_while_they_may_and_for_seven_days(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        deployment = desk.deployment
+        mona = await deployment.person(desk.practice, Role.MANAGER, "Mona")
+        eve = await deployment.person(await deployment.practice("Elsewhere"), Role.OWNER, "Eve")
+        target = {"p": str(desk.patient.id), "c": "x"}
+        assert await deployment.code(PATIENT, desk.ada.token, **target) == "FORBIDDEN"
+        assert await deployment.code(PRACTICE, mona.token, c="x") == "FORBIDDEN"
+        assert await deployment.code(PATIENT, eve.token, **target) == "NOT_FOUND"
+        assert await deployment.code(PATIENT, mona.token, p=MISSING, c="x") == "NOT_FOUND"
+        assert await desk.count("data_export") == 0
+        found = await exported(desk, mona, PATIENT, **target)
+        again = (await deployment.data(PATIENT, mona.token, **target))["exportPatient"]
+        assert (again["id"], await desk.count("data_export")) == (found["id"], 1)
+        assert await deployment.code(PATIENT, mona.token, p=MISSING, c="x") == "NOT_FOUND"
+        for who in (desk.olga, eve):  # an owner has to ask for one of their own
+            assert await deployment.code(ONE, who.token, i=found["id"]) == "NOT_FOUND"
+            assert (await desk.get(found["url"], who)).status_code == 404
+            assert (await deployment.data(MANY, who.token, n=5))["dataExports"]["nodes"] == []
+        costs = []
+        for size in (1, 100):
+            with statements() as ran:
+                listed = await deployment.data(MANY, mona.token, n=size)
+            assert [node["id"] for node in listed["dataExports"]["nodes"]] == [found["id"]]
+            costs.append(len(ran))
+        assert costs[0] == costs[1] <= 3
+        # its bytes are no use of the practice's storage, and go when their time is over
+        await deployment.platform.clock.move(timedelta(days=6))
+        await desk.run("expire_exports")
+        assert (await desk.get(found["url"], mona)).status_code == 200
+        await deployment.platform.clock.move(timedelta(days=1, minutes=1))
+        await desk.run("expire_exports")
+        assert (await desk.get(found["url"], mona)).status_code == 404
+        expired = (await deployment.data(ONE, mona.token, i=found["id"]))["dataExport"]
+        assert (expired["state"], expired["url"]) == ("EXPIRED", None)
+        await desk.run("remove_bytes")
+        assert [path for path in desk.kept() if "files" in path.parts and "anchor" not in path.parts] == []
+        # who was demoted meanwhile gets nothing
+        [begun] = (await deployment.data(PATIENT, mona.token, p=target["p"], c="late")).values()
+        demote = "mutation($m: ID!) { changeMemberRole(memberId: $m, role: STAFF) { role } }"
+        await deployment.data(demote, desk.olga.token, m=mona.id)
+        await desk.run("export_data", export_id=begun["id"])
+        [row] = await desk.rows("SELECT state, file_id FROM data_export WHERE client_id = 'late'")
+        assert tuple(row) == ("failed", None)
+
+
+async def test_a_job_that_runs_again_makes_no_second_archive_and_a_lost_file_is_told(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        file = await desk.attached(b"Some words.", "words.txt")
+        for path in desk.kept():
+            path.unlink()
+        found = await exported(desk, desk.olga, PATIENT, p=str(desk.patient.id), c="one")
+        await desk.run("export_data", export_id=found["id"])
+        assert (await desk.deployment.data(ONE, desk.olga.token, i=found["id"]))["dataExport"] == found
+        archive = await opened(desk, found["url"], desk.olga)
+        assert json.loads(archive.read("contents.json"))["lost"] == [f"files/{file['id']}/words.txt"]
+        for number in range(3):
+            await desk.deployment.data(PRACTICE, desk.olga.token, c=f"more{number}")
+        assert await desk.deployment.code(PRACTICE, desk.olga.token, c="too many") == "RATE_LIMITED"
+        assert await desk.count("data_export") == 4
