@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bedside_core.database import definer_function, sql_migration
 
-ID = "core_2026_11_22t01_50"
+ID = "core_2026_11_22t01_55"
 VERSION = "1.38.0"
 DESCRIPTION = "Figures for monitoring."
 
