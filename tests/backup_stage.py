@@ -159,7 +159,9 @@ _BY_TYPE = {
 
 async def _fill(owner: Any, table: str, practice: Any) -> None:
     columns = await owner.fetch(
-        """SELECT attname AS name, format_type(atttypid, NULL) AS type, attgenerated <> '' AS made,
+        """SELECT attname AS name, format_type(atttypid, NULL) AS type,
+            attgenerated <> '' OR EXISTS (SELECT FROM pg_attrdef
+                WHERE adrelid = attrelid AND adnum = attnum AND pg_get_expr(adbin, adrelid) ~ '^nextval') AS made,
             (SELECT min(enumlabel) FROM pg_enum WHERE enumtypid = atttypid) AS label,
             (SELECT substring(min(pg_get_constraintdef(c.oid)) FROM $$'([^']*)'::text$$) FROM pg_constraint c
                 WHERE c.conrelid = attrelid AND c.contype = 'c' AND c.conkey = ARRAY[attnum]
