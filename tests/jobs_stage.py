@@ -88,7 +88,7 @@ async def practices(count: int) -> list[UUID]:
     """Make practices."""
     made = [uuid7() for _ in range(count)]
     for practice in made:
-        sql = "SELECT practice_create($1, 'Bay View', 'UTC', $1::text, $2, NULL, NULL)"
+        sql = "SELECT practice_create($1, 'Bay View', 'UTC', $1::uuid::text, $2, NULL, NULL)"
         await DB.execute(sql, practice, Clock().now())
     return made
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 import websockets
 from deployment import APPS, Deployment, Person, served
 
-from bedside_core.auth import COOKIE
+from bedside_core.auth import COOKIE, DEVICE_COOKIE
 from bedside_core.config import Config
 from bedside_core.entrance import host_allowed
 from bedside_core.origins import is_own_origin
@@ -44,9 +44,10 @@ async def test_a_browser_signs_in_by_a_cookie_that_scripts_can_t_read(deployment
     variables = {"e": ada.email, "p": "a tall glass of water"}
     answer = await deployment.http.post("/graphql", json={"query": query, "variables": variables})
     assert answer.json()["data"] == {"signIn": {"token": None, "viewer": {"role": "PRACTITIONER"}}}
-    cookie = answer.headers["set-cookie"]
-    value, _, attributes = cookie.partition("; ")
+    device, session = sorted(answer.headers.get_list("set-cookie"), key=lambda one: one.startswith(f"{COOKIE}="))
+    value, _, attributes = session.partition("; ")
     assert attributes == "Path=/; Max-Age=43200; Secure; HttpOnly; SameSite=Lax"
+    assert device.startswith(f"{DEVICE_COOKIE}=") and device.endswith("; Secure; HttpOnly; SameSite=Strict")
     headers = {"cookie": value, "x-bedside-csrf": "1"}
     answer = await deployment.http.post("/graphql", json=VIEWER, headers=headers)
     assert answer.json()["data"] == {"viewer": {"role": "PRACTITIONER"}}
