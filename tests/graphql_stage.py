@@ -22,6 +22,7 @@ from bedside_core.config import Config
 from bedside_core.entrance import Entrance
 from bedside_core.origins import Origins
 from bedside_core.platform import Platform
+from bedside_core.watching.figures import Figures
 from bedside_graphql.config import GraphQLConfig
 from bedside_graphql.execute import Executor
 from bedside_graphql.http import GraphQLHTTP
@@ -127,7 +128,8 @@ async def stage(
 
     inner = Litestar([endpoint], logging_config=None, openapi_config=None)
     auth = SimpleNamespace(authenticate=world.authenticate)
-    platform = cast(Platform, SimpleNamespace(config=deployment, auth=auth, origins=Origins(deployment, _nobody_else)))
+    origins = Origins(deployment, _nobody_else)
+    platform = cast(Platform, SimpleNamespace(config=deployment, auth=auth, origins=origins, figures=Figures()))
     app = cast(Any, Entrance(inner, platform))
     server = uvicorn.Server(
         uvicorn.Config(
