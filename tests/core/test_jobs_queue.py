@@ -200,7 +200,7 @@ async def test_the_worker_reaches_the_queue_and_nothing_else(database: Database)
                WHERE pronamespace = 'public'::regnamespace AND prosecdef AND has_function_privilege(oid, 'EXECUTE')"""
         )
     assert {row["name"] for row in rows if row["reads"]} == set(TABLES)
-    assert {row["name"] for row in functions} == {"job_enqueue", "notify_wake", "practice_ids"}
+    assert {row["name"] for row in functions} == {"job_enqueue", "notify_wake", "practice_ids", "webhook_wake"}
 
 
 async def test_a_process_without_a_worker_says_so(database: Database) -> None:
