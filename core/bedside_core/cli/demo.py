@@ -120,4 +120,5 @@ def _show(address: str, listed: Sequence[DemoAccount], out: TextIO) -> None:
     console.print(f"Bedside's demo serves at [bold]{address}[/bold]\n")
     console.print(table)
     explorer = f"{address}/graphiql" if is_built() else "not there: the client is not built (`make install`)"
-    console.print(f"\nGraphiQL    {explorer}\nThis table  {address}/demo\n\nCtrl-C stops everything.")
+    console.print(f"\nGraphiQL    {explorer}\nOutbox      {address}/demo/outbox  (mail and text messages stay here)")
+    console.print(f"This table  {address}/demo\n\nCtrl-C stops everything.")

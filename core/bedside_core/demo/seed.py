@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 
+from bedside_core import audit
 from bedside_core.database import EmbeddedServer
 from bedside_core.demo.cast import OPERATOR, PASSWORD, PRACTICES, DemoPractice
 from bedside_core.demo.folder import DemoFolder, Stage
@@ -34,11 +35,12 @@ async def seed(platform: Platform) -> None:
 
 async def _practice(platform: Platform, practice: DemoPractice) -> None:
     people = platform.people
-    made = await people.create_practice(practice.name, zone=practice.zone)
-    ids = await asyncio.gather(*(people.create_account(member.email, PASSWORD) for member in practice.members))
-    for member, account_id in zip(practice.members, ids, strict=True):
-        await people.create_member(
-            made.id, account_id, first_name=member.first_name, last_name=member.last_name, role=member.role
-        )
-    for patient in practice.patients:
-        await people.create_patient(made.id, patient)
+    async with audit.operation(via=audit.Via.COMMAND):
+        made = await people.create_practice(practice.name, zone=practice.zone)
+        ids = await asyncio.gather(*(people.create_account(member.email, PASSWORD) for member in practice.members))
+        for member, account_id in zip(practice.members, ids, strict=True):
+            await people.create_member(
+                made.id, account_id, first_name=member.first_name, last_name=member.last_name, role=member.role
+            )
+        for patient in practice.patients:
+            await people.create_patient(made.id, patient)
