@@ -27,8 +27,12 @@ SECRET_KEY = "a key that the tests alone know, and nobody else"
 URL = "https://clinic.example"
 OTHER_PASSWORD = "seven green bicycles at dawn"
 
-WIDE = {"BEDSIDE_GRAPHQL_SIGN_INS_PER_ADDRESS": "1000000", "BEDSIDE_GRAPHQL_SIGN_INS_PER_ACCOUNT": "1000000",
-        "BEDSIDE_GRAPHQL_ADDRESS_BUDGET": "1000000000"}  # fmt: skip
+WIDE = {
+    "BEDSIDE_GRAPHQL_SIGN_INS_PER_ADDRESS": "1000000",
+    "BEDSIDE_GRAPHQL_SIGN_INS_PER_ACCOUNT": "1000000",
+    "BEDSIDE_GRAPHQL_ADDRESS_BUDGET": "1000000000",
+    "BEDSIDE_GRAPHQL_SESSION_BUDGET": "1000000000",
+}
 """Budgets that nobody uses up."""
 SIGN_IN = """mutation($e: String!, $p: String!, $d: String) { signIn(email: $e, password: $p, device: $d) {
     token deviceToken viewer { role pending member { id } } } }"""

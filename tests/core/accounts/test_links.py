@@ -94,7 +94,7 @@ async def test_a_newer_link_voids_the_older_one_and_time_ends_it(platform: Platf
         await consume(platform, old)
     await platform.clock.move(LASTS - timedelta(minutes=1))
     assert await state(platform, new) == "open"
-    await platform.clock.move(timedelta(minutes=1))
+    await platform.clock.move(timedelta(minutes=2))
     assert await state(platform, new) == "expired"
     with pytest.raises(LinkOver):
         await consume(platform, new)
