@@ -20,8 +20,9 @@ from notify_stage import ward as ward_
 from tls_stage import contexts
 
 from bedside_core.database import DB, acting
-from bedside_core.notify.channels.push import Push, endpoint_fault, is_public, public_key
+from bedside_core.notify.channels.push import Push, endpoint_fault, public_key
 from bedside_core.notify.kinds import Channel
+from bedside_core.outward import is_public
 from bedside_core.testing import Database
 
 SUBSCRIBE = """mutation($e: String!, $p: String!, $s: String!) {
