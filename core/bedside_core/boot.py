@@ -34,9 +34,10 @@ from bedside_core.database import (
 from bedside_core.database.migrate import CORE
 from bedside_core.events import Events, Listener, event_name
 from bedside_core.files.service import Files
+from bedside_core.guard import guarded
 from bedside_core.imports.service import KIND as IMPORT_STREAM
 from bedside_core.jobs import Job, Jobs
-from bedside_core.lifespans import Lifespans
+from bedside_core.lifespans import LIFESPAN_SECONDS, Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
 from bedside_core.notify import Notify
 from bedside_core.notify.inbox import STREAM as NOTIFICATION_STREAM
@@ -45,7 +46,7 @@ from bedside_core.notify.ways import ways
 from bedside_core.origins import Origins
 from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.piccolo_conf import register_apps
-from bedside_core.platform import Platform, PlatformOutlet
+from bedside_core.platform import Platform, PlatformOutlet, Step
 from bedside_core.plugins import PluginError, Plugins, Source, listing
 from bedside_core.routes import Route, mounted, ungated
 from bedside_core.settings import Settings
@@ -91,7 +92,7 @@ async def assembled(
         lifespans = Lifespans(plugins)
         stack.push_async_callback(lifespans.leave)
         await lifespans.enter()
-        _take_steps(platform)
+        await _take_steps(platform)
         _assemble(platform)
         await lifespans.leave_failed()
         await stack.enter_async_context(platform.live.running())
@@ -287,17 +288,21 @@ def _manager(plugin: str, value: Any) -> AbstractAsyncContextManager[None]:
     return cast("AbstractAsyncContextManager[None]", value)
 
 
-def _take_steps(platform: Platform) -> None:
+async def _take_steps(platform: Platform) -> None:
     """Do what plugins asked to have done once every lifespan was entered; what raises disables who asked."""
     for name, step in platform.steps:
         if not platform.plugins.active(name):
             continue
-        try:
-            step()
-        except (KeyboardInterrupt, PluginError):
-            raise
-        except BaseException as error:
-            platform.plugins.fail(name, type(error).__name__, str(error))
+        _, failure = await guarded(_step(step), LIFESPAN_SECONDS)
+        if failure and isinstance(failure.error, PluginError):
+            raise failure.error
+        if failure:
+            platform.plugins.fail(name, type(failure.error).__name__, str(failure.error))
+
+
+async def _step(step: Step) -> None:
+    """Take a step: what it raises before there is anything to await is its failure too."""
+    await step()
 
 
 def _assemble(platform: Platform) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from bedside_core.webhooks import Webhooks
 
 S = TypeVar("S")
+Step = Callable[[], Awaitable[None]]
+"""What a plugin has done at the end of the start."""
 
 
 class MessageLimit(Protocol):
@@ -81,17 +83,18 @@ class Platform:
     accounts: Accounts = field(init=False)
     watchdog: Watchdog | None = None
     providers: dict[type[Any], tuple[str, object]] = field(default_factory=dict[type[Any], "tuple[str, object]"])
-    steps: list[tuple[str, Callable[[], None]]] = field(default_factory=list["tuple[str, Callable[[], None]]"])
+    steps: list[tuple[str, Step]] = field(default_factory=list["tuple[str, Step]"])
     """Plugin name and what it asked for by `when_assembled`."""
     closing: bool = False
     """True from the moment the process was told to stop."""
 
-    def when_assembled(self, plugin: str, step: Callable[[], None]) -> None:
+    def when_assembled(self, plugin: str, step: Step) -> None:
         """Have something done at start once every lifespan was entered, for what is made out of all plugins' parts.
 
         Args:
             plugin: who asks, in its lifespan; it is disabled if the step raises.
-            step: called once, before anything is served. Plugins that failed until then are no longer active.
+            step: awaited once, before anything is served, for `LIFESPAN_SECONDS` at most. Plugins that failed until
+                then are no longer active.
         """
         self.steps.append((plugin, step))
 

@@ -1,7 +1,7 @@
 """Composes the schema when the platform starts, and serves `/graphql` from it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, cast
@@ -60,6 +60,11 @@ def accepted(plugin: str, value: Any) -> GraphQLPart:
 
 def composed(platform: Platform) -> Schema:
     """Return the schema of core's part, the active plugins' parts and their settings; what does not fit is disabled."""
+    return compose(_collected(platform), platform.plugins.fail, platform.plugins.active)
+
+
+def _collected(platform: Platform) -> Mapping[str, Sequence[GraphQLPart]]:
+    """Return plugin name -> its parts, in plugin order."""
     plugins = platform.plugins
     parts: dict[str, tuple[GraphQLPart, ...]] = {
         NAME: (*PARTS, *(settings_part(name, declared) for name, declared in core_parts.SETTINGS.items()))
@@ -69,8 +74,7 @@ def composed(platform: Platform) -> Schema:
     for name, manifest in plugins.manifests.items():
         if manifest.settings is not None:
             parts[name] = (*parts.get(name, ()), settings_part(name, manifest.settings, GUARDS.get(manifest.settings)))
-    in_order = {name: parts[name] for name in (NAME, *plugins.manifests) if name in parts}
-    return compose(in_order, plugins.fail, plugins.active)
+    return {name: parts[name] for name in (NAME, *plugins.manifests) if name in parts}
 
 
 class Endpoint:
@@ -104,8 +108,10 @@ class Endpoint:
             if self._sockets is not None:
                 await self._sockets.shutdown()
 
-    def _compose(self) -> None:
-        self.schema = composed(self._platform)
+    async def _compose(self) -> None:
+        plugins, parts = self._platform.plugins, _collected(self._platform)  # hooks are bounded on this thread only
+        # It takes a second on a slow machine, in which the event loop is not to count as blocked.
+        self.schema = await asyncio.to_thread(compose, parts, plugins.fail, plugins.active)
         persisted = PersistedDocuments.load(
             self.config.persisted_documents, only=self.config.persisted_only, practice_only=self._practice_only
         )

@@ -219,8 +219,11 @@ async def test_a_step_is_taken_once_every_lifespan_was_entered(fresh_database: D
     notes: list[str] = []
 
     def first(platform: Platform) -> Any:
+        async def step() -> None:
+            notes.append(f"step, with {sorted(platform.plugins.manifests)}")
+
         async def life() -> AsyncGenerator[None, None]:
-            platform.when_assembled("first", lambda: notes.append(f"step, with {sorted(platform.plugins.manifests)}"))
+            platform.when_assembled("first", step)
             yield
 
         return asynccontextmanager(life)()
@@ -239,7 +242,7 @@ async def test_a_step_that_raises_disables_its_plugin_which_is_left(fresh_databa
     notes: list[str] = []
 
     def wall(platform: Platform) -> Any:
-        def step() -> None:
+        async def step() -> None:
             raise SystemExit(3)
 
         async def life() -> AsyncGenerator[None, None]:

@@ -195,13 +195,13 @@ async def test_a_reset_of_an_unknown_address_is_answered_as_that_of_a_known_one_
 ) -> None:
     ada = await house.deployment.person(house.practice)
     told: list[tuple[Any, int]] = []
-    await house.idle()
     for email in ("nobody@example.org", ada.email, "nobody", "", "x" * 4000):
+        await house.idle()  # what the one before has led to is enqueued by jobs
         with statements() as ran:
             body = await house.ask(ASK, e=email)
-            asked = len([sql for sql in ran if "pgqueuer" in sql or "job_enqueue" in sql])
+            asked = len([sql for sql in ran if "job_enqueue" in sql])
         told.append(({key: body[key] for key in body if key != "extensions"}, asked))
-    assert told == [({"data": {"requestPasswordReset": True}}, told[0][1])] * 5
+    assert told == [({"data": {"requestPasswordReset": True}}, 1)] * 5
     await house.mailed(ada.email)
     await house.idle()
     assert [mail.to for mail in house.mail.mails] == [ada.email]
