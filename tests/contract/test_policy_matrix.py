@@ -58,12 +58,8 @@ async def digests(database: Database) -> dict[str, str]:
         tables = {
             row["tablename"] for row in await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         }
-        return {
-            table: await owner.fetchval(
-                f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t"
-            )
-            for table in sorted(tables - BESIDE)
-        }
+        digest = "SELECT '{0}', md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {0} t"
+        return dict(await owner.fetch(" UNION ALL ".join(digest.format(table) for table in sorted(tables - BESIDE))))
     finally:
         await owner.close()
 
@@ -103,6 +99,8 @@ class Matrix:
         self.schema: GraphQLSchema = schema_of(deployment.platform)._schema
         self.rows = policy.policy()
         self.faults: list[str] = []
+        self.refusable: dict[Role, str] = {}
+        """A token of each role, whose person is refused whatever is asked and so stays as it is."""
 
     def roots(self) -> Iterable[tuple[str, str, GraphQLField, Mapping[str, Any]]]:
         for root in policy.ROOTS:
@@ -151,11 +149,10 @@ class Matrix:
             return
         ids = await self.made(row, self.home, await self.deployment.person(self.home, Role.OWNER))
         allowed = self.rows["roles"][row["permission"]]
-        people = [
-            (role, (await self.person(role))[0])
-            for role in (*MEMBERS, Role.PATIENT, Role.OPERATOR)
-            if role.value not in allowed
-        ]
+        for role in (*MEMBERS, Role.PATIENT, Role.OPERATOR):
+            if role not in self.refusable:
+                self.refusable[role] = (await self.person(role))[0]
+        people = [(role, token) for role, token in self.refusable.items() if role.value not in allowed]
         before = await digests(self.database)
         for role, token in [(None, None), *people]:
             body = await self.ask(root, name, field, row, token, ids)
