@@ -144,6 +144,39 @@ async def test_mail_away_for_ten_minutes_delays_mail_and_nothing_else(ward: Ward
     assert set(ward.mail.copies().values()) == {1}
 
 
+@pytest.mark.rule("N5")
+@pytest.mark.promise("N1")
+@pytest.mark.parametrize("how", ["refuses", "hangs up"])
+async def test_letters_that_the_server_fails_over_hold_up_no_others(ward: Ward, how: str) -> None:
+    """Two of them, which are due before the others each time, as for a domain that the relay can't cope with."""
+    asked: list[str] = []
+
+    def answer(to: str) -> str | None:
+        asked.append(to)
+        if to.startswith("good"):
+            return None
+        if how == "hangs up":
+            ward.mail.hang_up()
+        return "421 4.7.0 try later"
+
+    ward.mail.answer = answer
+    now = ward.deployment.platform.clock.now()
+    for name in ("bad1", "bad2", "good1", "good2", "good3"):
+        whom = Recipient.address(practice_id=ward.practice.id, email=f"{name}@example.org")
+        await ward.send("ward.round", whom, data={"time": now}, after=timedelta(seconds=5))
+    await ward.pass_time(seconds=10)
+    await until(lambda: len(asked) >= 2, "the first two")
+    await ward.settled()
+    await ward.pass_time(seconds=60)
+    await until(lambda: len(ward.mail.mails) == 3, "the mails that nothing is wrong with")
+    await ward.settled()
+    late = Recipient.address(practice_id=ward.practice.id, email="good4@example.org")
+    await ward.pass_time(hours=1)
+    await ward.send("ward.round", late, data={"time": now}, after=timedelta())
+    await until(lambda: len(ward.mail.to("good4@example.org")) == 1, "a later one")
+    assert set(ward.mail.copies().values()) == {1}
+
+
 @pytest.mark.rule("N1")
 async def test_twilio_tells_what_became_of_an_sms_and_of_a_call(ward: Ward) -> None:
     pat = await ward.patient(phone="+12125550125", email=None)
