@@ -126,7 +126,8 @@ async def deliver(run: JobRun, channel: Channel) -> None:
                 return
             went = await _attempt(desk, row)
         if not went and doubted:
-            return await _away(desk, row)
+            await _away(desk, row)
+            return
         doubted = not went
 
 
@@ -149,6 +150,9 @@ async def _attempt(desk: _Desk, row: Row) -> bool:
     except Temporary as failure:
         await _put_off(desk, kind, row, failure)
         return not failure.channel
+    except Exception as error:  # nobody has foreseen it; without an end here the letter would come up at once, for ever
+        log.warning("a letter failed", channel=desk.channel, delivery=str(row["id"]), failure=type(error).__name__)
+        await _put_off(desk, kind, row, Temporary(f"unexpected: {type(error).__name__}"))
     else:
         await _ended(desk, kind, row, "sent", "sent", None, receipt)
     return True
@@ -217,7 +221,8 @@ async def _put_off(desk: _Desk, kind: NotificationKind | None, row: Row, failure
     """Have a letter tried later, until patience ends."""
     now, reason = desk.notify.clock.now(), _reason(failure, row)
     if now - row["created_at"] > PATIENCE:
-        return await _ended(desk, kind, row, "temporary", "failed", f"given up: {reason}")
+        await _ended(desk, kind, row, "temporary", "failed", f"given up: {reason}")
+        return
     desk.figures.letter(desk.channel, "temporary")
     wait = pause(row["attempts"], row["id"].int)
     if failure.channel:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from notify_stage import PUBLIC_URL, Ward, until
 from notify_stage import ward as ward_
 from smtp_stage import SENDER, mail_server
 from tls_stage import contexts
 
+from bedside_core.database import DB, acting
 from bedside_core.ids import uuid7
 from bedside_core.notify.channels import Letter, Temporary
 from bedside_core.notify.channels.mail import Mail, MailServer
@@ -213,6 +215,68 @@ async def test_twilio_s_temporary_answers_are_tried_again_and_its_refusals_are_n
     [entry] = [entry for entry in await ward.log() if entry["channel"] == "SMS"]
     assert (entry["state"], entry["reason"]) == ("failed", "Twilio 21610")  # they have written STOP
     assert [attempt["outcome"] for attempt in entry["attempts"]] == ["temporary", "temporary", "permanent"]
+
+
+@pytest.mark.rule("N5")
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (web.Response(text="<html>sign in to this network</html>"), "Twilio's answer can't be read: JSONDecodeError"),
+        (web.Response(status=302, headers={"location": "http://127.0.0.1:1/"}), "Twilio 302"),
+        (web.json_response({"type": "x", "title": "x", "status": "?", "code": 1}, status=400), "Twilio 1"),
+    ],
+)
+async def test_what_twilio_never_answers_is_tried_again_with_pauses(
+    ward: Ward, answer: web.Response, reason: str
+) -> None:
+    pat = await ward.patient(phone="+12125550126", email=None)
+    ward.phone.answers = [answer]
+    await ward.send("ward.round", pat, data={"time": ward.deployment.platform.clock.now()}, after=timedelta())
+    await until(lambda: ward.phone.asked == 1, "an attempt")
+    await ward.settled()
+    await ward.pass_time(seconds=10)
+    await ward.settled()
+    assert ward.phone.asked == 1
+    await ward.pass_time(seconds=30)
+    await until(lambda: len(ward.phone.taken) == 1, "the SMS")
+    await ward.settled()
+    [entry] = [entry for entry in await ward.log() if entry["channel"] == "SMS"]
+    assert entry["state"] == "sent"
+    assert [(each["outcome"], each["reason"]) for each in entry["attempts"]] == [("temporary", reason), ("sent", None)]
+
+
+@pytest.mark.rule("N5")
+async def test_a_refusal_of_twilio_in_its_newer_form_is_permanent(ward: Ward) -> None:
+    pat = await ward.patient(phone="+12125550126", email=None)
+    problem = {"type": "https://twilio.example/x", "title": "Invalid", "status": 400, "code": 21211, "detail": "+1 …"}
+    ward.phone.answers = [web.json_response(problem, status=400)]
+    await ward.send("ward.round", pat, data={"time": ward.deployment.platform.clock.now()}, after=timedelta())
+    await until(lambda: ward.phone.asked == 1, "an attempt")
+    await ward.settled()
+    [entry] = [entry for entry in await ward.log() if entry["channel"] == "SMS"]
+    assert (entry["state"], entry["reason"]) == ("failed", "Twilio 21211")
+    assert [attempt["outcome"] for attempt in entry["attempts"]] == ["permanent"]
+
+
+@pytest.mark.rule("N5")
+async def test_what_nobody_has_foreseen_is_tried_with_growing_pauses_and_given_up(ward: Ward) -> None:
+    """A stored fact that is none any more; the others go out meanwhile."""
+    await ward.send("ward.round", data={"time": ward.deployment.platform.clock.now()}, after=timedelta(seconds=30))
+    with acting(ward.practice.id):
+        await DB.execute("""UPDATE notification SET facts = '{"time": "noon"}'""")
+    await ward.send("ward.alarm")
+    await ward.pass_time(seconds=60)
+    await until(lambda: len(ward.mail.mails) == 1, "the other mail")
+    await ward.settled()
+    for later in (10, 60):  # the first is too early
+        await ward.pass_time(seconds=later)
+        await ward.settled()
+    await ward.pass_time(hours=49)
+    await ward.settled()
+    [entry] = [entry for entry in await ward.log() if entry["kind"] == "ward.round" and entry["channel"] == "EMAIL"]
+    assert (entry["state"], entry["reason"]) == ("failed", "given up: unexpected: ValueError")
+    assert [(attempt["outcome"]) for attempt in entry["attempts"]] == ["temporary"] * 3
+    assert len(ward.mail.mails) == 1
 
 
 def _letter() -> Letter:
