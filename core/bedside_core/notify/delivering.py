@@ -69,7 +69,7 @@ WITH noted AS (
         provider_id = coalesce($7, d.provider_id)
     WHERE d.id = $1 AND d.attempts = $2 RETURNING d.notification_id
 )
-UPDATE notification n SET facts = '{}' FROM ended
+UPDATE notification n SET facts = '{}', item_facts = '{}' FROM ended
 WHERE $8 AND n.id = ended.notification_id AND NOT EXISTS (
     SELECT FROM notification_delivery o WHERE o.notification_id = n.id AND o.state = 'waiting' AND o.id <> $1)
 """
