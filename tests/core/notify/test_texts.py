@@ -129,6 +129,11 @@ def test_a_kind_that_can_not_be_right_is_refused_with_a_reason() -> None:
         ("  ", "empty"),
         ("x" * (LONGEST_TEMPLATE + 1), "longer than"),
         ("{% if sender > 3 %}x{% endif %}", "does not work"),
+        ("{{ " + "(" * 2000 + "practice" + ")" * 2000 + " }}", "can't be read"),
+        ("{{ " + "9" * 4900 + " }}", "can't be read"),
+        ("{% if practice %}" * 140 + "x" + "{% endif %}" * 140, "pieces at most"),
+        ("{{ " + "'a' if practice else " * 230 + "'b' }}", "pieces at most"),
+        ("{{ x }}" * 600, "pieces at most"),
     ],
 )
 def test_templates_hold_text_conditions_and_placeholders_alone(template: str, told: str) -> None:
@@ -177,6 +182,10 @@ async def test_texts_are_changed_by_who_leads_and_never_to_what_can_not_be_sent(
     assert await ward.deployment.code(SET, ward.ada.token, **told) == "FORBIDDEN"
     assert await ward.deployment.code(SET, ward.owner.token, **{**told, "t": "{{ sender }}"}) == "INVALID_INPUT"
     assert await ward.deployment.code(SET, ward.owner.token, **{**told, "k": "ward.nothing"}) == "NOT_FOUND"
+    for odd in ("{{ " + "(" * 2000, "{% if practice %}" * 140 + "x" + "{% endif %}" * 140, "{{ " + "9" * 4900 + " }}"):
+        assert await ward.deployment.code(SET, ward.owner.token, **{**told, "t": odd}) == "INVALID_INPUT"
+        preview = {"k": "ward.alarm", "l": "ENGLISH", "c": "SMS", "p": "SMS", "t": odd}
+        assert await ward.deployment.code(PREVIEW, ward.owner.token, **preview) == "INVALID_INPUT"
     asked = {"k": "ward.invitation", "l": "SPANISH", "c": "VOICE"}
     assert await ward.deployment.code(PREVIEW, ward.owner.token, **asked) == "INVALID_INPUT"
     data = await ward.deployment.data(TEMPLATES, ward.owner.token)
