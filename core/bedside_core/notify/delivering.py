@@ -23,8 +23,7 @@ from bedside_core.notify.channels.outbox import Outbox
 from bedside_core.notify.kinds import DEPLOYMENT, Channel, Language, NotificationKind
 from bedside_core.notify.planning import RUN_SECONDS
 from bedside_core.notify.service import Notify
-from bedside_core.notify.texts import Rendered, rendered
-from bedside_core.notify.wording import Wording, wording
+from bedside_core.notify.wording import Wording, said, wording
 from bedside_core.watching.figures import Figures
 
 log = structlog.get_logger("bedside.notify")
@@ -160,13 +159,15 @@ async def _attempt(desk: _Desk, row: Row) -> bool:
 
 async def _sent(desk: _Desk, kind: NotificationKind, row: Row) -> Receipt:
     """Send a letter, within a time that is shorter than its claim."""
+    language = Language(row["language"])
+    facts = desk.notify.told(row["facts"], desk.practice, row["zone"])
     letter = Letter(
         id=row["id"],
         practice_id=row["practice_id"],
         practice=desk.practice,
         address=row["address"],
-        content=_content(desk, kind, row),
-        language=Language(row["language"]),
+        content=said(kind, desk.channel, desk.wording.get((kind.key, language), {}), facts, language=language),
+        language=language,
         written_at=row["created_at"],
     )
     try:
@@ -176,17 +177,6 @@ async def _sent(desk: _Desk, kind: NotificationKind, row: Row) -> Receipt:
             return await (outbox if row["sandbox"] else desk.notify.ways[desk.channel]).send(letter)
     except TimeoutError as error:
         raise Temporary("no answer in time", channel=True) from error
-
-
-def _content(desk: _Desk, kind: NotificationKind, row: Row) -> Rendered:
-    facts = desk.notify.told(row["facts"], desk.practice, row["zone"])
-    language = Language(row["language"])
-    own = desk.wording.get((kind.key, language), {})
-    try:
-        return rendered(kind, desk.channel, own, facts, language=language)
-    except Exception as error:  # the kind has changed since the practice wrote its text
-        log.warning("a practice's own text does not fit", kind=kind.key, failure=type(error).__name__)
-        return rendered(kind, desk.channel, {}, facts, language=language)
 
 
 def _reason(failure: Exception, row: Row) -> str:
