@@ -13,25 +13,29 @@ from bedside_portal.service import PURPOSE, kind_of
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     """Have who acts for the merged patient, or is invited to, act for the kept one; suspended stays so.
 
-    Nobody who acts loses that by an invitation. The merged patient's sessions end with the merge itself.
+    Nobody who acts loses that by an invitation. The merged patient's sessions end with the merge itself, the kept
+    one's where the suspension comes with it (promise A4).
     """
     holders = Holders(platform)
     before = await holders.accounts([kept, merged])
     doubled = _doubled(before[kept], before[merged])
-    async with unit():
+    async with unit() as work:
         for holder in doubled:
             await _remove(platform, holder)
         await DB.execute("UPDATE portal_holder SET patient_id = $1 WHERE patient_id = $2", kept, merged)
-        await DB.execute(
+        suspended = await DB.fetchval(
             """INSERT INTO portal_suspension (patient_id, practice_id, suspended_at, suspended_by)
             SELECT $1::uuid, practice_id, suspended_at, suspended_by FROM portal_suspension WHERE patient_id = $2
-            ON CONFLICT DO NOTHING""",
+            ON CONFLICT DO NOTHING RETURNING true""",
             kept,
             merged,
         )
         await DB.execute("DELETE FROM portal_suspension WHERE patient_id = $1", merged)
         for account in before.values():
             await holders.tell_state(account)
+        if suspended:
+            await platform.auth.end_sessions(work, patient_id=kept)
+            await holders.tell_holder(kept, None, "portal.suspend")
         for holder in doubled:
             action = "portal.revoke" if holder.state is HolderState.INVITED else "portal.remove"
             await holders.tell_holder(kept, await holders.holder(holder.id), action)

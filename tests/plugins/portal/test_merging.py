@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from audit_stage import trail
 from deployment import PASSWORD as HELD
-from plugins.portal.desk import BORN, CONFIRM, OWN, PASSWORD, REGISTER, Desk
+from deployment import unannounced
+from plugins.portal.desk import BORN, CONFIRM, OWN, PASSWORD, REGISTER, REINSTATE, SUSPEND, Desk
 from schema.records.test_merging import MERGE
 
 from bedside_core.people import Patient
@@ -22,18 +23,18 @@ RECORD = "{ ownRecord { id } }"
 @contextmanager
 def heard(desk: Desk) -> Generator[list[Any]]:
     """Gather what the portal's listeners are told."""
-    events, told = desk.deployment.platform.events, list[Any]()
-    deliver = events.deliver
+    listeners, told = desk.deployment.platform.events, list[Any]()
+    deliver = listeners.deliver
 
-    def gather(given: Any) -> None:
-        told.extend(each for each in given if isinstance(each, PortalAccountChanged | PortalHolderChanged))
-        deliver(given)
+    def gather(events: Any) -> None:
+        told.extend(each for each in events if isinstance(each, PortalAccountChanged | PortalHolderChanged))
+        deliver(events)
 
-    events.deliver = gather
+    listeners.deliver = gather
     try:
         yield told
     finally:
-        events.deliver = deliver
+        listeners.deliver = deliver
 
 
 async def merge(desk: Desk, keep: Patient, gone: Patient) -> None:
@@ -106,3 +107,39 @@ async def test_who_acts_or_is_invited_for_both_is_there_once_and_guardians_move(
     assert await door.code(CONFIRM, s=void, b=BORN) == "LINK_OVER"
     assert await door.data(CONFIRM, s=stays, b=BORN)
     assert len((await desk.account(keep))["holders"]) == 1
+
+
+@pytest.mark.rule("A10")
+@pytest.mark.promise("A4")
+async def test_a_suspension_that_comes_with_the_merged_record_ends_the_kept_one_s_sessions(desk: Desk) -> None:
+    door = desk.deployment
+    kept, gone = [await door.held(desk.practice) for _ in range(2)]
+    await desk.data(SUSPEND, p=gone.id)
+    past = len(await trail(desk.practice.id))
+    async with door.socket(kept.token) as socket:
+        with heard(desk) as told:
+            await merge(desk, kept.patient, gone.patient)
+        assert await socket.closed() == (4403, "Session ended")
+    assert (await desk.account(kept.patient))["state"] == "SUSPENDED"
+    assert await door.code(RECORD, kept.token) == "UNAUTHENTICATED"
+    states = [each for each in told if isinstance(each, PortalAccountChanged)]
+    assert [(each.patient_id, each.before, each.state) for each in states] == [
+        (kept.patient.id, "active", "suspended"),
+        (gone.patient.id, "suspended", "none"),
+    ]
+    entries = await trail(desk.practice.id, past=past)
+    assert [entry.target for entry in entries if entry.action == "portal.suspend"] == [kept.id]
+    # they sign in anew, as after any suspension
+    assert (await desk.data(REINSTATE, p=kept.id))["state"] == "ACTIVE"
+    assert await door.code(RECORD, kept.token) == "UNAUTHENTICATED"
+    assert (await door.data(OWN, await door.sign_in(kept.email)))["ownRecord"]["id"] == kept.id
+
+
+@pytest.mark.rule("A10")
+@pytest.mark.promise("A4")
+async def test_the_merged_record_s_sockets_close_though_the_announcement_is_lost(desk: Desk) -> None:
+    door = desk.deployment
+    keep, gone = await door.patient(desk.practice, "Kay"), await door.held(desk.practice)
+    async with door.socket(gone.token) as socket, unannounced(door):
+        await merge(desk, keep, gone.patient)
+        assert await socket.closed() == (4403, "Session ended")
