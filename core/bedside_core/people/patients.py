@@ -50,6 +50,19 @@ class Patients(Base):
         audit.saw(row["id"] for row in rows)
         return {row["asked_id"]: _patient(row) for row in rows}
 
+    async def hold_patient(self, patient_id: UUID) -> None:
+        """Keep a patient from being merged or erased before the present unit of work ends.
+
+        For whatever puts something with a patient: what comes while a merge runs comes to the kept record or not at
+        all, and is never left with a record that nobody opens any more.
+
+        Raises:
+            errors.NotFound: the acting practice has no such patient, or none any more.
+        """
+        held = "SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL FOR KEY SHARE"
+        if await DB.fetchval(held, patient_id) is None:
+            raise errors.NotFound(_MISSING)
+
     async def patients(
         self, actor: Actor, *, first: int | None, after: str | None, archived: bool = False
     ) -> Page[Patient]:
