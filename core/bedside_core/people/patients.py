@@ -94,6 +94,8 @@ class Patients(Base):
     async def create_patient_once(self, actor: Actor, new: NewPatient, client_id: str) -> Patient:
         """Make a patient of the actor's practice; a retry with the same client id returns the first one (G9).
 
+        Where that was merged meanwhile, the retry returns the record that was kept.
+
         Raises:
             errors.InvalidInput: something required is missing or can't be right; `field` begins with `input`.
             errors.Conflict: the practice has a patient with this MRN, or the client id has made another.
@@ -105,7 +107,7 @@ class Patients(Base):
             return await self._insert(practice_id, new_id, checked, work)
 
         patient_id = await self.once(actor, "patient", client_id, asdict(checked), make)
-        return (await self.patients_by_id([patient_id]))[patient_id]
+        return (await self.present_patients([patient_id]))[patient_id]
 
     async def update_patient(self, actor: Actor, patient_id: UUID, patch: Mapping[str, Any]) -> Patient:
         """Change some data of a patient; the rest stays.

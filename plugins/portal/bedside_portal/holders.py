@@ -71,7 +71,8 @@ class Holders:
         Raises:
             NotFound: the practice has no such patient.
         """
-        if await DB.fetchval("SELECT true FROM patient WHERE id = $1 FOR NO KEY UPDATE", patient_id) is None:
+        present = "SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL FOR NO KEY UPDATE"
+        if await DB.fetchval(present, patient_id) is None:
             raise NotFound("There is no patient with this id that you may see.")
         return (await self.accounts([patient_id]))[patient_id]
 

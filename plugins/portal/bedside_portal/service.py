@@ -15,6 +15,7 @@ from bedside_core.api import (
     Conflict,
     Fact,
     InvalidInput,
+    NotFound,
     PeopleSettings,
     Recipient,
     SwitchedOff,
@@ -87,7 +88,9 @@ class PortalService(Holders):
             Conflict: the patient has an account or an invitation, or the client id has invited somebody else.
         """
         await self._platform.access.require(actor, "portal.invite", patient_id)
-        patient = (await self._platform.people.patients_by_id([patient_id]))[patient_id]
+        patient = (await self._platform.people.patients_by_id([patient_id])).get(patient_id)
+        if patient is None:  # merged meanwhile
+            raise NotFound("There is no patient with this id that you may see.")
         address = patient.email if channel is InvitationChannel.EMAIL else patient.phone
         if address is None:
             what = "e-mail address" if channel is InvitationChannel.EMAIL else "phone number"

@@ -10,9 +10,10 @@ import pytest
 from audit_stage import trail
 from deployment import PASSWORD as HELD
 from deployment import unannounced
-from plugins.portal.desk import BORN, CONFIRM, OWN, PASSWORD, REGISTER, REINSTATE, SUSPEND, Desk
+from plugins.portal.desk import BORN, CONFIRM, GUARDIAN, INVITE, OWN, PASSWORD, REGISTER, REINSTATE, SUSPEND, Desk
 from schema.records.test_merging import MERGE
 
+from bedside_core.database import DB, acting
 from bedside_core.people import Patient
 from bedside_portal.api import PortalAccountChanged, PortalHolderChanged
 
@@ -143,3 +144,23 @@ async def test_the_merged_record_s_sockets_close_though_the_announcement_is_lost
     async with door.socket(gone.token) as socket, unannounced(door):
         await merge(desk, keep, gone.patient)
         assert await socket.closed() == (4403, "Session ended")
+
+
+@pytest.mark.rule("S9")
+@pytest.mark.rule("S11")
+async def test_nobody_is_invited_to_a_merged_record(desk: Desk) -> None:
+    door, gone = desk.deployment, str(desk.patient.id)
+    keep = await door.held(desk.practice)
+    await merge(desk, keep.patient, desk.patient)
+    guardian = {"firstName": "Gil", "lastName": "Ward", "relationship": "mother", "email": "gil@guardians.example"}
+    for query, values in (
+        (INVITE, {"h": "EMAIL", "c": "one"}),
+        (GUARDIAN, {"g": guardian, "c": "two"}),
+        (SUSPEND, {}),
+        (REINSTATE, {}),
+    ):
+        assert await desk.code(query, p=gone, **values) == "NOT_FOUND"
+    account = await desk.account(keep.patient)
+    assert (account["state"], len(account["holders"])) == ("ACTIVE", 1)
+    with acting(desk.practice.id):
+        assert await DB.fetchval("SELECT count(*) FROM portal_holder") == 1

@@ -207,6 +207,23 @@ async def test_merging_is_for_leaders_within_the_practice_and_done_once(
         assert await deployment.code(MERGE, desk.olga.token, k=mine, m=str(other.id), c="later") == "NOT_FOUND"
 
 
+@pytest.mark.rule("G9")
+async def test_a_patient_made_again_by_a_retry_is_the_kept_record_once_it_was_merged(
+    fresh_database: Database, tmp_path: Any
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        data, keep = desk.deployment.data, str(desk.patient.id)
+        new = {
+            "firstName": "Ruth", "lastName": "Abel", "dateOfBirth": "1950-02-03", "mrn": "Z-1", "gender": "f",
+            "email": "r@example.org",
+        }  # fmt: skip
+        [made] = (await data(CREATE, desk.ada.token, i=new, c="once")).values()
+        await merged(desk, desk.olga, keep, made["id"])
+        [again] = (await data(CREATE, desk.ada.token, i=new, c="once")).values()
+        assert again["id"] == keep
+        assert await desk.count("patient") == 2
+
+
 async def _waits(desk: Desk) -> bool:
     """Whether somebody waits for another's lock."""
     return bool((await desk.rows("SELECT count(*) AS n FROM pg_locks WHERE NOT granted"))[0]["n"])
