@@ -65,6 +65,13 @@ async def _remove(platform: Platform, holder: Holder) -> None:
         await DB.execute("UPDATE portal_holder SET removed_at = $2 WHERE id = $1", holder.id, platform.clock.now())
 
 
+async def _erase(platform: Platform, patient_id: UUID) -> None:
+    """Take away what was sent to who acts for a patient, or was to: it went to addresses, not to the patient."""
+    rows = await DB.fetch("SELECT id FROM portal_holder WHERE patient_id = $1", patient_id)
+    async with unit() as work:
+        await platform.notify.erase(work, [str(row["id"]) for row in rows])
+
+
 RECORDS = DataContribution(
     tables=(
         KeptTable(
@@ -72,9 +79,11 @@ RECORDS = DataContribution(
             doc="Who acts for patients in the portal, or was invited to.",
             patient="t.patient_id = $1",
             hidden=("client_id", "registration_id"),
+            active="t.patient_id = $1 AND greatest(t.sent_at, t.registered_at, t.removed_at) >= $2",
         ),
         KeptTable(name="portal_suspension", doc="Suspended portal accounts.", patient="t.patient_id = $1"),
     ),
     merge=_merge,
+    erase=_erase,
 )
 """Contributed by the manifest."""
