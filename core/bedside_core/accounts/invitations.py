@@ -11,6 +11,7 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from bedside_core import audit, errors
 from bedside_core.access import LEADERS
+from bedside_core.accounts.joining import refuse_other_house
 from bedside_core.accounts.letters import ANEW, FIRST_OWNER, INVITATION
 from bedside_core.accounts.links import LinkState
 from bedside_core.accounts.model import Invitation, InvitationState, NewInvitation
@@ -86,6 +87,7 @@ class Invitations(Base):
 
         Raises:
             errors.NotFound: the practice has no such active member.
+            errors.Conflict: the practice is the sandbox, and the member's account is not its own.
         """
         practice_id, by = actor.in_practice()
 
@@ -97,6 +99,7 @@ class Invitations(Base):
             )
             if row is None:
                 raise errors.NotFound("There is no member with this id that you may see.")
+            await refuse_other_house(row["account_id"])
             there = await DB.fetchrow(
                 """SELECT * FROM invitation WHERE member_id = $1 AND anew
                 AND accepted_at IS NULL AND revoked_at IS NULL FOR UPDATE""",
