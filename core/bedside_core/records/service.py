@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bedside_core import audit, errors
-from bedside_core.access import LEADERS, Permission, Refusal
+from bedside_core.access import Permission, Refusal
 from bedside_core.auth import Actor, Role
 from bedside_core.database import DB, Row, unit
 from bedside_core.files.facts import FileOwner, StoredFile
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from bedside_core.platform import Platform
 
 PERMISSIONS = (
-    Permission(key=PATIENT_PERMISSION, doc="Export everything about a patient.", roles=LEADERS),
+    # With the conversations that a patient takes part in, and the trail: an owner's alone (A12, C15).
+    Permission(key=PATIENT_PERMISSION, doc="Export everything about a patient.", roles=frozenset({Role.OWNER})),
     Permission(key=PRACTICE_PERMISSION, doc="Export everything of the practice.", roles=frozenset({Role.OWNER})),
 )
 
