@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -46,11 +47,17 @@ async def _may(platform: Platform, actor: Actor, file: StoredFile) -> Refusal | 
     return await platform.access.why_not(actor, permission_of(row["patient_id"]))
 
 
+async def _whose(platform: Platform, file: StoredFile) -> Collection[UUID]:
+    """Return everybody whose data is in an export."""
+    return await DB.fetchval("SELECT patients FROM data_export WHERE id = $1", file.owner_id) or ()
+
+
 OWNER = FileOwner(
     kind=OWNER_KIND,
     doc="Exports of a patient or of the practice: for who asked, seven days.",
     may_read=_may,
     may_delete=_may,
+    patients=_whose,
 )
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 import asyncpg
 import pytest
+from audit_stage import length, trail
 from deployment import APPS, Deployment, Person, served
 from schema.people.stage import (
     CONTACT,
@@ -37,6 +38,25 @@ async def called(deployment: Deployment, token: str, first: str, last: str, numb
 
 async def renamed(deployment: Deployment, person: Person, first: str, last: str) -> None:
     await deployment.data(PROFILE, person.token, p={"firstName": first, "lastName": last})
+
+
+@pytest.mark.rule("A14")
+async def test_a_page_of_a_search_names_the_patients_on_it_alone_in_the_trail(fresh_database: Database) -> None:
+    async with served(fresh_database) as deployment:
+        practice = await deployment.practice()
+        ada = await deployment.person(practice)
+        for number, last in enumerate(("Berg", "Carl", "Dorn"), 1):
+            await called(deployment, ada.token, "Maria", last, number)
+        shown, after = [], None
+        for more in (True, True, False):
+            before = await length(practice.id)
+            page = (await deployment.data(SEARCH, ada.token, t="maria", first=1, after=after))["search"]
+            [node], info = page["nodes"], page["pageInfo"]
+            [entry] = await trail(practice.id, past=before)
+            assert ([str(id) for id in entry.patients], info["hasNextPage"]) == ([node["id"]], more)
+            shown.append(node["name"])
+            after = info["endCursor"]
+        assert shown == ["Maria Berg", "Maria Carl", "Maria Dorn"]
 
 
 @pytest.mark.rule("P7")

@@ -93,8 +93,8 @@ async def test_a_patient_s_export_has_record_files_and_accesses_and_nothing_of_o
             ("exports.patient", desk.olga.member.id, [desk.patient.id]),
             ("exports.made", desk.olga.member.id, [desk.patient.id]),
         ]
-        downloads = await desk.rows("SELECT person_id FROM audit_entry WHERE action = 'files.download'")
-        assert [entry["person_id"] for entry in downloads] == [desk.olga.member.id]
+        downloads = await desk.rows("SELECT person_id, patients FROM audit_entry WHERE action = 'files.download'")
+        assert [tuple(entry) for entry in downloads] == [(desk.olga.member.id, [desk.patient.id])]
 
 
 @pytest.mark.rule("P1")
@@ -128,6 +128,16 @@ async def test_a_practice_s_export_has_everything_of_it_and_nothing_of_another(
         assert [row["tier"] for row in lines(archive, "data/plans/plan.jsonl")] == ["premium"]
         assert [name for name in archive.namelist() if name.startswith("files/")] == [f"files/{file['id']}/words.txt"]
         assert {row["id"] for row in lines(archive, "data/core/data_export.jsonl")} == {first["id"], found["id"]}
+        second = await a_patient(deployment, desk.practice)  # who came since is in the trail of a newer one alone
+        newer = await exported(desk, desk.olga, PRACTICE, c="three")
+        await opened(desk, newer["url"], desk.olga)
+        downloads = await desk.rows(
+            "SELECT patients FROM audit_entry WHERE action = 'files.download' AND person_id = $1 ORDER BY id",
+            desk.olga.member.id,
+        )
+        assert [set(entry["patients"]) for entry in downloads] == [
+            {desk.patient.id}, {desk.patient.id, second.id},
+        ]  # fmt: skip
         everything = text(archive)
         for word in (eve.id, eve.email, "Elsewhere", token, "token_hash", "argon2"):
             assert word not in everything, word
