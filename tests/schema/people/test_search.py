@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
@@ -227,6 +228,7 @@ async def test_who_is_a_member_of_a_connected_practice_is_returned_as_that_membe
         ada, bea, eve = [await deployment.person(each, Role.OWNER) for each in (home, near, far)]
         colleague = await deployment.person(home)
         await connected(deployment, ada, bea, near)
+        await deployment.data(PROFILE, bea.token, p={"emailFor": "CONNECTED"})
 
         async def add(person: Person, client_id: str) -> tuple[str, str | None, str | None]:
             given = {"firstName": "Some", "lastName": "Body", "email": person.email.upper()}
@@ -238,3 +240,44 @@ async def test_who_is_a_member_of_a_connected_practice_is_returned_as_that_membe
         assert await count(fresh_database, "contact") == 0
         assert await add(eve, "e") == ("CONTACT", "(External)", None)
         assert await count(fresh_database, "contact") == 1
+
+
+@pytest.mark.rule("A8")
+@pytest.mark.rule("P6")
+@pytest.mark.parametrize("what", ["email", "phone"])
+async def test_adding_a_contact_finds_no_member_by_what_they_hide_from_who_adds(
+    fresh_database: Database, what: str
+) -> None:
+    async with served(fresh_database) as deployment:
+        home, near = await deployment.practice("Home"), await deployment.practice("Near")
+        ada, bea = [await deployment.person(each, Role.OWNER) for each in (home, near)]
+        mia, stranger = await deployment.person(home), {"email": "nobody@example.org", "phone": "2025550199"}
+        await connected(deployment, ada, bea, near)
+        known = {bea.id: "2025550143", mia.id: "2025550144"}
+        for person in (bea, mia):
+            await deployment.data(PROFILE, person.token, p={"phone": known[person.id]})
+
+        async def add(person: Person | None, client_id: str, by: Person = ada) -> dict[str, Any]:
+            reached = stranger[what] if person is None else person.email if what == "email" else known[person.id]
+            given = {"firstName": "Some", "lastName": "Body", what: reached}
+            told = (await deployment.data(CONTACT, by.token, i=given, c=client_id))["addContact"]
+            return {name: told[name] for name in ("kind", "name", "label", "badge", "member")}
+
+        async def lets(person: Person, audience: str) -> None:
+            await deployment.data(PROFILE, person.token, p={f"{what}For": audience})
+
+        # shown to whom it is for: a member
+        for person, audience in ((bea, "CONNECTED"), (mia, "PRACTICE")):
+            await lets(person, audience)
+            assert (await add(person, f"seen {person.id}"))["member"]["id"] == person.id
+        assert await count(fresh_database, "contact") == 0
+        # hidden: told as one whom nobody knows, in the same words
+        unknown = await add(None, "unknown")
+        assert (unknown["kind"], unknown["member"]) == ("CONTACT", None)
+        for person, audience in ((bea, "PRACTICE"), (mia, "NOBODY")):
+            await lets(person, audience)
+            assert await add(person, f"hidden {person.id}") == unknown
+        await lets(bea, "NOBODY")
+        assert await add(bea, "again") == unknown  # the contact that there is by now
+        assert await count(fresh_database, "contact") == 3
+        assert (await add(mia, "own", by=mia))["member"]["id"] == mia.id  # who looks for herself
