@@ -1,4 +1,4 @@
-"""What is in an export: with a file or a patient that is deleted for good, the exports that contain them go."""
+"""Which files are in an export, which goes with the first of them that is deleted for good."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bedside_core.database import sql_migration
 
 ID = "core_2026_11_22t01_92"
 VERSION = "1.38.0"
-DESCRIPTION = "Exports know which files and patients they contain."
+DESCRIPTION = "Exports know which files they contain."
 
 TABLES = """
 ALTER TABLE data_export ADD COLUMN contained uuid[] NOT NULL DEFAULT '{}';

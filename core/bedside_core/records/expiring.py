@@ -23,7 +23,9 @@ async def expire_containing(platform: Platform, ids: Sequence[UUID]) -> None:
     """Take away the exports of the acting practice that contain files or patients, in the unit that deletes these."""
     await DB.execute(_DELETING)
     for row in await DB.fetch(
-        "SELECT id FROM data_export WHERE state = 'ready' AND contained && $1 ORDER BY id FOR UPDATE", list(ids)
+        """SELECT id FROM data_export WHERE state = 'ready' AND (contained && $1 OR patients && $1)
+        ORDER BY id FOR UPDATE""",
+        list(ids),
     ):
         await _expire(platform, row["id"])
 

@@ -86,7 +86,7 @@ async def _keep(platform: Platform, actor: Actor, export_id: UUID, contents: arc
         )
         await DB.execute(
             """UPDATE data_export SET state = $2, file_id = $3, size = $4, ended_at = $5, expires_at = $6,
-                contained = $7
+                patients = $7, contained = $8
             WHERE id = $1""",
             export_id,
             ExportState.READY,
@@ -94,7 +94,8 @@ async def _keep(platform: Platform, actor: Actor, export_id: UUID, contents: arc
             kept.size,
             now,
             now + LASTS,
-            [*contents.file_ids, *contents.patients],
+            contents.patients,
+            contents.file_ids,
         )
         audit.did("exports.made", kind="data_export", target=export_id, patients=contents.patients)
         return True

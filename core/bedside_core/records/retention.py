@@ -189,13 +189,19 @@ async def due_patients(platform: Platform, actor: Actor, *, first: int | None, a
         size + 1,
         *(key or (None, None)),
     )
-    patients = await platform.people.patients_by_id([row["patient_id"] for row in rows])
+    patients = await platform.people.patients_by_id([row["patient_id"] for row in rows[:size]])
     found = [
         Due(patient=patients[row["patient_id"]], acts_at=row["told_at"] + NOTICE, erases=row["erases"])
         for row in rows
         if row["patient_id"] in patients
     ]
-    return page_of(found, size, lambda item: ((item.acts_at - NOTICE).isoformat(), str(item.patient.id)), after=after)
+    return page_of(
+        found,
+        size,
+        lambda item: ((item.acts_at - NOTICE).isoformat(), str(item.patient.id)),
+        after=after,
+        more=len(rows) > size,
+    )
 
 
 JOBS = (

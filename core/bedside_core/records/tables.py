@@ -24,7 +24,8 @@ class DataExport(Table, tablename="data_export", db=DB):
     created_at = Timestamptz()
     ended_at = Timestamptz(null=True)
     expires_at = Timestamptz(null=True, help_text="When its file goes.")
-    contained = Array(UUID(), help_text="The files and patients in it, while it is ready.")
+    contained = Array(UUID(), default=[], help_text="The files in it, while it is ready.")
+    patients = Array(UUID(), default=[], help_text="Everybody whose data is in it, once it is made.")
 
 
 class RetentionDue(Table, tablename="retention_due", db=DB):

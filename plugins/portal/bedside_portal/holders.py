@@ -61,6 +61,7 @@ class Holders:
             [account for account, _ in acts],
             [patient for _, patient in acts],
         )
+        audit.saw(row["patient_id"] for row in rows)
         now = self._platform.clock.now()
         return {(row["account_id"], row["patient_id"]): holder_of(row, now) for row in rows}
 

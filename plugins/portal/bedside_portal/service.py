@@ -19,6 +19,7 @@ from bedside_core.api import (
     PeopleSettings,
     Recipient,
     SwitchedOff,
+    audit,
     checks,
     unit,
     uuid7,
@@ -256,6 +257,7 @@ class PortalService(Holders):
             if holder.state is HolderState.INVITED:
                 raise Conflict("This is an invitation.", way_on="Take it back with revokePortalInvitation.")
             if holder.state is HolderState.REMOVED or holder.account_id is None:
+                audit.saw([holder.patient_id])
                 return holder
             removed = await self.removed(before, holder_id, "portal.remove")
             await self._platform.auth.end_sessions(work, account_id=holder.account_id, patient_id=holder.patient_id)

@@ -80,6 +80,23 @@ async def notices(desk: Desk) -> list[dict[str, Any]]:
     return [node for node in found if node["kind"] == "core.retention_due"]
 
 
+@pytest.mark.rule("A14")
+async def test_a_page_of_whose_time_is_over_names_those_on_it_alone_in_the_trail(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        await patient(desk, "A")
+        await desk.deployment.data(SET, desk.olga.token, y=2, e=False)
+        await aged(desk, "A", desk.patient.mrn)
+        await night(desk)
+        query = DUE.replace("nodes {", "pageInfo { hasNextPage } nodes {", 1)
+        page = (await desk.deployment.data(query, desk.olga.token, n=1))["retentionDue"]
+        [node] = page["nodes"]
+        assert page["pageInfo"]["hasNextPage"] is True
+        [entry] = await desk.rows("SELECT patients FROM audit_entry WHERE action = 'patients.read' ORDER BY id")
+        assert [str(id) for id in entry["patients"]] == [node["patient"]["id"]]
+
+
 async def test_records_are_kept_for_ever_by_default_and_archived_a_month_after_owners_were_told(
     fresh_database: Database, tmp_path: Path
 ) -> None:
