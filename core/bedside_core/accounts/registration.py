@@ -12,7 +12,7 @@ from bedside_core.accounts import questions
 from bedside_core.accounts.invitations import PURPOSE, may_send, refuse_second_owner
 from bedside_core.accounts.joining import refuse_other_house
 from bedside_core.accounts.letters import PASSWORD_CHANGED
-from bedside_core.accounts.links import Link, LinkOver
+from bedside_core.accounts.links import Link, LinkOver, LinkState
 from bedside_core.accounts.model import Invited, Registering
 from bedside_core.auth import Actor, Role, hash_password, policy
 from bedside_core.database import DB, Row, Work, acting, unit
@@ -71,9 +71,12 @@ class Registration:
             errors.InvalidInput: an answer, a name or the version of the Terms of Use can't be used.
         """
         try:
-            link, row = await self._found(secret)
-        except LinkOver as over:
-            return await self._again(over, secret, client_id)
+            return await self._register(secret, given, client_id)
+        except (LinkOver, errors.Conflict) as refused:  # of two at once, the second learns it in the midst
+            return (await self._again(refused, secret, client_id))["email"]
+
+    async def _register(self, secret: str, given: Registering, client_id: str) -> str:
+        link, row = await self._found(secret)
         if row["account_id"] is not None and not row["anew"]:
             raise _has_account()
         names = (
@@ -119,11 +122,12 @@ class Registration:
         """
         actor.oneself().complete()
         try:
-            link, row = await self._found(secret)
-        except LinkOver as over:
-            await self._again(over, secret, client_id)
-            again = await self._of(secret)
-            return again["member_id"]
+            return await self._accept(actor, secret, client_id)
+        except (LinkOver, errors.Conflict) as refused:
+            return (await self._again(refused, secret, client_id))["member_id"]
+
+    async def _accept(self, actor: Actor, secret: str, client_id: str) -> UUID:
+        link, row = await self._found(secret)
         if actor.role is Role.OPERATOR:
             raise errors.Forbidden("The operator's account is of no practice.", way_on="Register with another address.")
         if row["anew"]:
@@ -207,19 +211,14 @@ class Registration:
             raise errors.NotFound("There is no such invitation.")
         return link, row
 
-    async def _again(self, over: LinkOver, secret: str, client_id: str) -> str:
-        """Return what a first use was told, where this is its retry; else refuse as over."""
-        row = await self._of(secret) if over.detail["state"] == "consumed" else None
-        if row is None or row["accepted_client_id"] != client_id:
-            raise over
-        return row["email"]
-
-    async def _of(self, secret: str) -> Row:
+    async def _again(self, refused: errors.Problem, secret: str, client_id: str) -> Row:
+        """Return the invitation, where the refused is a retry of what has accepted it; else refuse."""
         link = await self._platform.links.whatever(PURPOSE, secret)
-        row = await DB.fetchrow("SELECT * FROM invitation_look($1)", link.subject) if link else None
-        if row is None:
-            raise errors.NotFound("There is no such invitation.")
-        return row
+        if link is not None and link.state is LinkState.CONSUMED:
+            row = await DB.fetchrow("SELECT * FROM invitation_look($1)", link.subject)
+            if row is not None and row["accepted_client_id"] == client_id:
+                return row
+        raise refused
 
 
 def _has_account() -> errors.Conflict:

@@ -246,8 +246,13 @@ class Auth:
         found = await personas_of(actor.account_id, self.patients)
         return [persona for persona in found if actor.scopes is None or persona.id == actor.person_id]
 
-    async def switch_to(self, actor: Actor, persona_id: UUID) -> None:
+    async def switch_to(self, actor: Actor, persona_id: UUID) -> Actor:
         """Have the session act as another of the account's personas; its sockets are closed (A15).
+
+        In the trail of the one practice it leaves, and in the other's it comes (A14).
+
+        Returns:
+            Who it stands for now.
 
         Raises:
             errors.NotFound: the account can't act as them.
@@ -257,16 +262,23 @@ class Auth:
         if wanted is None:
             raise errors.NotFound("There is nobody with this id whom you may act as.")
         patient = wanted.role is Role.PATIENT
-        async with unit() as work:
-            position = await DB.fetchval(
-                "SELECT auth_change_session($1, $2, $3)",
-                actor.session_id,
-                None if patient else wanted.id,
-                wanted.id if patient else None,
-            )
-            if position is None:
-                raise errors.Unauthenticated("The session has ended.", way_on="Sign in again.")
-            work.publish(Topic(SESSION_STREAM, actor.session_id), position)
+        with in_trail_of(actor.practice_id):
+            async with unit() as work:
+                position = await DB.fetchval(
+                    "SELECT auth_change_session($1, $2, $3)",
+                    actor.session_id,
+                    None if patient else wanted.id,
+                    wanted.id if patient else None,
+                )
+                if position is None:
+                    raise errors.Unauthenticated("The session has ended.", way_on="Sign in again.")
+                work.publish(Topic(SESSION_STREAM, actor.session_id), position)
+                now = await self.completed(actor)
+                audit.did("session.leave", kind="session", target=actor.session_id, actor=actor)
+                audit.did(
+                    "session.enter", kind="session", target=actor.session_id, actor=now, practice_id=wanted.practice_id
+                )
+        return now
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
