@@ -193,6 +193,22 @@ async def test_who_does_nothing_is_signed_out_when_the_practice_says_so_and_ping
     assert (await deployment.data("{ viewer { role } }", elsewhere.token))["viewer"] == {"role": "PRACTITIONER"}
 
 
+@pytest.mark.promise("A8")
+async def test_pages_what_they_load_and_health_hold_no_sign_out_back(deployment: Deployment) -> None:
+    practice = await deployment.practice()
+    owner, busy = await deployment.person(practice, Role.OWNER), await deployment.person(practice, name="Ben")
+    paths = ("/health/live", "/terms", "/account/account.css", "/graphql/schema.graphql", "/no/such/page")
+    people = {path: await deployment.person(practice) for path in paths}
+    await deployment.data(IDLE, owner.token, m=5)
+    for _ in range(2):
+        await deployment.platform.clock.move(timedelta(minutes=4))
+        for path, person in people.items():
+            await deployment.http.get(path, headers={"authorization": f"Bearer {person.token}"})
+        assert (await deployment.data("{ viewer { role } }", busy.token))["viewer"] == {"role": "PRACTITIONER"}
+    for path, person in people.items():
+        assert await deployment.code("{ practice { name } }", person.token) == "UNAUTHENTICATED", path
+
+
 @pytest.mark.rule("A10")
 @pytest.mark.promise("A8")
 async def test_being_in_a_call_counts_as_activity(deployment: Deployment) -> None:

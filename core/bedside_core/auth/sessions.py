@@ -291,12 +291,16 @@ class Auth:
                 audit.did("session.end", kind="session", target=actor.session_id, actor=actor)
 
     async def sign_out_everywhere(self, actor: Actor) -> None:
-        """End all of the account's sessions, this one too, and know none of its devices any more (A10)."""
+        """End all of the account's sessions, this one too, and know none of its devices any more (A10).
+
+        Links that were sent for the account lead nowhere from then on: they outlive no session that asked for them.
+        """
         actor.oneself()
         with in_trail_of(actor.practice_id):
             async with unit() as work:
                 await self.end_sessions(work, account_id=actor.account_id)
                 await DB.execute("SELECT auth_forget_devices($1, NULL)", actor.account_id)
+                await self._void_links(actor.account_id)
                 audit.did("session.end_all", kind="account", target=actor.account_id, actor=actor)
 
     async def end_session(self, actor: Actor, session_id: UUID) -> None:
@@ -365,14 +369,19 @@ class Auth:
     async def replace_password(self, work: Work, account_id: UUID, hashed: str) -> None:
         """Give an account another password within a unit of work, end all its sessions and know no device (A10).
 
+        What was sent for the account before leads nowhere any more: to another password, or to another address.
         Who may do so was asked before: by a link, and a security question or an invitation.
         """
         await DB.execute("SELECT auth_set_password($1, $2)", account_id, hashed)
         await self.end_sessions(work, account_id=account_id)
         await DB.execute("SELECT auth_forget_devices($1, NULL)", account_id)
+        await self._void_links(account_id)
+
+    async def _void_links(self, account_id: UUID) -> None:
+        await DB.execute("SELECT auth_void_links($1, $2)", account_id, self._clock.now())
 
     async def change_password(self, actor: Actor, current: str, new: str) -> None:
-        """Give the account another password and end all its other sessions (A10, promise A7).
+        """Give the account another password, end all its other sessions, and void what was sent for it (A10).
 
         Raises:
             errors.InvalidInput: the current one is wrong, or the new one is the same.
@@ -390,4 +399,5 @@ class Auth:
                 await DB.execute("SELECT auth_set_password($1, $2)", actor.account_id, hashed)
                 await self.end_sessions(work, account_id=actor.account_id, but=actor.session_id)
                 await DB.execute("SELECT auth_forget_devices($1, $2)", actor.account_id, actor.session_id)
+                await self._void_links(actor.account_id)
                 audit.did("account.password", kind="account", target=actor.account_id, actor=actor)

@@ -86,8 +86,8 @@ class Exports:
         """
         practice_id, person_id = actor.in_practice()
         async with unit() as work:
-            if patient_id is not None and patient_id not in await self._platform.people.patients_by_id([patient_id]):
-                raise errors.NotFound("There is no patient with this id that you may see.")
+            if patient_id is not None:
+                await self._platform.people.hold_patient(patient_id)
             # One person's are asked for one after the other, so that two at once don't both find room.
             await DB.execute("SELECT pg_advisory_xact_lock(hashtextextended('export ' || $1, 0))", str(person_id))
             first = await DB.fetchrow(f"{_SELECT} WHERE made_by = $1 AND client_id = $2", person_id, client_id)

@@ -14,6 +14,7 @@ from schema.people.stage import ARCHIVE, CREATE, UPDATE
 from schema.records.test_merging import about, noticed
 
 from bedside_core.auth import Role
+from bedside_core.config import FIRST_PARTY
 from bedside_core.testing import Database, statements
 
 SET = """mutation($y: Int!, $e: Boolean!) {
@@ -209,3 +210,26 @@ async def test_whose_time_is_over_is_listed_in_a_constant_number_of_statements(
             assert len(found["retentionDue"]["nodes"]) == size
             costs.append(len(ran))
         assert costs[0] == costs[1] <= 4
+
+
+async def test_nothing_is_done_while_a_plugin_is_off_that_has_kept_something_of_the_practice(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    on = tuple(name for name in FIRST_PARTY if name != "chat")
+    async with desk_at(fresh_database, tmp_path, plugins=on) as desk:
+        await patient(desk, "A")
+        await desk.deployment.data(SET, desk.olga.token, y=2, e=True)
+        await aged(desk, "A")
+        await desk.rows(
+            """INSERT INTO conversation (id, practice_id, kind, direct_key, created_by, created_at, active_at)
+            VALUES (gen_random_uuid(), $1, 'direct', 'k', $2, now(), now())""",
+            desk.practice.id,
+            desk.ada.member.id,
+        )
+        await night(desk)
+        assert await due(desk) == []
+        await night(desk, MONTH)
+        assert await listed(desk, False) == {"A", desk.patient.mrn}
+        await desk.rows("DELETE FROM conversation")
+        await night(desk)
+        assert await due(desk) == [("A", True)]
