@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
 from bedside_core import audit, errors
@@ -18,7 +17,7 @@ from bedside_core.auth.factors import Factors
 from bedside_core.auth.keys import PREFIX, Keys, key_actor
 from bedside_core.auth.passkeys import Passkeys, ProvenPasskey
 from bedside_core.auth.passwords import fits, hash_password
-from bedside_core.auth.personas import PatientPersonas, Persona, personas_of
+from bedside_core.auth.personas import PatientPersonas, Persona, PersonaIds, personas_of
 from bedside_core.auth.proof import Proof
 from bedside_core.auth.sealing import Sealing
 from bedside_core.auth.tokens import APPLICATION_PREFIX, LONGEST_TOKEN, SESSION_STREAM, token_hash
@@ -51,14 +50,6 @@ class Session:
     last_seen_at: datetime
     device: str
     application: str | None
-
-
-class _Persona(NamedTuple):
-    """Whom a session acts as: a member or a patient of a practice, or the operator, who is neither."""
-
-    practice_id: UUID | None
-    member_id: UUID | None
-    patient_id: UUID | None
 
 
 class Auth:
@@ -133,17 +124,17 @@ class Auth:
             raise errors.Unauthenticated("The passkey is not known here.", way_on=self._way_on)
         return await self._open(row["account_id"], persona, client, row["device_id"], "shown")
 
-    async def _first(self, row: Row) -> _Persona | None:
+    async def _first(self, row: Row) -> PersonaIds | None:
         """Return whom a sign-in acts as at first, if the account can act as anybody."""
         if row["role"] is not None:
-            return _Persona(row["practice_id"], row["member_id"], None)
+            return PersonaIds(row["practice_id"], row["member_id"], None)
         patients = await self.patients.of_account(row["account_id"]) if self.patients is not None else ()
-        return _Persona(patients[0].practice_id, None, patients[0].id) if patients else None
+        return PersonaIds(patients[0].practice_id, None, patients[0].id) if patients else None
 
     async def _open(
         self,
         account: UUID,
-        persona: _Persona,
+        persona: PersonaIds,
         client: Client | None,
         device: UUID | None,
         factor: str,

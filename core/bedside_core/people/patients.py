@@ -23,6 +23,7 @@ from bedside_core.people.model import NewPatient, Patient, PatientArchived, Pati
 _PATIENT = """SELECT id, practice_id, first_name, last_name, date_of_birth, mrn, gender, phone, email, archived_at
     FROM patient"""
 _PRESENT = f"{_PATIENT} WHERE archived_at IS NULL AND {BY_NAME}"
+_HOLD = "SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL FOR KEY SHARE"
 _ARCHIVE = f"{_PATIENT} WHERE archived_at IS NOT NULL AND merged_into IS NULL AND {BY_NAME}"
 _MISSING = "There is no patient with this id that you may see."
 
@@ -59,8 +60,7 @@ class Patients(Base):
         Raises:
             errors.NotFound: the acting practice has no such patient, or none any more.
         """
-        held = "SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL FOR KEY SHARE"
-        if await DB.fetchval(held, patient_id) is None:
+        if await DB.fetchval(_HOLD, patient_id) is None:
             raise errors.NotFound(_MISSING)
 
     async def patients(

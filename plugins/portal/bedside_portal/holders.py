@@ -20,6 +20,7 @@ from bedside_portal.rows import HOLDER, accounts_of, holder_of
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
+_LOCK = "SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL FOR NO KEY UPDATE"
 _MISSING = "There is nobody with this id that you may see."
 
 
@@ -72,8 +73,7 @@ class Holders:
         Raises:
             NotFound: the practice has no such patient.
         """
-        present = "SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL FOR NO KEY UPDATE"
-        if await DB.fetchval(present, patient_id) is None:
+        if await DB.fetchval(_LOCK, patient_id) is None:
             raise NotFound("There is no patient with this id that you may see.")
         return (await self.accounts([patient_id]))[patient_id]
 
