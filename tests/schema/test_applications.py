@@ -24,6 +24,7 @@ from accounts_stage import (
     rows,
 )
 from applications_stage import CALLBACK, ORIGIN, REGISTER, REMOVE, Client, given, registered, told
+from audit_stage import closed_trail
 from deployment import APPS, PASSWORD, Deployment, Person, served
 
 from bedside_core.auth import COOKIE, Role
@@ -111,6 +112,29 @@ async def test_somebody_consents_and_the_application_acts_for_them_within_its_sc
         fresh_database, "SELECT action, detail FROM audit_entry WHERE account_id IS NOT NULL ORDER BY at, id"
     )
     assert [row["action"] for row in log] == ["applications.register", "applications.consent", "session.open"]
+
+
+@pytest.mark.rule("A14")
+@pytest.mark.rule("G1")
+async def test_a_sign_in_of_an_application_is_entered_with_it_or_not_opened(
+    deployment: Deployment, fresh_database: Database, owner: Person, client: Client, ada: Person
+) -> None:
+    opened = "SELECT practice_id, member_id FROM audit_entry a JOIN session s ON s.id::text = a.target"
+    opened += " WHERE a.action = 'session.open' AND s.application_id = $1"
+    before = await everything(fresh_database)
+    code = await client.code(ada.token)
+    async with closed_trail(fresh_database):
+        assert (await client.exchange(code)).status_code == 503
+    assert await everything(fresh_database) == before
+    assert await rows(fresh_database, "SELECT FROM application_token") == []
+    assert (await client.exchange(code)).status_code == 200  # it was not used up
+    [entry] = await rows(fresh_database, opened, UUID(client.id))
+    assert (entry["practice_id"], entry["member_id"]) == (ada.member.practice_id, ada.member.id)
+    # One that is everybody's: in the practice of who consents.
+    for_all = Client(deployment, await registered(deployment, await deployment.operator(), name="All"))
+    await for_all.tokens(ada.token)
+    [entry] = await rows(fresh_database, opened, UUID(for_all.id))
+    assert entry["practice_id"] == ada.member.practice_id
 
 
 @pytest.mark.rule("G1")
