@@ -65,6 +65,7 @@ class MailServer:
         self.secure: list[bool] = []
         self.port = 0
         self._listening: asyncio.Server | None = None
+        self._connected: list[SMTP] = []
         self._context: ssl.SSLContext | None = None
 
     @property
@@ -102,10 +103,17 @@ class MailServer:
     async def open(self) -> None:
         """Listen, on the same port as before."""
         options: dict[str, Any] = {"tls_context": self._context, "require_starttls": True} if self._context else {}
-        self._listening = await asyncio.get_running_loop().create_server(
-            lambda: SMTP(self, hostname="mail.example", enable_SMTPUTF8=True, **options), "127.0.0.1", self.port
-        )
+
+        def connected() -> SMTP:
+            self._connected.append(SMTP(self, hostname="mail.example", enable_SMTPUTF8=True, **options))
+            return self._connected[-1]
+
+        self._listening = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", self.port)
         self.port = self._listening.sockets[0].getsockname()[1]
+
+    def hang_up(self) -> None:
+        """Drop the newest connection in the middle of what it is at."""
+        cast("asyncio.Transport", self._connected[-1].transport).abort()
 
     async def away(self) -> None:
         """Refuse connections from now on."""

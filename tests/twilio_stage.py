@@ -41,6 +41,8 @@ class Twilio:
         self.asked = 0
         self.refusals: list[tuple[int, int]] = []
         """HTTP status and error code of the next answers."""
+        self.answers: list[web.Response] = []
+        """What it answers next, whatever is asked."""
         self.wrong: list[str] = []
         """What Twilio would not have understood."""
         self.url = ""
@@ -63,6 +65,8 @@ class Twilio:
         wanted = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
         if request.headers.get("authorization") != f"Basic {wanted}" or request.match_info["account"] != ACCOUNT:
             return self._refusal(401, 20003)
+        if self.answers:
+            return self.answers.pop(0)
         if self.refusals:
             return self._refusal(*self.refusals.pop(0))
         kind = request.match_info["kind"]

@@ -39,6 +39,7 @@ from bedside_core.imports.service import KIND as IMPORT_STREAM
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import LIFESPAN_SECONDS, Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
+from bedside_core.live.postgres import LARGEST_POSITION
 from bedside_core.notify import Notify
 from bedside_core.notify.inbox import STREAM as NOTIFICATION_STREAM
 from bedside_core.notify.inbox import positions as notification_positions
@@ -200,7 +201,8 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
 
     async def sessions(ids: Any) -> Mapping[Any, int]:
         rows = await DB.fetch("SELECT * FROM session_positions($1, $2)", list(ids), clock.now())
-        return {row["id"]: row["position"] for row in rows}
+        # One whose row is gone, with a patient or a practice that was erased, has ended as well.
+        return {**dict.fromkeys(ids, LARGEST_POSITION), **{row["id"]: row["position"] for row in rows}}
 
     async def practices(ids: Any) -> Mapping[Any, int]:
         rows = await DB.fetch("SELECT * FROM practice_positions($1)", list(ids))

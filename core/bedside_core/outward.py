@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
 Reachable = Callable[[str], bool]
 """Tells of an IP address whether a request may go there."""
@@ -71,6 +72,19 @@ def is_literal(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def host_of(url: str) -> str:
+    """Return the host that a request to a URL goes to: what aiohttp makes of it, not what is written there.
+
+    Raises:
+        ValueError: it is none in ASCII (other digits and dots would be taken for these), or can't be asked for by name.
+    """
+    host = URL(url).raw_host if url.isascii() else None
+    if not host:
+        raise ValueError("no host")
+    host.encode("idna")  # as the resolver does it; a label of more than 63 characters is none (RFC 1035, 2.3.4)
+    return host
 
 
 class Outward(AbstractResolver):

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 from accounts_stage import CHANGE, DEMAND, MAKE_KEY, OTHER_PASSWORD, SESSIONS, SIGN_IN, give_cheap_password, rows
-from deployment import APPS, PASSWORD, Deployment, Person
-from journeys.processes import Site, site
+from deployment import PASSWORD, Deployment, Person
+from journeys.processes import Site
 from schema.test_api_keys import asked
 
 from bedside_core.auth import Role
-from bedside_core.testing import Database
 from rulebook import full_size
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECOND = 1.0
 ENDED, CHANGED = (4403, "Session ended"), (4403, "Session changed")
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def two(fresh_database: Database) -> AsyncGenerator[Site, None]:
-    async with site(fresh_database) as running:
-        yield running
 
 
 async def end_one(here: Deployment, boss: Person, person: Person, token: str) -> None:
@@ -136,7 +125,7 @@ async def test_switching_on_one_process_counts_on_the_other(two: Site) -> None:
 
 @pytest.mark.rule("A5")
 @pytest.mark.promise("A5")
-async def test_attempts_are_counted_over_all_processes(two: Site, fresh_database: Database) -> None:
+async def test_attempts_are_counted_over_all_processes(two: Site) -> None:
     ada = await two.doors[0].person(await two.doors[0].practice())
     await give_cheap_password(ada, PASSWORD)
 
@@ -148,5 +137,5 @@ async def test_attempts_are_counted_over_all_processes(two: Site, fresh_database
     assert sorted(codes) == [*["SIGN_IN_LOCKED"] * 7, *["UNAUTHENTICATED"] * 5]
     for door in two.doors:
         assert await door.code(SIGN_IN, e=ada.email, p=PASSWORD) == "SIGN_IN_LOCKED"
-    [count] = await rows(fresh_database, "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'core.account_locked'")
+    [count] = await rows(two.database, "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'core.account_locked'")
     assert count[0] == 1

@@ -10,6 +10,8 @@ from uuid import UUID
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from bedside_core import audit, errors
+from bedside_core.access import LEADERS
+from bedside_core.accounts.joining import refuse_other_house
 from bedside_core.accounts.letters import ANEW, FIRST_OWNER, INVITATION
 from bedside_core.accounts.links import LinkState
 from bedside_core.accounts.model import Invitation, InvitationState, NewInvitation
@@ -85,6 +87,7 @@ class Invitations(Base):
 
         Raises:
             errors.NotFound: the practice has no such active member.
+            errors.Conflict: the practice is the sandbox, and the member's account is not its own.
             errors.Forbidden: their address is invited as an owner's, and the actor is none.
         """
         practice_id, by = actor.in_practice()
@@ -97,6 +100,7 @@ class Invitations(Base):
             )
             if row is None:
                 raise errors.NotFound("There is no member with this id that you may see.")
+            await refuse_other_house(row["account_id"])
             there = await DB.fetchrow(
                 """SELECT * FROM invitation WHERE member_id = $1 AND anew
                 AND accepted_at IS NULL AND revoked_at IS NULL FOR UPDATE""",
@@ -318,8 +322,13 @@ async def _language(member_id: UUID) -> Language:
     return Language(chosen) if chosen else Language.ENGLISH
 
 
+def may_send(inviter: Role, role: Role, *, anew: bool) -> bool:
+    """Tell whether a member of a role may invite somebody to be of another; anew, they are that already."""
+    return inviter is Role.OWNER or (inviter in LEADERS and (role is not Role.OWNER or anew))
+
+
 def _may_invite(actor: Actor, role: Role, *, anew: bool = False) -> None:
-    if role is Role.OWNER and actor.role is not Role.OWNER and not anew:
+    if not may_send(actor.role, role, anew=anew):
         raise errors.Forbidden("Only an owner invites owners, or calls that off.", way_on="Ask an owner.")
 
 

@@ -9,7 +9,8 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from bedside_core import audit, errors
 from bedside_core.accounts import questions
-from bedside_core.accounts.invitations import PURPOSE, refuse_second_owner
+from bedside_core.accounts.invitations import PURPOSE, may_send, refuse_second_owner
+from bedside_core.accounts.joining import refuse_other_house
 from bedside_core.accounts.letters import PASSWORD_CHANGED
 from bedside_core.accounts.links import Link, LinkOver, LinkState
 from bedside_core.accounts.model import Invited, Registering
@@ -93,6 +94,7 @@ class Registration:
             with acting(row["practice_id"]):
                 async with unit() as work:
                     await self._platform.links.consume(work, PURPOSE, secret)
+                    await _refuse_fallen_inviter(link.subject)
                     member_id: UUID = row["member_id"]
                     if account is None:
                         account, member_id = await self._joined_by_new(row, names, hashed)
@@ -114,7 +116,8 @@ class Registration:
         Raises:
             LinkOver: the link leads nowhere any more.
             errors.Forbidden: the actor is the operator or an API key.
-            errors.Conflict: they are a member already, or it is an invitation to register anew.
+            errors.Conflict: they are a member already, or it is an invitation to register anew, or the account is the
+                sandbox's and the practice is not, or the other way round.
         """
         actor.oneself().complete()
         try:
@@ -133,6 +136,8 @@ class Registration:
             with acting(row["practice_id"]):
                 async with unit() as work:
                     await self._platform.links.consume(work, PURPOSE, secret)
+                    await _refuse_fallen_inviter(link.subject)
+                    await refuse_other_house(actor.account_id)
                     await self._join(row, actor.account_id, (row["first_name"], row["last_name"]), member_id)
                     await self._accepted(link.subject, member_id, client_id)
         except asyncpg.UniqueViolationError:
@@ -159,6 +164,7 @@ class Registration:
 
     async def _let_in_anew(self, work: Work, row: Row, account: UUID, hashed: str) -> None:
         """Give an account a new password and end what was open with the old one."""
+        await refuse_other_house(account)
         if not await DB.fetchval("SELECT active FROM member WHERE id = $1", row["member_id"]):
             raise errors.Conflict("The practice has deactivated this member.", way_on="Ask it to reactivate you.")
         await self._platform.auth.replace_password(work, account, hashed)
@@ -194,6 +200,22 @@ class Registration:
             if row is not None and row["accepted_client_id"] == client_id:
                 return row
         raise refused
+
+
+async def _refuse_fallen_inviter(invitation_id: UUID) -> None:
+    """Refuse an invitation of the acting practice whose sender could not send it today (A1, A10).
+
+    Those are called off when a member's role ends; this holds whatever else has ended it.
+    """
+    row = await DB.fetchrow(
+        """SELECT i.role, i.anew, b.role AS inviter, b.active
+        FROM invitation i JOIN member b ON b.id = i.invited_by WHERE i.id = $1""",
+        invitation_id,
+    )
+    if row is None:  # the operator's
+        return
+    if not (row["active"] and may_send(Role(row["inviter"]), Role(row["role"]), anew=row["anew"])):
+        raise errors.Conflict("Who invited you may no longer do so.", way_on="Ask the practice to invite you again.")
 
 
 def _has_account() -> errors.Conflict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -175,6 +175,7 @@ class Files:
         Raises:
             FileLost: the store has lost it.
         """
+        owner = self.owners().get(file.owner_kind or "")
         async with unit() as work:
             self._tell(
                 work,
@@ -186,6 +187,7 @@ class Files:
                     downloaded_by=actor.as_person()[1],
                     preview=preview,
                 ),
+                await owner.patients(self._platform, file) if owner is not None and owner.patients is not None else (),
             )
         pieces = self.store.read(key, start, end)
         try:
@@ -274,11 +276,13 @@ class Files:
         except errors.Unavailable:
             log.warning("bytes are left to the job")
 
-    def _tell(self, work: Work, event: FileAttached | FileDownloaded | FileDeleted) -> None:
+    def _tell(
+        self, work: Work, event: FileAttached | FileDownloaded | FileDeleted, about: Collection[UUID] = ()
+    ) -> None:
         """Say that a file was attached, handed out or deleted: the trail (A14) and listeners hear of it from here."""
         work.emit(event)
         patients = [event.owner_id] if event.owner_kind == PATIENT and event.owner_id is not None else []
-        audit.did(_ACTS[type(event)], kind="file", target=event.file_id, patients=patients)
+        audit.did(_ACTS[type(event)], kind="file", target=event.file_id, patients=[*patients, *about])
 
 
 def refused() -> Refusal:

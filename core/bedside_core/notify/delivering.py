@@ -32,17 +32,18 @@ log = structlog.get_logger("bedside.notify")
 FIRST_PAUSE = timedelta(seconds=15)
 LONGEST_PAUSE = timedelta(minutes=15)
 LONGEST_OUTAGE_PAUSE = timedelta(minutes=2)
-"""While a whole channel is away, one letter of a practice tries it this often at least."""
+"""While a whole channel is away, two letters of a practice try it this often at least."""
 PATIENCE = timedelta(hours=48)
 """How long something is tried."""
 
 # The lease counts real time, as a heartbeat does: a clock that is moved must not hand out what is under way.
+# What was tried least goes first, so that a letter which nobody takes is never in the way of the others.
 _CLAIM = """
 WITH next AS (
     SELECT d.id, d.attempts FROM notification_delivery d
     WHERE d.channel = $1 AND d.state = 'waiting' AND d.due_at <= $2
         AND (d.claimed_until IS NULL OR d.claimed_until < clock_timestamp())
-    ORDER BY d.due_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED
+    ORDER BY d.attempts, d.due_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED
 ), broken AS (
     UPDATE notification_attempt a SET outcome = 'interrupted', ended_at = $2, reason = 'the worker ended'
     FROM next WHERE a.delivery_id = next.id AND a.ended_at IS NULL
@@ -117,16 +118,26 @@ async def deliver(run: JobRun, channel: Channel) -> None:
         practice=practice.name if practice else "Bedside",
         wording=await wording(),
     )
-    until = time.monotonic() + RUN_SECONDS
+    until, doubted = time.monotonic() + RUN_SECONDS, False
     while time.monotonic() < until:
         async with notify.turns[channel]:
             row = await DB.fetchrow(_CLAIM, channel, notify.clock.now(), timedelta(seconds=3 * notify.send_seconds))
-            if row is None or not await _attempt(desk, row):
+            if row is None:
                 return
+            went = await _attempt(desk, row)
+        if not went and doubted:
+            await _away(desk, row)
+            return
+        doubted = not went
 
 
 async def _attempt(desk: _Desk, row: Row) -> bool:
-    """Send a claimed letter and write down what came of it; tells whether another one may be tried."""
+    """Send a claimed letter and write down what came of it.
+
+    Returns:
+        False where it failed as if the whole channel were away. That may be the letter's own doing, such as a server
+        that hangs up over it: the channel is away only if the next one fails like that, too.
+    """
     notify = desk.notify
     kind = notify.kinds.get(row["kind"])
     try:
@@ -137,7 +148,11 @@ async def _attempt(desk: _Desk, row: Row) -> bool:
         await _ended(desk, kind, row, "permanent", "failed", _reason(failure, row))
         log.warning("notification refused", channel=desk.channel, delivery=str(row["id"]), attempt=row["attempts"])
     except Temporary as failure:
-        return await _put_off(desk, kind, row, failure)
+        await _put_off(desk, kind, row, failure)
+        return not failure.channel
+    except Exception as error:  # nobody has foreseen it; without an end here the letter would come up at once, for ever
+        log.warning("a letter failed", channel=desk.channel, delivery=str(row["id"]), failure=type(error).__name__)
+        await _put_off(desk, kind, row, Temporary(f"unexpected: {type(error).__name__}"))
     else:
         await _ended(desk, kind, row, "sent", "sent", None, receipt)
     return True
@@ -202,19 +217,22 @@ async def _ended(
     )
 
 
-async def _put_off(desk: _Desk, kind: NotificationKind | None, row: Row, failure: Temporary) -> bool:
-    """Have a letter tried later; where the whole channel is away, the others of this run too."""
+async def _put_off(desk: _Desk, kind: NotificationKind | None, row: Row, failure: Temporary) -> None:
+    """Have a letter tried later, until patience ends."""
     now, reason = desk.notify.clock.now(), _reason(failure, row)
     if now - row["created_at"] > PATIENCE:
         await _ended(desk, kind, row, "temporary", "failed", f"given up: {reason}")
-        return not failure.channel
+        return
     desk.figures.letter(desk.channel, "temporary")
     wait = pause(row["attempts"], row["id"].int)
     if failure.channel:
         wait = min(wait, LONGEST_OUTAGE_PAUSE)
     await DB.execute(_LATER, row["id"], row["attempts"], now, reason, now + wait)
-    if not failure.channel:
-        return True
+
+
+async def _away(desk: _Desk, row: Row) -> None:
+    """Have all that is due on a channel wait, after a second letter in a row has found it away."""
+    now = desk.notify.clock.now()
     log.warning("a channel is away", channel=desk.channel, practice=str(desk.practice_id), attempt=row["attempts"])
     await DB.execute(
         """UPDATE notification_delivery SET due_at = $3
@@ -222,6 +240,5 @@ async def _put_off(desk: _Desk, kind: NotificationKind | None, row: Row, failure
             AND (claimed_until IS NULL OR claimed_until < clock_timestamp())""",
         desk.channel,
         now,
-        now + wait,
+        now + min(pause(row["attempts"], row["id"].int), LONGEST_OUTAGE_PAUSE),
     )
-    return False

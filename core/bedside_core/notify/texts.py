@@ -89,11 +89,11 @@ def faults_of(kind: NotificationKind, part: Part, source: str) -> list[str]:
         return [f"The text is longer than {LONGEST_TEMPLATE} characters."]
     try:
         tree = _TEXT.parse(source)
-        _compiled(source, part is Part.HTML)
+        if any(type(node) not in _ALLOWED for node in tree.find_all(nodes.Node)):
+            return ["A template has text, conditions and placeholders alone."]
+        _compiled(source, part is Part.HTML)  # not before: Jinja works out what is constant, such as 'a' * 1000000000
     except TemplateError as error:
         return [f"The template can't be read: {error.message}"]
-    if any(type(node) not in _ALLOWED for node in tree.find_all(nodes.Node)):
-        return ["A template has text, conditions and placeholders alone."]
     if unknown := sorted(meta.find_undeclared_variables(tree) - kind.placeholders):
         names = ", ".join(sorted(kind.placeholders))
         return [f"There is no placeholder {unknown[0]!r} in this notification, only {names}."]

@@ -143,6 +143,7 @@ class Members(Base):
                 await DB.execute("UPDATE member SET role = $2 WHERE id = $1", member_id, role)
                 work.emit(MemberChanged(practice_id=practice_id, member_id=member_id, changed=("role",)))
                 _did("role", member_id, before=before.role.value, after=role.value)
+                await self._call_off(member_id)
                 await raise_positions(work, practice_id)
         return (await self.members_by_id([member_id]))[member_id]
 
@@ -180,8 +181,14 @@ class Members(Base):
                 told = MemberReactivated if active else MemberDeactivated
                 work.emit(told(practice_id=practice_id, member_id=member_id))
                 _did("reactivate" if active else "deactivate", member_id)
+                await self._call_off(member_id)
                 await raise_positions(work, practice_id)
         return (await self.members_by_id([member_id]))[member_id]
+
+    async def _call_off(self, member_id: UUID) -> None:
+        """Call off the member's invitations that they could not send any more: nobody comes in by them (A1)."""
+        for row in await DB.fetch("SELECT invitations_call_off($1, $2) AS id", member_id, self._clock.now()):
+            audit.did("invitations.revoke", kind="invitation", target=row["id"])
 
     async def _end_with(self, work: Work, member_id: UUID) -> None:
         """End what stands for a member who is deactivated: it stays ended when they are active again."""

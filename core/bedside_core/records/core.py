@@ -48,7 +48,8 @@ CONTRIBUTION = DataContribution(
         KeptTable(
             name="creation",
             doc="Not exported: which retries are retries.",
-            patient="t.made_id = $1 AND t.action = 'patient'",
+            patient="t.action = 'patient' AND (t.made_id = $1 OR t.made_id IN (SELECT p.id FROM patient p "
+            "WHERE p.merged_into = $1))",
             exported=False,
         ),
         KeptTable(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 async def erase_patient(platform: Platform, work: Work, practice_id: UUID, patient_id: UUID) -> None:
     """Erase a patient of the acting practice, with the records that were merged with theirs.
 
-    The bytes of files go by a job that exists once the unit is committed. Entries of the audit trail stay: they name
-    ids, and nobody changes them.
+    Accounts that act for nobody else, and are nobody's otherwise, go too. The bytes of files go by a job that exists
+    once the unit is committed. Entries of the audit trail stay: they name ids, and nobody changes them.
 
     Args:
         platform: the plugins' contributions.
@@ -27,8 +27,15 @@ async def erase_patient(platform: Platform, work: Work, practice_id: UUID, patie
         practice_id: whose patient.
         patient_id: the patient.
     """
-    await DB.execute("SELECT patient_erase_sessions($1)", patient_id)
     parts = list(contributions(platform))
+    accounts = [
+        row["id"]
+        for _, data in parts
+        for table in data.tables
+        if table.patient is not None and table.erased
+        for row in await DB.fetch("SELECT record_accounts($1, $2, $3) AS id", table.name, table.patient, patient_id)
+    ]
+    await DB.execute("SELECT patient_erase_sessions($1)", patient_id)
     for _, data in parts:
         if data.erase is not None:
             await data.erase(platform, patient_id)
@@ -38,6 +45,7 @@ async def erase_patient(platform: Platform, work: Work, practice_id: UUID, patie
         for table in reversed(data.tables):
             if table.patient is not None and table.erased:
                 await DB.fetchval("SELECT record_erase($1, $2, $3)", table.name, table.patient, patient_id)
+    await DB.execute("SELECT accounts_erase($1)", accounts)
     await work.enqueue(REMOVE_JOB, {})
     work.emit(PatientErased(practice_id=practice_id, patient_id=patient_id))
     audit.did("patients.erase", kind="patient", target=patient_id, patients=[patient_id])

@@ -73,13 +73,15 @@ async def _keep(platform: Platform, actor: Actor, export_id: UUID, contents: arc
             now=now,
         )
         await DB.execute(
-            "UPDATE data_export SET state = $2, file_id = $3, size = $4, ended_at = $5, expires_at = $6 WHERE id = $1",
+            """UPDATE data_export SET state = $2, file_id = $3, size = $4, ended_at = $5, expires_at = $6, patients = $7
+            WHERE id = $1""",
             export_id,
             ExportState.READY,
             file_id,
             kept.size,
             now,
             now + LASTS,
+            contents.patients,
         )
         audit.did("exports.made", kind="data_export", target=export_id, patients=contents.patients)
 

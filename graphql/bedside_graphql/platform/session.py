@@ -308,10 +308,9 @@ class SessionMutation:
         Raises:
             errors.NotFound: the account can't act as them.
         """
-        accounts, actor = info.context.platform.auth, info.context.signed_in()
-        await accounts.switch_to(actor, uuid_of(persona))
+        now = await info.context.platform.auth.switch_to(info.context.signed_in(), uuid_of(persona))
         info.context.actor = None
-        return await viewer_of(info, await accounts.completed(actor))
+        return await viewer_of(info, now)
 
     @strawberry.mutation(
         description="End the session: HTTP at once, its sockets on every server within a second.", extensions=[public]

@@ -154,7 +154,7 @@ class Registration:
             try:
                 async with unit() as work:
                     # Patient, holder, link: who takes them in one order never waits for one another in a circle.
-                    before = await self._portal.locked(holder.patient_id)
+                    _, before = await self._portal.found(holder_id)
                     await DB.execute("SELECT FROM portal_holder WHERE id = $1 FOR UPDATE", holder_id)
                     await self._platform.links.consume(work, PURPOSE, secret)
                     if before.state is PortalState.SUSPENDED:

@@ -15,9 +15,11 @@ from bedside_core.api import (
     Conflict,
     Fact,
     InvalidInput,
+    NotFound,
     PeopleSettings,
     Recipient,
     SwitchedOff,
+    audit,
     checks,
     unit,
     uuid7,
@@ -72,7 +74,7 @@ class Guardian:
 
 
 class PortalService(Holders):
-    """Provides `PortalAccounts`; with `registration` the only writer of the portal's tables."""
+    """Provides `PortalAccounts`; with `registration` and `records` the only writer of the portal's tables."""
 
     # -- inviting --------------------------------------------------------------------------------------------------
 
@@ -87,7 +89,9 @@ class PortalService(Holders):
             Conflict: the patient has an account or an invitation, or the client id has invited somebody else.
         """
         await self._platform.access.require(actor, "portal.invite", patient_id)
-        patient = (await self._platform.people.patients_by_id([patient_id]))[patient_id]
+        patient = (await self._platform.people.patients_by_id([patient_id])).get(patient_id)
+        if patient is None:  # merged meanwhile
+            raise NotFound("There is no patient with this id that you may see.")
         address = patient.email if channel is InvitationChannel.EMAIL else patient.phone
         if address is None:
             what = "e-mail address" if channel is InvitationChannel.EMAIL else "phone number"
@@ -214,7 +218,7 @@ class PortalService(Holders):
         async with unit() as work:
             holder, before = await self._open(holder_id)
             await self._platform.links.void(work, PURPOSE, holder_id)
-            await self._platform.notify.cancel(work, _kind(holder), key=str(holder_id))
+            await self._platform.notify.cancel(work, kind_of(holder), key=str(holder_id))
             return await self.removed(before, holder_id, "portal.revoke")
 
     async def _open(self, holder_id: UUID) -> tuple[Holder, PortalAccount]:
@@ -229,13 +233,13 @@ class PortalService(Holders):
         notify, key = self._platform.notify, str(holder.id)
         async with unit() as work:
             secret = await self._platform.links.issue(work, PURPOSE, holder.id, lasts=LASTS)
-            await notify.cancel(work, _kind(holder), key=key)
+            await notify.cancel(work, kind_of(holder), key=key)
             to = (
                 Recipient.address(practice_id=practice_id, email=address)
                 if channel is InvitationChannel.EMAIL
                 else Recipient.address(practice_id=practice_id, phone=address)
             )
-            await notify.send(work, _kind(holder), to=to, data={Fact.LINK: f"{PAGE}#{secret}"}, key=key)
+            await notify.send(work, kind_of(holder), to=to, data={Fact.LINK: f"{PAGE}#{secret}"}, key=key)
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
@@ -253,6 +257,7 @@ class PortalService(Holders):
             if holder.state is HolderState.INVITED:
                 raise Conflict("This is an invitation.", way_on="Take it back with revokePortalInvitation.")
             if holder.state is HolderState.REMOVED or holder.account_id is None:
+                audit.saw([holder.patient_id])
                 return holder
             removed = await self.removed(before, holder_id, "portal.remove")
             await self._platform.auth.end_sessions(work, account_id=holder.account_id, patient_id=holder.patient_id)
@@ -302,5 +307,6 @@ class PortalService(Holders):
         return (await self.accounts([patient_id]))[patient_id]
 
 
-def _kind(holder: Holder) -> str:
+def kind_of(holder: Holder) -> str:
+    """Return the kind of notification that an invitation is sent as."""
     return (INVITATION if holder.relationship is None else GUARDIAN_INVITATION).key

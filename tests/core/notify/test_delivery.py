@@ -74,6 +74,21 @@ async def test_every_channel_has_its_line_in_the_log_with_each_attempt(ward: War
 
 
 @pytest.mark.rule("N1")
+async def test_a_member_is_reached_by_the_phone_of_their_profile(ward: Ward) -> None:
+    profile = "mutation($p: ProfilePatch!) { updateProfile(patch: $p) { phone } }"
+    await ward.deployment.data(profile, ward.ada.token, p={"phone": "+12125550188"})
+    await ward.send("ward.alarm")
+    await until(lambda: len(ward.phone.taken) == 2, "SMS and call")
+    assert {(taken.kind, taken.to) for taken in ward.phone.taken} == {
+        ("Messages", "+12125550188"),
+        ("Calls", "+12125550188"),
+    }
+    await ward.settled()
+    told = {entry["channel"]: (entry["state"], entry["address"]) for entry in await ward.log()}
+    assert told["SMS"] == told["VOICE"] == ("sent", "…88")  # a member's own is not for the log (A8)
+
+
+@pytest.mark.rule("N1")
 async def test_what_can_not_be_reached_is_logged_as_such_and_the_rest_is_sent(ward: Ward) -> None:
     await ward.send("ward.message", after=None, key="talk")  # Ada has no phone, and pushes are not configured
     await ward.pass_time(seconds=125)

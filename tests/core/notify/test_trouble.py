@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from notify_stage import PUBLIC_URL, Ward, until
 from notify_stage import ward as ward_
 from smtp_stage import SENDER, mail_server
 from tls_stage import contexts
 
+from bedside_core.database import DB, acting
 from bedside_core.ids import uuid7
 from bedside_core.notify.channels import Letter, Temporary
 from bedside_core.notify.channels.mail import Mail, MailServer
@@ -144,6 +146,39 @@ async def test_mail_away_for_ten_minutes_delays_mail_and_nothing_else(ward: Ward
     assert set(ward.mail.copies().values()) == {1}
 
 
+@pytest.mark.rule("N5")
+@pytest.mark.promise("N1")
+@pytest.mark.parametrize("how", ["refuses", "hangs up"])
+async def test_letters_that_the_server_fails_over_hold_up_no_others(ward: Ward, how: str) -> None:
+    """Two of them, which are due before the others each time, as for a domain that the relay can't cope with."""
+    asked: list[str] = []
+
+    def answer(to: str) -> str | None:
+        asked.append(to)
+        if to.startswith("good"):
+            return None
+        if how == "hangs up":
+            ward.mail.hang_up()
+        return "421 4.7.0 try later"
+
+    ward.mail.answer = answer
+    now = ward.deployment.platform.clock.now()
+    for name in ("bad1", "bad2", "good1", "good2", "good3"):
+        whom = Recipient.address(practice_id=ward.practice.id, email=f"{name}@example.org")
+        await ward.send("ward.round", whom, data={"time": now}, after=timedelta(seconds=5))
+    await ward.pass_time(seconds=10)
+    await until(lambda: len(asked) >= 2, "the first two")
+    await ward.settled()
+    await ward.pass_time(seconds=60)
+    await until(lambda: len(ward.mail.mails) == 3, "the mails that nothing is wrong with")
+    await ward.settled()
+    late = Recipient.address(practice_id=ward.practice.id, email="good4@example.org")
+    await ward.pass_time(hours=1)
+    await ward.send("ward.round", late, data={"time": now}, after=timedelta())
+    await until(lambda: len(ward.mail.to("good4@example.org")) == 1, "a later one")
+    assert set(ward.mail.copies().values()) == {1}
+
+
 @pytest.mark.rule("N1")
 async def test_twilio_tells_what_became_of_an_sms_and_of_a_call(ward: Ward) -> None:
     pat = await ward.patient(phone="+12125550125", email=None)
@@ -180,6 +215,68 @@ async def test_twilio_s_temporary_answers_are_tried_again_and_its_refusals_are_n
     [entry] = [entry for entry in await ward.log() if entry["channel"] == "SMS"]
     assert (entry["state"], entry["reason"]) == ("failed", "Twilio 21610")  # they have written STOP
     assert [attempt["outcome"] for attempt in entry["attempts"]] == ["temporary", "temporary", "permanent"]
+
+
+@pytest.mark.rule("N5")
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (web.Response(text="<html>sign in to this network</html>"), "Twilio's answer can't be read: JSONDecodeError"),
+        (web.Response(status=302, headers={"location": "http://127.0.0.1:1/"}), "Twilio 302"),
+        (web.json_response({"type": "x", "title": "x", "status": "?", "code": 1}, status=400), "Twilio 1"),
+    ],
+)
+async def test_what_twilio_never_answers_is_tried_again_with_pauses(
+    ward: Ward, answer: web.Response, reason: str
+) -> None:
+    pat = await ward.patient(phone="+12125550126", email=None)
+    ward.phone.answers = [answer]
+    await ward.send("ward.round", pat, data={"time": ward.deployment.platform.clock.now()}, after=timedelta())
+    await until(lambda: ward.phone.asked == 1, "an attempt")
+    await ward.settled()
+    await ward.pass_time(seconds=10)
+    await ward.settled()
+    assert ward.phone.asked == 1
+    await ward.pass_time(seconds=30)
+    await until(lambda: len(ward.phone.taken) == 1, "the SMS")
+    await ward.settled()
+    [entry] = [entry for entry in await ward.log() if entry["channel"] == "SMS"]
+    assert entry["state"] == "sent"
+    assert [(each["outcome"], each["reason"]) for each in entry["attempts"]] == [("temporary", reason), ("sent", None)]
+
+
+@pytest.mark.rule("N5")
+async def test_a_refusal_of_twilio_in_its_newer_form_is_permanent(ward: Ward) -> None:
+    pat = await ward.patient(phone="+12125550126", email=None)
+    problem = {"type": "https://twilio.example/x", "title": "Invalid", "status": 400, "code": 21211, "detail": "+1 …"}
+    ward.phone.answers = [web.json_response(problem, status=400)]
+    await ward.send("ward.round", pat, data={"time": ward.deployment.platform.clock.now()}, after=timedelta())
+    await until(lambda: ward.phone.asked == 1, "an attempt")
+    await ward.settled()
+    [entry] = [entry for entry in await ward.log() if entry["channel"] == "SMS"]
+    assert (entry["state"], entry["reason"]) == ("failed", "Twilio 21211")
+    assert [attempt["outcome"] for attempt in entry["attempts"]] == ["permanent"]
+
+
+@pytest.mark.rule("N5")
+async def test_what_nobody_has_foreseen_is_tried_with_growing_pauses_and_given_up(ward: Ward) -> None:
+    """A stored fact that is none any more; the others go out meanwhile."""
+    await ward.send("ward.round", data={"time": ward.deployment.platform.clock.now()}, after=timedelta(seconds=30))
+    with acting(ward.practice.id):
+        await DB.execute("""UPDATE notification SET facts = '{"time": "noon"}'""")
+    await ward.send("ward.alarm")
+    await ward.pass_time(seconds=60)
+    await until(lambda: len(ward.mail.mails) == 1, "the other mail")
+    await ward.settled()
+    for later in (10, 60):  # the first is too early
+        await ward.pass_time(seconds=later)
+        await ward.settled()
+    await ward.pass_time(hours=49)
+    await ward.settled()
+    [entry] = [entry for entry in await ward.log() if entry["kind"] == "ward.round" and entry["channel"] == "EMAIL"]
+    assert (entry["state"], entry["reason"]) == ("failed", "given up: unexpected: ValueError")
+    assert [(attempt["outcome"]) for attempt in entry["attempts"]] == ["temporary"] * 3
+    assert len(ward.mail.mails) == 1
 
 
 def _letter() -> Letter:

@@ -244,7 +244,7 @@ async def test_the_operator_s_retries_at_once_are_one_invitation_with_one_mail(h
     operator = await house.deployment.operator()
     practice = (await house.data(FOUND, operator, n="Hill View", o=None, c="p-1"))["createPractice"]["id"]
     asked = (house.ask(OWNER, operator, p=practice, o=FIRST, c="same") for _ in range(8))
-    told = [body.get("data") for body in await asyncio.gather(*asked)]
+    told = [body["data"] for body in await asyncio.gather(*asked)]
     assert told == [told[0]] * 8 and told[0]["inviteFirstOwner"]["email"] == FIRST["email"], told
     await house.idle()
     assert len(house.mail.to(FIRST["email"])) == 1

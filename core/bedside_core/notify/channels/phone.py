@@ -82,15 +82,14 @@ class Phone:
         from aiohttp import ClientError
 
         await asyncio.to_thread(_load)
-        from twilio.base.exceptions import TwilioRestException
+        from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 
         try:
             made = await self._made(letter)
-        except TwilioRestException as error:
-            reason = f"Twilio {error.code or error.status}"  # its message repeats the number
-            if error.status in {401, 403}:  # the account's fault, not the recipient's
-                raise Temporary(reason, channel=True) from error
-            raise (Temporary(reason) if error.status == 429 or error.status >= 500 else Permanent(reason)) from error
+        except (TwilioRestException, TwilioServiceException) as error:
+            raise _refusal(error.status, error.code) from error
+        except (TwilioException, ValueError) as error:  # such as a page of somebody in between, with status 200
+            raise Temporary(f"Twilio's answer can't be read: {type(error).__name__}") from error
         except (TimeoutError, ClientError, OSError) as error:
             raise Temporary(f"Twilio does not answer: {type(error).__name__}", channel=True) from error
         return Receipt(provider_id=str(made.sid))
@@ -115,3 +114,17 @@ class Phone:
         if letter.content.link and letter.content.link not in text:
             text = f"{text} {letter.content.link}"
         return await client.messages.create_async(to=letter.address, body=text, **sender, **told)
+
+
+def _refusal(status: Any, code: Any) -> Temporary | Permanent:
+    """Return what a refusal of Twilio means, in either of its forms; its message is left out, which repeats the number.
+
+    Args:
+        status: of HTTP; in problem details (RFC 9457) it comes out of the body.
+        code: Twilio's own.
+    """
+    status = status if isinstance(status, int) else 500
+    reason = f"Twilio {code if isinstance(code, int) and code else status}"
+    if status in {401, 403}:  # the account's fault, not the recipient's
+        return Temporary(reason, channel=True)
+    return Permanent(reason) if 400 <= status < 500 and status != 429 else Temporary(reason)

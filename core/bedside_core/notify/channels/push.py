@@ -13,7 +13,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 # pyright: reportMissingTypeStubs=false
 from bedside_core.database import DB
 from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary
-from bedside_core.outward import Outward, Reachable, is_literal, is_public
+from bedside_core.outward import Outward, Reachable, host_of, is_literal, is_public
 
 SECONDS = 10.0
 KEPT_SECONDS = 24 * 3600
@@ -24,10 +24,10 @@ def endpoint_fault(endpoint: str) -> str | None:
     """Return why an endpoint can't be one; names are looked at when something is sent, for they may change."""
     try:
         parts = urlsplit(endpoint)
-        host, port = parts.hostname or "", parts.port
+        host, port = host_of(endpoint), parts.port
     except ValueError:
         return "This is not a URL."
-    if parts.scheme != "https" or not host or parts.username is not None or len(endpoint) > 1000:
+    if parts.scheme != "https" or parts.username is not None or len(endpoint) > 1000:
         return "A push endpoint is an https URL."
     if port not in {None, 443}:
         return "A push endpoint is at the usual port."
@@ -81,7 +81,10 @@ class Push:
         return Receipt()
 
     async def _post(self, endpoint: str, body: bytes, headers: dict[str, str]) -> int:
-        host = urlsplit(endpoint).hostname or ""
+        try:
+            host = host_of(endpoint)
+        except ValueError as error:
+            raise Permanent("The endpoint is not a URL.") from error
         if is_literal(host) and not self._reachable(host):  # nothing is resolved then
             raise Permanent("The endpoint is an inner address.")
         connector = TCPConnector(resolver=Outward(self._reachable), ssl=self._tls)
