@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from accounts_stage import MAKE_KEY
+from applications_stage import REMOVE, Client, registered
 from deployment import APPS, Person
 from files_stage import Desk, a_patient, desk_at
 
@@ -281,6 +283,34 @@ async def test_what_is_deleted_while_an_export_is_made_is_not_in_it(
         found = await exported(desk, desk.olga, PRACTICE, c="two")
         assert (found["state"], found["url"]) == ("FAILED", None)
         assert "deleted" in found["reason"]
+
+
+@pytest.mark.rule("A13")
+async def test_what_a_key_or_an_application_has_begun_is_not_exported_once_that_is_taken_away(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        data = desk.deployment.data
+        until_then = (desk.deployment.platform.clock.now() + timedelta(days=9)).isoformat()
+        values = {"n": "Exporter", "s": ["exports.patient"], "u": until_then, "c": "k"}
+        made = (await data(MAKE_KEY, desk.olga.token, **values))["createApiKey"]
+        app = await registered(desk.deployment, desk.olga.token, scopes=["exports.patient"])
+        client = Client(desk.deployment, app, scope="exports.patient")
+        access = (await client.exchange(await client.code(desk.olga.token))).json()["access_token"]
+        for token, take_away, id in (
+            (made["token"], "mutation($i: ID!) { revokeApiKey(id: $i) }", made["key"]["id"]),
+            (access, REMOVE, app),
+        ):
+            first, second = [
+                (await data(PATIENT, token, p=str(desk.patient.id), c=f"{id} {name}"))["exportPatient"]["id"]
+                for name in ("one", "two")
+            ]
+            await desk.run("export_data", export_id=first)
+            await data(take_away, desk.olga.token, i=id)
+            await desk.run("export_data", export_id=second)
+            [ready] = await desk.rows("SELECT state, file_id IS NULL FROM data_export WHERE id::text = $1", first)
+            [failed] = await desk.rows("SELECT state, file_id IS NULL FROM data_export WHERE id::text = $1", second)
+            assert (tuple(ready), tuple(failed)) == (("ready", False), ("failed", True))
 
 
 async def test_a_job_that_runs_again_makes_no_second_archive_and_a_lost_file_is_told(
