@@ -64,16 +64,6 @@ SESSIONS = [
         SELECT k.id, CASE WHEN {_KEY_OPEN} THEN 0 ELSE 1 END::bigint
         FROM api_key k JOIN member m ON m.id = k.member_id WHERE k.id = ANY(wanted)""",
     ),
-    # What ends a session moves its stream: a process that was not told of it finds it by the position alone.
-    *definer_function(
-        "practice_end_sessions(at timestamptz)",
-        'TABLE (id uuid, "position" bigint)',
-        """UPDATE session s SET ended_at = at, "position" = s."position" + 1 WHERE s.ended_at IS NULL AND (
-            s.member_id IN (SELECT m.id FROM member m WHERE m.practice_id = app_practice())
-            OR s.patient_id IN (SELECT p.id FROM patient p WHERE p.practice_id = app_practice()))
-        RETURNING s.id, s."position\"""",
-        volatility="VOLATILE",
-    ),
     "DROP FUNCTION member_end_sessions(uuid, timestamptz)",
 ]
 
