@@ -141,8 +141,9 @@ async def test_of_many_who_show_one_code_at_once_one_gets_in(place: House) -> No
     secret = await begun(place, ada.token)
     recovery = (await place.data(CONFIRM_TOTP, ada.token, c=now(place, secret)))["confirmTotp"]["recoveryCodes"]
     await place.pass_time(minutes=2)
-    for code in (now(place, secret), recovery[0]):
+    for recovers in (False, True):
         waiting = [await half_in(place, ada.email) for _ in range(5)]
+        code = recovery[0] if recovers else now(place, secret)
         bodies = await asyncio.gather(*(place.ask(VERIFY, token, c=code) for token in waiting))
         assert sorted("in" if "errors" not in body else code_of(body) for body in bodies) == [
             *["INVALID_INPUT"] * 4, "in",
