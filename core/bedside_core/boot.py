@@ -49,6 +49,7 @@ from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.piccolo_conf import register_apps
 from bedside_core.platform import Platform, PlatformOutlet, Step
 from bedside_core.plugins import PluginError, Plugins, Source, listing
+from bedside_core.records.expiring import expire_containing
 from bedside_core.routes import Route, mounted, ungated
 from bedside_core.settings import Settings
 from bedside_core.watchdog import Watchdog
@@ -194,7 +195,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         links=Links(clock, config.support_contact),
     )
 
-    platform.files = Files(platform, parts.FILE_OWNERS)
+    platform.files = Files(platform, parts.FILE_OWNERS, expire_containing)
     platform.applications = Applications(config, clock, platform.auth)
     platform.origins = Origins(config, registered_origin)
     platform.accounts = Accounts(platform)

@@ -93,8 +93,9 @@ class Registration:
         try:
             with acting(row["practice_id"]):
                 async with unit() as work:
-                    await self._platform.links.consume(work, PURPOSE, secret)
-                    await _refuse_fallen_inviter(link.subject)
+                    if account is not None:
+                        await self._platform.auth.factors.hold_for(account, given.password, "password")
+                    await self._consume(work, link.subject, secret)
                     member_id: UUID = row["member_id"]
                     if account is None:
                         account, member_id = await self._joined_by_new(row, names, hashed)
@@ -135,8 +136,7 @@ class Registration:
         try:
             with acting(row["practice_id"]):
                 async with unit() as work:
-                    await self._platform.links.consume(work, PURPOSE, secret)
-                    await _refuse_fallen_inviter(link.subject)
+                    await self._consume(work, link.subject, secret)
                     await refuse_other_house(actor.account_id)
                     await self._join(row, actor.account_id, (row["first_name"], row["last_name"]), member_id)
                     await self._accepted(link.subject, member_id, client_id)
@@ -145,6 +145,25 @@ class Registration:
         return member_id
 
     # -- within a unit of work -------------------------------------------------------------------------------------
+
+    async def _consume(self, work: Work, invitation_id: UUID, secret: str) -> None:
+        """Use a link up, unless its sender could not send it today (A1, A10).
+
+        Invitations are called off when their sender's role ends; this holds whatever else has ended it. The invitation
+        is taken before its link, as by those who call it off.
+        """
+        row = await DB.fetchrow(
+            """SELECT i.role, i.anew, b.role AS inviter, b.active
+            FROM invitation i LEFT JOIN member b ON b.id = i.invited_by WHERE i.id = $1 FOR UPDATE OF i""",
+            invitation_id,
+        )
+        await self._platform.links.consume(work, PURPOSE, secret)
+        if row is None or row["inviter"] is None:  # the operator's
+            return
+        if not (row["active"] and may_send(Role(row["inviter"]), Role(row["role"]), anew=row["anew"])):
+            raise errors.Conflict(
+                "Who invited you may no longer do so.", way_on="Ask the practice to invite you again."
+            )
 
     async def _joined_by_new(self, row: Row, names: tuple[str, str], hashed: str) -> tuple[UUID, UUID]:
         account, member_id = uuid7(), uuid7()
@@ -200,22 +219,6 @@ class Registration:
             if row is not None and row["accepted_client_id"] == client_id:
                 return row
         raise refused
-
-
-async def _refuse_fallen_inviter(invitation_id: UUID) -> None:
-    """Refuse an invitation of the acting practice whose sender could not send it today (A1, A10).
-
-    Those are called off when a member's role ends; this holds whatever else has ended it.
-    """
-    row = await DB.fetchrow(
-        """SELECT i.role, i.anew, b.role AS inviter, b.active
-        FROM invitation i JOIN member b ON b.id = i.invited_by WHERE i.id = $1""",
-        invitation_id,
-    )
-    if row is None:  # the operator's
-        return
-    if not (row["active"] and may_send(Role(row["inviter"]), Role(row["role"]), anew=row["anew"])):
-        raise errors.Conflict("Who invited you may no longer do so.", way_on="Ask the practice to invite you again.")
 
 
 def _has_account() -> errors.Conflict:

@@ -109,6 +109,7 @@ class Resets:
         hashed = await hash_password(password)
         with acting(home["practice_id"] or audit.DEPLOYMENT):
             async with unit() as work:
+                await self._platform.auth.factors.hold_for(account, password, "password")
                 await self._platform.links.consume(work, PURPOSE, secret)
                 if code is not None:
                     await self._platform.auth.factors.use(code)

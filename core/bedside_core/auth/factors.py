@@ -93,6 +93,23 @@ class Factors:
         row = await DB.fetchrow("SELECT * FROM factors_of($1)", account_id)
         return SecondFactors(**dict(row)) if row else SecondFactors(totp=False, codes=0, passkeys=0)
 
+    async def held(self, account_id: UUID) -> SecondFactors:
+        """Return what an account has, and hold it: until the unit ends nobody else changes that or the password.
+
+        It comes first in the unit: who takes the account before its sessions and links waits for nobody in a circle.
+        """
+        await DB.execute("SELECT account_hold($1)", account_id)
+        return await self.of(account_id)
+
+    async def hold_for(self, account_id: UUID, password: str, field: str = "new") -> None:
+        """Hold an account that gets a password, which was found good with the factors that it had then.
+
+        Raises:
+            WeakPassword: the last factor was removed meanwhile, and the password is too short to stand alone.
+        """
+        there = await self.held(account_id)
+        policy.check_length(password, with_factor=there.number > 0, field=field)
+
     # -- setting up ------------------------------------------------------------------------------------------------
 
     async def begin_totp(self, actor: Actor, password: str) -> tuple[str, str]:
@@ -140,8 +157,9 @@ class Factors:
         """Complete the sign-in in which a factor was added; returns recovery codes where there are none."""
         codes: Sequence[str] = ()
         async with _change(actor, "factors.add", kind, target):
+            there = await self.held(actor.account_id)
             await DB.execute("SELECT totp_forget_unconfirmed($1)", actor.account_id)
-            if not (await self.of(actor.account_id)).codes:
+            if not there.codes:
                 codes = await _new_codes(actor.account_id)
             await self.complete(actor, client)
         return codes
@@ -264,15 +282,22 @@ class Factors:
     async def removing(self, actor: Actor, password: str, kind: str, target: UUID) -> AsyncGenerator[None]:
         """Have the block take a factor away, once the password was right, and may stand alone if it has to.
 
-        The recovery codes go with the last one: there is nothing left to recover.
+        The recovery codes go with the last one: there is nothing left to recover. So does what its sessions have shown:
+        one that acts for a practice which demands a second factor waits until there is one again.
         """
         account = await self._proof.by_password(actor.oneself().complete(), password)
-        if (await self.of(actor.account_id)).number <= 1:
-            policy.check(password, account.words, field="password")
-        async with _change(actor, "factors.remove", kind, target):
+        async with _change(actor, "factors.remove", kind, target) as work:
+            await self.held(actor.account_id)
+            row = await DB.fetchrow("SELECT password_hash FROM auth_account_of($1)", actor.account_id)
+            if row is None or row["password_hash"] != account.password_hash:  # changed while it was compared
+                raise errors.InvalidInput("The password is wrong.", field=("password",))
             yield
-            if not (await self.of(actor.account_id)).number:
-                await DB.execute("SELECT recovery_codes_replace($1, $2)", actor.account_id, [])
+            if (await self.of(actor.account_id)).number:
+                return
+            policy.check_length(password, with_factor=False, field="password")
+            await DB.execute("SELECT recovery_codes_replace($1, $2)", actor.account_id, [])
+            for session in await DB.fetch("SELECT * FROM auth_factors_gone($1)", actor.account_id):
+                work.publish(Topic(SESSION_STREAM, session["id"]), session["position"])
 
 
 @asynccontextmanager

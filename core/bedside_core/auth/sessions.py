@@ -289,6 +289,7 @@ class Auth:
         actor.oneself()
         with in_trail_of(actor.practice_id):
             async with unit() as work:
+                await self.factors.held(actor.account_id)
                 await self.end_sessions(work, account_id=actor.account_id)
                 await DB.execute("SELECT auth_forget_devices($1, NULL)", actor.account_id)
                 await self._void_links(actor.account_id)
@@ -361,7 +362,7 @@ class Auth:
         """Give an account another password within a unit of work, end all its sessions and know no device (A10).
 
         What was sent for the account before leads nowhere any more: to another password, or to another address.
-        Who may do so was asked before: by a link, and a security question or an invitation.
+        Who may do so was asked before: by a link, and a security question or an invitation. The account is held.
         """
         await DB.execute("SELECT auth_set_password($1, $2)", account_id, hashed)
         await self.end_sessions(work, account_id=account_id)
@@ -387,6 +388,7 @@ class Auth:
         hashed = await hash_password(new)
         with in_trail_of(actor.practice_id):
             async with unit() as work:
+                await self.factors.hold_for(actor.account_id, new)
                 await DB.execute("SELECT auth_set_password($1, $2)", actor.account_id, hashed)
                 await self.end_sessions(work, account_id=actor.account_id, but=actor.session_id)
                 await DB.execute("SELECT auth_forget_devices($1, $2)", actor.account_id, actor.session_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("bedside.files")
 
+Deleted = Callable[["Platform", Sequence[UUID]], Awaitable[None]]
+"""Takes away what holds copies of files that are deleted for good."""
+
 REMOVE_JOB = "core.remove_bytes"
 
 _ACTS: Mapping[type, str] = {
@@ -49,12 +52,14 @@ class Files:
     Args:
         platform: configuration, access and clock; its plugins' manifests say what files are attached to.
         owners: core's own kinds of owners.
+        deleted: told of files that are deleted for good, in the unit that does so; whatever holds copies of them.
     """
 
-    def __init__(self, platform: Platform, owners: Sequence[FileOwner]) -> None:
+    def __init__(self, platform: Platform, owners: Sequence[FileOwner], deleted: Deleted) -> None:
         config = platform.config
         self._platform = platform
         self._owners = owners
+        self._deleted = deleted
         self.store = Store(config.files_url, config.data / "files")
         self.uploads = Uploads(platform, self.store, Examiner(Scanner(config.clamd_url)), config.data / "incoming")
 
@@ -267,6 +272,7 @@ class Files:
                     deleted_by=person_id,
                 ),
             )
+        await self._deleted(self._platform, [row["id"] for row in rows])
         await work.enqueue(REMOVE_JOB, {})
         return len(rows)
 

@@ -25,6 +25,7 @@ _PATIENT = """SELECT id, practice_id, first_name, last_name, date_of_birth, mrn,
 _PRESENT = f"{_PATIENT} WHERE archived_at IS NULL AND {BY_NAME}"
 _HOLD = "SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL FOR KEY SHARE"
 _ARCHIVE = f"{_PATIENT} WHERE archived_at IS NOT NULL AND merged_into IS NULL AND {BY_NAME}"
+_HOLD = "SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL FOR KEY SHARE"
 _MISSING = "There is no patient with this id that you may see."
 
 

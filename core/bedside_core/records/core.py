@@ -110,7 +110,7 @@ CONTRIBUTION = DataContribution(
             doc="Exports such as this one.",
             patient="t.patient_id = $1",
             moves="patient_id",
-            hidden=("asked_by",),
+            hidden=("asked_by", "contained"),
         ),
         KeptTable(
             name="api_key", doc="Not exported from here: `api_keys` has them without their hashes.", exported=False

@@ -10,6 +10,7 @@ from bedside_core.database import DB, Work
 from bedside_core.files.service import REMOVE_JOB
 from bedside_core.people.model import PatientErased
 from bedside_core.records.catalogue import contributions
+from bedside_core.records.expiring import expire_containing
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 async def erase_patient(platform: Platform, work: Work, practice_id: UUID, patient_id: UUID) -> None:
     """Erase a patient of the acting practice, with the records that were merged with theirs.
 
-    Accounts that act for nobody else, and are nobody's otherwise, go too. The bytes of files go by a job that exists
-    once the unit is committed. Entries of the audit trail stay: they name ids, and nobody changes them.
+    Accounts that act for nobody else, and are nobody's otherwise, go too, and so do exports that contain the patient.
+    The bytes of files go by a job that exists once the unit is committed. Entries of the audit trail stay: they name
+    ids, and nobody changes them.
 
     Args:
         platform: the plugins' contributions.
@@ -35,6 +37,8 @@ async def erase_patient(platform: Platform, work: Work, practice_id: UUID, patie
         if table.patient is not None and table.erased
         for row in await DB.fetch("SELECT record_accounts($1, $2, $3) AS id", table.name, table.patient, patient_id)
     ]
+    pointers = await DB.fetch("SELECT id FROM patient WHERE merged_into = $1", patient_id)
+    await expire_containing(platform, [patient_id, *(row["id"] for row in pointers)])
     await DB.execute("SELECT patient_erase_sessions($1)", patient_id)
     for _, data in parts:
         if data.erase is not None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
 from bedside_portal.api import Holder, HolderState, PortalAccount
 from bedside_portal.holders import Holders
-from bedside_portal.service import PURPOSE, kind_of
+from bedside_portal.service import void_links
 
 
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
@@ -58,10 +58,9 @@ def _doubled(kept: PortalAccount, merged: PortalAccount) -> list[Holder]:
 
 async def _remove(platform: Platform, holder: Holder) -> None:
     """Have somebody act no more, or void an invitation."""
-    async with unit() as work:
+    async with unit():
         if holder.state is HolderState.INVITED:
-            await platform.links.void(work, PURPOSE, holder.id)
-            await platform.notify.cancel(work, kind_of(holder), key=str(holder.id))
+            await void_links(platform, holder)
         await DB.execute("UPDATE portal_holder SET removed_at = $2 WHERE id = $1", holder.id, platform.clock.now())
 
 

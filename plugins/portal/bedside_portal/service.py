@@ -36,10 +36,12 @@ from bedside_portal.settings import PortalSettings
 from bedside_portal.texts import GUARDIAN_INVITATION, INVITATION
 
 if TYPE_CHECKING:
-    pass
+    from bedside_core.api import Platform
 
 PURPOSE = "portal.invitation"
 """What the links are for."""
+CHOSEN = "portal.address"
+"""What the links are for that go to an address which somebody invited by SMS has chosen."""
 LASTS = timedelta(days=21)
 """How long an invitation can be followed (A2)."""
 PAGE = "/portal/register"
@@ -195,7 +197,8 @@ class PortalService(Holders):
             holder, before = await self._open(holder_id)
             now = self._platform.clock.now()
             address = await DB.fetchval(
-                "UPDATE portal_holder SET sent_at = $2, expires_at = $3, failures = 0 WHERE id = $1 RETURNING address",
+                """UPDATE portal_holder SET sent_at = $2, expires_at = $3, failures = 0, chosen = NULL, letters = 0
+                WHERE id = $1 RETURNING address""",
                 holder_id,
                 now,
                 now + LASTS,
@@ -215,10 +218,9 @@ class PortalService(Holders):
         """
         actor.in_practice()
         await self._platform.access.require(actor, "portal.invite")
-        async with unit() as work:
+        async with unit():
             holder, before = await self._open(holder_id)
-            await self._platform.links.void(work, PURPOSE, holder_id)
-            await self._platform.notify.cancel(work, kind_of(holder), key=str(holder_id))
+            await void_links(self._platform, holder)
             return await self.removed(before, holder_id, "portal.revoke")
 
     async def _open(self, holder_id: UUID) -> tuple[Holder, PortalAccount]:
@@ -232,8 +234,8 @@ class PortalService(Holders):
         """Issue a link and send it, within the present unit."""
         notify, key = self._platform.notify, str(holder.id)
         async with unit() as work:
+            await void_links(self._platform, holder)
             secret = await self._platform.links.issue(work, PURPOSE, holder.id, lasts=LASTS)
-            await notify.cancel(work, kind_of(holder), key=key)
             to = (
                 Recipient.address(practice_id=practice_id, email=address)
                 if channel is InvitationChannel.EMAIL
@@ -305,6 +307,14 @@ class PortalService(Holders):
                 await DB.execute("DELETE FROM portal_suspension WHERE patient_id = $1", patient_id)
                 await self.tell(before, None, "portal.reinstate")
         return (await self.accounts([patient_id]))[patient_id]
+
+
+async def void_links(platform: Platform, holder: Holder) -> None:
+    """Void the links of an invitation, and call off what is still to be sent with them, within the present unit."""
+    async with unit() as work:
+        for purpose in (PURPOSE, CHOSEN):
+            await platform.links.void(work, purpose, holder.id)
+        await platform.notify.cancel(work, kind_of(holder), key=str(holder.id))
 
 
 def kind_of(holder: Holder) -> str:

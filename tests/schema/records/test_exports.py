@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
 import zipfile
+from contextvars import Context
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from accounts_stage import MAKE_KEY
+from applications_stage import REMOVE, Client, registered
 from deployment import APPS, Person
 from files_stage import Desk, a_patient, desk_at
 
 from bedside_core.auth import Role
+from bedside_core.records import archive
 from bedside_core.testing import Database, statements
 
 FIELDS = "{ id patientId state reason url megabytes createdAt endedAt expiresAt }"
@@ -22,6 +27,7 @@ PATIENT = f"mutation($p: ID!, $c: String!) {{ exportPatient(patientId: $p, clien
 PRACTICE = f"mutation($c: String!) {{ exportPractice(clientId: $c) {FIELDS} }}"
 ONE = f"query($i: ID!) {{ dataExport(id: $i) {FIELDS} }}"
 MANY = f"query($n: Int!) {{ dataExports(first: $n) {{ nodes {FIELDS} }} }}"
+DELETE = "mutation($i: ID!) { deleteFile(id: $i) { id } }"
 MISSING = "0199aaaa-0000-7000-8000-000000000000"
 
 
@@ -65,7 +71,7 @@ async def test_a_patient_s_export_has_record_files_and_accesses_and_nothing_of_o
         content = b"What was found: nothing.\n"
         file = await desk.attached(content, "findings.txt")
         deleted = await desk.attached(b"to be gone", "gone.txt", desk.olga)
-        await desk.deployment.data("mutation($i: ID!) { deleteFile(id: $i) { id } }", desk.olga.token, i=deleted["id"])
+        await desk.deployment.data(DELETE, desk.olga.token, i=deleted["id"])
         found = await exported(desk, desk.olga, PATIENT, p=str(desk.patient.id), c="one")
         assert (found["state"], found["reason"], found["patientId"]) == ("READY", None, str(desk.patient.id))
         archive = await opened(desk, found["url"], desk.olga)
@@ -227,6 +233,84 @@ async def test_an_export_is_for_who_asked_alone_while_they_may_and_for_seven_day
         await desk.run("export_data", export_id=begun["id"])
         [row] = await desk.rows("SELECT state, file_id FROM data_export WHERE client_id = 'late'")
         assert tuple(row) == ("failed", None)
+
+
+@pytest.mark.promise("F2")
+async def test_an_export_goes_with_a_file_of_it_that_is_deleted_for_good(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        other = await a_patient(desk.deployment, desk.practice)
+        file = await desk.attached(b"canary content in a file", "canary.txt")
+        of_practice = await exported(desk, desk.olga, PRACTICE, c="practice")
+        of_patient = await exported(desk, desk.olga, PATIENT, p=str(desk.patient.id), c="patient")
+        of_other = await exported(desk, desk.olga, PATIENT, p=str(other.id), c="other")
+        await desk.deployment.data(DELETE, desk.olga.token, i=file["id"])
+        for gone in (of_practice, of_patient):
+            found = (await desk.deployment.data(ONE, desk.olga.token, i=gone["id"]))["dataExport"]
+            assert (found["state"], found["url"]) == ("EXPIRED", None)
+            assert (await desk.get(gone["url"], desk.olga)).status_code == 404
+        await opened(desk, of_other["url"], desk.olga)
+        await desk.run("remove_bytes")
+        kept = [path for path in desk.kept() if "files" in path.parts and "anchor" not in path.parts]
+        assert len(kept) == 1  # the other patient's export
+        assert file["id"].encode() not in kept[0].read_bytes()
+
+
+@pytest.mark.promise("F2")
+async def test_what_is_deleted_while_an_export_is_made_is_not_in_it(
+    fresh_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        files = [await desk.attached(b"canary content in a file", f"{name}.txt") for name in ("first", "second")]
+        write, left = archive.write, [file["id"] for file in files]
+
+        async def meanwhile(*given: Any) -> Any:
+            """Have a file be deleted between the writing of an archive and its being ready."""
+            contents = await write(*given)
+            if left:
+                delete = desk.deployment.data(DELETE, desk.olga.token, i=left.pop())
+                await asyncio.get_running_loop().create_task(delete, context=Context())
+            return contents
+
+        monkeypatch.setattr(archive, "write", meanwhile)
+        found = await exported(desk, desk.olga, PRACTICE, c="one")
+        assert found["state"] == "READY"
+        made = await opened(desk, found["url"], desk.olga)
+        assert not [name for name in made.namelist() if name.startswith("files/")]
+        # where it never ends, that is told
+        left.extend([(await desk.attached(b"more", f"{number}.txt"))["id"] for number in range(3)])
+        found = await exported(desk, desk.olga, PRACTICE, c="two")
+        assert (found["state"], found["url"]) == ("FAILED", None)
+        assert "deleted" in found["reason"]
+
+
+@pytest.mark.rule("A13")
+async def test_what_a_key_or_an_application_has_begun_is_not_exported_once_that_is_taken_away(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        data = desk.deployment.data
+        until_then = (desk.deployment.platform.clock.now() + timedelta(days=9)).isoformat()
+        values = {"n": "Exporter", "s": ["exports.patient"], "u": until_then, "c": "k"}
+        made = (await data(MAKE_KEY, desk.olga.token, **values))["createApiKey"]
+        app = await registered(desk.deployment, desk.olga.token, scopes=["exports.patient"])
+        client = Client(desk.deployment, app, scope="exports.patient")
+        access = (await client.exchange(await client.code(desk.olga.token))).json()["access_token"]
+        for token, take_away, id in (
+            (made["token"], "mutation($i: ID!) { revokeApiKey(id: $i) }", made["key"]["id"]),
+            (access, REMOVE, app),
+        ):
+            first, second = [
+                (await data(PATIENT, token, p=str(desk.patient.id), c=f"{id} {name}"))["exportPatient"]["id"]
+                for name in ("one", "two")
+            ]
+            await desk.run("export_data", export_id=first)
+            await data(take_away, desk.olga.token, i=id)
+            await desk.run("export_data", export_id=second)
+            [ready] = await desk.rows("SELECT state, file_id IS NULL FROM data_export WHERE id::text = $1", first)
+            [failed] = await desk.rows("SELECT state, file_id IS NULL FROM data_export WHERE id::text = $1", second)
+            assert (tuple(ready), tuple(failed)) == (("ready", False), ("failed", True))
 
 
 async def test_a_job_that_runs_again_makes_no_second_archive_and_a_lost_file_is_told(

@@ -162,6 +162,10 @@ async def test_what_is_erased_is_in_no_row_file_or_queue_and_the_trail_still_say
         export = 'mutation($p: ID!) { exportPatient(patientId: $p, clientId: "e") { id } }'
         begun = (await data(export, desk.olga.token, p=gone))["exportPatient"]["id"]
         await desk.run("export_data", export_id=begun)
+        of_all = (await data('mutation { exportPractice(clientId: "p") { id } }', desk.olga.token))["exportPractice"]
+        of_other = (await data(export.replace('"e"', '"o"'), desk.olga.token, p=other))["exportPatient"]
+        for each in (of_all, of_other):
+            await desk.run("export_data", export_id=each["id"])
         await data(ARCHIVE, desk.olga.token, id=gone, a=True)  # the archive does not keep it
         await data(SET, desk.olga.token, y=2, e=False)
         await aged(desk, "G", "P", "O", desk.patient.mrn)
@@ -179,6 +183,8 @@ async def test_what_is_erased_is_in_no_row_file_or_queue_and_the_trail_still_say
         await night(desk, MONTH)
         await desk.run("remove_bytes")
         assert set(await about(desk, row["id"])) <= {"audit_entry"}
+        states = {str(row["id"]): row["state"] for row in await desk.rows("SELECT id, state FROM data_export")}
+        assert states == {of_all["id"]: "expired", of_other["id"]: "ready"}
         everything = await desk.everything()
         for word in ("BirdG", "BirdP", "canaryG@", "canary in a message", gone.encode().hex()):
             assert word not in everything, word
