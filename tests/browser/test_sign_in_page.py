@@ -92,7 +92,7 @@ async def test_an_application_s_request_leads_to_the_sign_in_and_back(house: Hou
         await expect(page.get_by_role("heading")).to_have_text("You are signed in")
         await expect(page.get_by_text("of Bay View.")).to_be_visible()
         assert await page.evaluate("() => localStorage.length + sessionStorage.length + document.cookie.length") == 0
-        kept = {cookie["name"]: cookie for cookie in await page.context.cookies()}
+        kept = {cookie.get("name"): cookie for cookie in await page.context.cookies()}
         assert set(kept) == {"__Host-bedside", "__Host-bedside-device"}
         assert all(cookie.get("httpOnly") and cookie.get("secure") for cookie in kept.values())
         await page.get_by_role("button", name="Sign out").click()
