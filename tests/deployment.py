@@ -21,14 +21,14 @@ import websockets
 from argon2 import PasswordHasher
 
 from bedside_core.app import Bedside, create_app
-from bedside_core.auth import Role, token_hash
+from bedside_core.auth import SESSION_STREAM, Role, token_hash
 from bedside_core.config import FIRST_PARTY, Config
 from bedside_core.database import DB, acting
 from bedside_core.ids import uuid7
 from bedside_core.people import Member, NewPatient, Patient, Practice
 from bedside_core.platform import Platform
 from bedside_core.plugins import Source
-from bedside_core.testing import Database
+from bedside_core.testing import Database, until
 
 DEADLINE_SECONDS = 60.0
 PASSWORD = "a tall glass of water"
@@ -172,6 +172,28 @@ class Deployment:
             "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }", e=email, p=password
         )
         return data["signIn"]["token"]
+
+
+@asynccontextmanager
+async def unannounced(deployment: Deployment) -> AsyncGenerator[None, None]:
+    """Lose whatever is announced of sessions during the block; where their sockets stand was looked at before."""
+    live = deployment.platform.live
+    publish, sessions = live.publish, live._streams[SESSION_STREAM]
+
+    def lose(topic: tuple[str, UUID], position: int) -> None:
+        if topic[0] != SESSION_STREAM:
+            publish(topic, position)
+
+    await until(
+        lambda: bool(sessions) and all(stream.newest >= 0 for stream in sessions.values()),
+        "a look at every open socket's session",
+        DEADLINE_SECONDS,
+    )
+    live.publish = lose
+    try:
+        yield
+    finally:
+        live.publish = publish
 
 
 async def _account(email: str, *, operator: bool = False) -> UUID:

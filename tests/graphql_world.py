@@ -276,7 +276,7 @@ class World:
     async def seen(self, actor: Actor) -> None:
         self.seen_sessions.append(actor.session_id)
 
-    async def authenticate(self, token: str | None) -> Actor | None:
+    async def authenticate(self, token: str | None, *, seen: bool = True) -> Actor | None:
         if self.database_away:
             raise errors.Unavailable("The database is away for the moment.")
         return self.sessions.get(token or "")

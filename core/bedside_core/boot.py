@@ -39,6 +39,7 @@ from bedside_core.imports.service import KIND as IMPORT_STREAM
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import LIFESPAN_SECONDS, Lifespans
 from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
+from bedside_core.live.postgres import LARGEST_POSITION
 from bedside_core.notify import Notify
 from bedside_core.notify.inbox import STREAM as NOTIFICATION_STREAM
 from bedside_core.notify.inbox import positions as notification_positions
@@ -48,6 +49,7 @@ from bedside_core.people import PRACTICE_STREAM, People
 from bedside_core.piccolo_conf import register_apps
 from bedside_core.platform import Platform, PlatformOutlet, Step
 from bedside_core.plugins import PluginError, Plugins, Source, listing
+from bedside_core.records.expiring import expire_containing
 from bedside_core.routes import Route, mounted, ungated
 from bedside_core.settings import Settings
 from bedside_core.watchdog import Watchdog
@@ -193,14 +195,15 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         links=Links(clock, config.support_contact),
     )
 
-    platform.files = Files(platform, parts.FILE_OWNERS)
+    platform.files = Files(platform, parts.FILE_OWNERS, expire_containing)
     platform.applications = Applications(config, clock, platform.auth)
     platform.origins = Origins(config, registered_origin)
     platform.accounts = Accounts(platform)
 
     async def sessions(ids: Any) -> Mapping[Any, int]:
         rows = await DB.fetch("SELECT * FROM session_positions($1, $2)", list(ids), clock.now())
-        return {row["id"]: row["position"] for row in rows}
+        # One whose row is gone, with a patient or a practice that was erased, has ended as well.
+        return {**dict.fromkeys(ids, LARGEST_POSITION), **{row["id"]: row["position"] for row in rows}}
 
     async def practices(ids: Any) -> Mapping[Any, int]:
         rows = await DB.fetch("SELECT * FROM practice_positions($1)", list(ids))

@@ -63,6 +63,7 @@ def front_page(request: Request[Any, Any, Any]) -> str:
     platform: Platform = request.app.state.platform
     lines = ["<p>This is a server for programs. It runs.</p>"]
     if platform.plugins.active("graphql"):
+        lines.append('<p><a href="/sign-in">Sign in</a></p>')
         lines.append("<p>Its API is at <code>/graphql</code>.</p>")
         if is_built():
             lines.append('<p><a href="/graphiql">GraphiQL</a> explores it.</p>')

@@ -133,8 +133,11 @@ class Entrance:
             await self._app(cast("Scope", scope), receive, send)
 
     async def _actor(self, scope: dict[str, Any], headers: dict[str, str]) -> Actor | None:
+        # Pages, what they load and health are looked at without a person doing anything: they hold back no idle
+        # sign-out. What is read of a practice by GET stands behind a gate, which notes it (promise A8).
+        seen = scope["method"] not in SAFE_METHODS
         try:
-            actor = await self._platform.auth.authenticate(token_of(scope, headers, self._platform.config))
+            actor = await self._platform.auth.authenticate(token_of(scope, headers, self._platform.config), seen=seen)
         except Problem as problem:
             scope["refusal"] = problem if isinstance(problem, Unavailable | Forbidden) else None
             return None

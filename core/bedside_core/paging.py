@@ -105,9 +105,27 @@ def _part(part: str | int, kind: type) -> str | int | UUID | datetime:
     raise ValueError
 
 
-def page_of(rows: Sequence[T], size: int, key: Callable[[T], tuple[str | int, ...]], *, after: str | None) -> Page[T]:
-    """Return a page out of up to `size + 1` rows; the one too many only tells that there are more."""
+def page_of(
+    rows: Sequence[T],
+    size: int,
+    key: Callable[[T], tuple[str | int, ...]],
+    *,
+    after: str | None,
+    more: bool | None = None,
+) -> Page[T]:
+    """Return a page out of up to `size + 1` rows; the one too many only tells that there are more.
+
+    Args:
+        rows: what was found.
+        size: most items of the page.
+        key: the sort key of an item.
+        after: the cursor after which the page began.
+        more: whether there are more, where the one too many was left out, since nobody is to see it.
+    """
     items = rows[:size]
     return Page(
-        items=items, cursors=[cursor_of(*key(item)) for item in items], more=len(rows) > size, before=after is not None
+        items=items,
+        cursors=[cursor_of(*key(item)) for item in items],
+        more=len(rows) > size if more is None else more,
+        before=after is not None,
     )

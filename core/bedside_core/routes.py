@@ -19,7 +19,7 @@ Route = BaseRouteHandler
 
 
 class Gate:
-    """A Litestar guard that asks `access` for a permission and a feature.
+    """A Litestar guard that asks `access` for a permission and a feature; to pass is to do something (promise A8).
 
     Args:
         permission: the action's key.
@@ -36,7 +36,10 @@ class Gate:
         scope: Any = connection.scope
         if scope.get("refusal") is not None:  # who asks could not be told: the database is away
             raise scope["refusal"]
-        await platform.access.require(actor_of(connection), self.permission, feature=self.feature)
+        actor = actor_of(connection)
+        await platform.access.require(actor, self.permission, feature=self.feature)
+        if actor is not None and actor.key_id is None:
+            await platform.auth.seen(actor.session_id)
 
 
 class Public:

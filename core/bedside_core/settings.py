@@ -51,6 +51,7 @@ def setting(
     least: int | None = None,
     most: int | None = None,
     check: Callable[[Any], str | None] | None = None,
+    personal: bool = False,
 ) -> Any:
     """Declare one setting of a settings dataclass.
 
@@ -62,6 +63,7 @@ def setting(
         least: the smallest value of a number.
         most: the largest value of a number.
         check: given a value of the right type, returns what is wrong with it, or None.
+        personal: whether a person alone changes it, signed in in our own client: no API key and no application (A13).
     """
     facts = {
         "doc": doc,
@@ -70,6 +72,7 @@ def setting(
         "least": least,
         "most": most,
         "check": check,
+        "personal": personal,
     }
     return dataclasses.field(default=default, metadata=facts)
 
@@ -135,6 +138,7 @@ class Settings:
 
         Raises:
             errors.InvalidInput: a value of the wrong type, or one that can't be set in this scope.
+            errors.Forbidden: a person alone changes one of them, and an API key or an application acts.
         """
         practice_id, person_id = actor.in_practice()
         member_id = person_id if scope is Scope.MEMBER else None
@@ -143,6 +147,8 @@ class Settings:
         for name, value in changes.items():
             if name not in fields or scope not in fields[name].metadata["scopes"]:
                 raise errors.InvalidInput(f"This can't be set for the {scope}.", field=("patch", name))
+            if fields[name].metadata["personal"]:
+                _by_person(actor, name)
             try:
                 converted = msgspec.convert(value, hints[name])
             except msgspec.ValidationError as error:
@@ -178,3 +184,12 @@ class Settings:
                 )
             )
         return await self.read(settings, member_id=member_id)
+
+
+def _by_person(actor: Actor, name: str) -> None:
+    if actor.scopes is not None:
+        raise errors.Forbidden(
+            "A person alone changes this, no API key and no application.",
+            way_on="Sign in as one who may change the practice's settings.",
+            field=("patch", name),
+        )

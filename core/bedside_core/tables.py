@@ -138,6 +138,7 @@ class Account(Table, tablename="account", db=DB):
     id = UUID(primary_key=True, default=None)
     email = Text(help_text="The user name; compared without case.")
     operator = Boolean(help_text="Whether it is the deployment's operator.")
+    sandbox = Boolean(help_text="Whether it is of the sandbox, and so of no practice (G8).")
     created_at = Timestamptz()
 
 

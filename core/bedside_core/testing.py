@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _QUICK = {
     "fsync": "off",
+    "jit": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "autovacuum": "off",

@@ -67,7 +67,11 @@ class GraphQLConfig(BaseSettings):
     sign_ins_per_address: int = Field(
         default=60, ge=1, description="Sign-ins, and what asks for a password or a code, of one address in a minute."
     )
-    sign_ins_per_account: int = Field(default=30, ge=1, description="The same of one user name.")
+    sign_ins_per_account: int = Field(
+        default=30,
+        ge=1,
+        description="The same of one user name, of each device known to it, and of its requests for a new password.",
+    )
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
 
 import strawberry
 from strawberry.dataloader import DataLoader
 
 from bedside_core import errors
-from bedside_core.auth import Actor, Client
+from bedside_core.auth import Actor, Client, known_device
 from bedside_core.platform import Platform
 from bedside_graphql.errors import contained
 from bedside_graphql.ratelimit import ACCOUNT, ADDRESS, RateLimits
@@ -76,11 +77,17 @@ class Context:
             raise errors.Unauthenticated("You are not signed in.", way_on="Sign in and send the token.")
         return self.actor
 
-    async def count_sign_in(self, named: str = "") -> None:
+    async def count_sign_in(
+        self, named: str | UUID = "", client: Client | None = None, *, policy: str = ACCOUNT
+    ) -> None:
         """Count a sign-in, or what asks for a password or a code, for the caller's address and for an account (G4).
+
+        A device that the account knows has a budget of its own: others can't use it up and lock the owner out (A5).
 
         Args:
             named: the address that is signed in with, anybody's or nobody's, or an account's id.
+            client: what asks, where that is told by an argument.
+            policy: RESET for mails with links to a new password, which take nothing from signing in.
 
         Raises:
             errors.RateLimited: there were too many within a minute.
@@ -88,7 +95,9 @@ class Context:
         if self._limits is not None:
             await self._limits.spend(ADDRESS, network(self.client_address), 1)
             if named:
-                await self._limits.spend(ACCOUNT, named.strip().lower()[:320], 1)
+                named = named if isinstance(named, UUID) else named.strip()[:320]
+                device = await known_device(named, client or self.client) if policy == ACCOUNT else None
+                await self._limits.spend(policy, f"device {device}" if device else str(named).lower(), 1)
 
     def loader(self, batch: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V | None]:
         """Return this operation's DataLoader for a batch function, so that a list costs one statement.

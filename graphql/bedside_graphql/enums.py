@@ -52,7 +52,7 @@ def _show_enums() -> None:
         "Role",
         "What a person is in a practice, or the deployment's operator.",
         {
-            Role.OWNER: "Owns the practice, and may do what a manager may.",
+            Role.OWNER: "Owns the practice, and may do what managers and practitioners may: also alone.",
             Role.MANAGER: "Leads the practice: its people and its settings.",
             Role.PRACTITIONER: "Treats the practice's patients.",
             Role.STAFF: "Works for the practice without treating.",

@@ -22,7 +22,9 @@ MINUTE = 60
 ADDRESS = "sign-in address"
 """The policy by which the sign-ins of a network address are counted."""
 ACCOUNT = "sign-in account"
-"""The policy by which the sign-ins with one user name are counted."""
+"""The policy by which the sign-ins with one user name are counted; those on one known device apart from the others."""
+RESET = "password reset account"
+"""The policy by which the requests for a new password for one user name are counted."""
 _SWEEP = 10_000
 
 
@@ -144,6 +146,7 @@ class RateLimits:
             "address": RateLimitItemPerMinute(config.address_budget, namespace="graphql address"),
             ADDRESS: RateLimitItemPerMinute(config.sign_ins_per_address, namespace=ADDRESS),
             ACCOUNT: RateLimitItemPerMinute(config.sign_ins_per_account, namespace=ACCOUNT),
+            RESET: RateLimitItemPerMinute(config.sign_ins_per_account, namespace=RESET),
         }
         self._storage = Counters(now)
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
@@ -152,7 +155,7 @@ class RateLimits:
         """Take an operation's cost from a budget.
 
         Args:
-            policy: "session", "address", ADDRESS or ACCOUNT.
+            policy: "session", "address", ADDRESS, ACCOUNT or RESET.
             key: which of them.
             cost: what to take.
 

@@ -160,7 +160,7 @@ async def test_a_new_address_is_confirmed_by_the_button_and_not_by_opening_the_p
 
 @pytest.mark.promise("G3")
 async def test_the_pages_are_under_the_strict_policy_and_load_only_what_is_theirs(house: House) -> None:
-    for name in ("register", "reset", "confirm-email", "terms"):
+    for name in ("sign-in", "register", "reset", "confirm-email", "terms"):
         answer = await house.deployment.http.get(f"/{name}")
         assert answer.status_code == 200
         policy = answer.headers["content-security-policy"]

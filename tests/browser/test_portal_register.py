@@ -72,3 +72,34 @@ async def test_a_guardian_with_an_account_gives_its_password_alone(fresh_databas
             await expect(page.get_by_text(f"can sign in as {held.email}")).to_be_visible()
             assert seen.complaints == []
         assert (await desk.account())["state"] == "ACTIVE"
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.rule("S9")
+@pytest.mark.rule("A6")
+async def test_who_was_invited_by_sms_follows_a_link_to_the_address_they_choose(fresh_database: Database) -> None:
+    async with opened(fresh_database, public_url=None) as desk:
+        _, secret = await desk.invited(channel="SMS")
+        async with visit(f"{desk.deployment.url}/portal/register#{secret}") as seen:
+            page = seen.page
+            await page.get_by_label("Date of birth").fill("1980-02-03")
+            await page.get_by_role("button", name="Continue").click()
+            await page.get_by_label("Your e-mail address").fill("pat@home.example")
+            await page.get_by_role("button", name="Send the link").click()
+            await expect(page.get_by_text("Look into your mail")).to_be_visible()
+            await expect(page.get_by_role("button", name="Register")).to_be_hidden()
+            assert seen.complaints == []
+        mailed = await desk.secret("pat@home.example")
+        async with visit(f"{desk.deployment.url}/portal/register#{mailed}") as seen:
+            page = seen.page
+            await page.get_by_label("Date of birth").fill("1980-02-03")
+            await page.get_by_role("button", name="Continue").click()
+            await expect(page.get_by_label("E-mail address", exact=True)).to_have_value("pat@home.example")
+            await page.get_by_label("Choose a password").fill(PASSWORD)
+            for number, answer in enumerate(("Ashford", "Hale", "Momo"), start=1):
+                await page.get_by_label(f"Answer {number}").fill(answer)
+            await page.get_by_label("I have read the Terms of Use").check()
+            await page.get_by_role("button", name="Register").click()
+            await expect(page.get_by_text("can sign in as pat@home.example")).to_be_visible()
+            assert seen.complaints == []
+        assert (await desk.account())["state"] == "ACTIVE"

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from deployment import PASSWORD, Deployment, Held, Person
 from files_stage import ATTACH, CREATE, sha256
 
-from bedside_core.access import LEADERS
 from bedside_core.auth import Role
 from bedside_core.database import DB, acting, unit
 from bedside_core.ids import uuid7
@@ -119,8 +118,8 @@ async def _ended(deployment: Deployment, leader: Person, import_id: str) -> bool
 
 async def data_export(deployment: Deployment, practice: Practice, person: Person) -> str:
     of = await patient(deployment, practice, person)
-    if person.member.role not in LEADERS:
-        person = await deployment.person(practice, Role.MANAGER)
+    if person.member.role is not Role.OWNER:
+        person = await deployment.person(practice, Role.OWNER)
     return (await deployment.data(EXPORT, person.token, p=of, c=client_id()))["exportPatient"]["id"]
 
 

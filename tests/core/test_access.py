@@ -146,6 +146,13 @@ async def test_a_plugin_s_own_rule_about_the_target_has_the_last_word(fresh_data
         assert await platform.access.why_not(owner, "door.open", closed, about_target=False) is None
 
 
+@pytest.mark.rule("A12")
+def test_no_permission_is_for_practitioners_and_not_for_owners() -> None:
+    with pytest.raises(ValueError, match="'desk.sign' is for practitioners and not for owners"):
+        Permission(key="desk.sign", doc="Sign.", roles=frozenset({Role.PRACTITIONER, Role.STAFF}))
+    assert Permission(key="desk.sign", doc="Sign.", roles=frozenset({Role.PRACTITIONER, Role.OWNER})).roles
+
+
 async def test_an_unknown_action_is_the_asker_s_mistake(fresh_database: Database) -> None:
     async with assembled_with(fresh_database, ward()) as platform:
         with pytest.raises(errors.InvalidInput):

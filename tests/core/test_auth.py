@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
-from core_stage import PASSWORD, assembled_with, joined, member_of, practice_with
+from core_stage import PASSWORD, as_, assembled_with, joined, member_of, practice_with
 
 from bedside_core import errors
 from bedside_core.auth import SESSION_STREAM, Role, passwords, token_hash
@@ -98,6 +98,25 @@ async def test_signing_out_ends_this_session_alone_and_is_announced(fresh_databa
             "SELECT * FROM session_positions($1, $2)", [actor.session_id, other.session_id], platform.clock.now()
         )
         assert {row["id"]: row["position"] for row in positions} == {actor.session_id: 1, other.session_id: 0}
+
+
+@pytest.mark.rule("A10")
+@pytest.mark.promise("A4")
+async def test_deactivation_moves_the_stream_of_a_session_that_was_changed_before(fresh_database: Database) -> None:
+    async with assembled_with(fresh_database) as platform:
+        _, (owner, changed) = await practice_with(platform, Role.OWNER, Role.STAFF)
+        assert changed.member_id is not None
+        with as_(owner):
+            await platform.people.change_role(owner, changed.member_id, Role.MANAGER)
+        with platform.live.attach(Topic(SESSION_STREAM, changed.session_id), after=2) as wake:
+            with as_(owner):
+                await platform.people.set_active(owner, changed.member_id, False)
+            assert await wake.wait() == 3
+        # A process that was not told finds it by the position.
+        positions = await DB.fetch(
+            "SELECT * FROM session_positions($1, $2)", [changed.session_id], platform.clock.now()
+        )
+        assert [row["position"] for row in positions] == [3]
 
 
 async def test_a_session_ends_by_the_product_s_clock(fresh_database: Database) -> None:

@@ -63,9 +63,10 @@ async def server(database: Database, **environment: str) -> AsyncGenerator[Serve
 class Site:
     """A deployment of several processes: the first is used for what does not matter where it is done."""
 
-    def __init__(self, platform: Platform, servers: list[Server]) -> None:
+    def __init__(self, database: Database, platform: Platform, servers: list[Server]) -> None:
         app = Bedside(lambda: None)  # type: ignore[arg-type, return-value]
         app.platform = platform
+        self.database = database
         self.servers = servers
         self.doors = [Deployment(app, server.url) for server in servers]
 
@@ -77,7 +78,7 @@ async def site(database: Database, processes: int = 2) -> AsyncGenerator[Site, N
         config = Config(database_url=database.dsn, testing=True, strict=True)
         platform = await stack.enter_async_context(assembled(config, bus=LocalBus()))
         servers = await asyncio.gather(*(stack.enter_async_context(server(database)) for _ in range(processes)))
-        running = Site(platform, servers)
+        running = Site(database, platform, servers)
         for door in running.doors:
             stack.push_async_callback(door.http.aclose)
         yield running

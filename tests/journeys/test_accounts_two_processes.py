@@ -4,70 +4,57 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 from accounts_stage import CHANGE, DEMAND, MAKE_KEY, OTHER_PASSWORD, SESSIONS, SIGN_IN, give_cheap_password, rows
-from deployment import APPS, PASSWORD, Deployment, Person
-from journeys.processes import Site, site
+from deployment import PASSWORD, Deployment, Person
+from journeys.processes import Site
 from schema.test_api_keys import asked
 
 from bedside_core.auth import Role
-from bedside_core.database import DB, acting
-from bedside_core.testing import Database
 from rulebook import full_size
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECOND = 1.0
 ENDED, CHANGED = (4403, "Session ended"), (4403, "Session changed")
 
 
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def two(fresh_database: Database) -> AsyncGenerator[Site, None]:
-    async with site(fresh_database) as running:
-        yield running
-
-
-async def end_one(here: Deployment, person: Person, token: str) -> None:
+async def end_one(here: Deployment, boss: Person, person: Person, token: str) -> None:
     [session] = [each for each in (await here.data(SESSIONS, token))["sessions"] if each["current"]]
     await here.data("mutation($i: ID!) { endSession(id: $i) }", person.token, i=session["id"])
 
 
-async def change_password(here: Deployment, person: Person, token: str) -> None:
+async def change_password(here: Deployment, boss: Person, person: Person, token: str) -> None:
     await here.data(CHANGE, person.token, c=PASSWORD, n=OTHER_PASSWORD)
 
 
-async def everywhere(here: Deployment, person: Person, token: str) -> None:
+async def everywhere(here: Deployment, boss: Person, person: Person, token: str) -> None:
     await here.data("mutation { signOutEverywhere }", person.token)
 
 
-async def sign_out(here: Deployment, person: Person, token: str) -> None:
+async def sign_out(here: Deployment, boss: Person, person: Person, token: str) -> None:
     await here.data("mutation { signOut }", token)
 
 
-async def deactivate(here: Deployment, person: Person, token: str) -> None:
-    with acting(person.member.practice_id):
-        await DB.execute("UPDATE member SET active = false WHERE id = $1", person.member.id)
+async def deactivate(here: Deployment, boss: Person, person: Person, token: str) -> None:
+    await here.data("mutation($i: ID!) { deactivateMember(memberId: $i) { id } }", boss.token, i=person.id)
 
 
-async def another_role(here: Deployment, person: Person, token: str) -> None:
-    with acting(person.member.practice_id):
-        await DB.execute("UPDATE member SET role = 'staff' WHERE id = $1", person.member.id)
+async def another_role(here: Deployment, boss: Person, person: Person, token: str) -> None:
+    change = "mutation($i: ID!) { changeMemberRole(memberId: $i, role: STAFF) { id } }"
+    await here.data(change, boss.token, i=person.id)
 
 
-async def demand(here: Deployment, person: Person, token: str) -> None:
+async def demand(here: Deployment, boss: Person, person: Person, token: str) -> None:
     await here.data(DEMAND, person.token, on=True)
 
 
-ENDS: tuple[tuple[Callable[[Deployment, Person, str], Awaitable[None]], tuple[int, str], str], ...] = (
+ENDS: tuple[tuple[Callable[[Deployment, Person, Person, str], Awaitable[None]], tuple[int, str], str], ...] = (
     (end_one, ENDED, "UNAUTHENTICATED"),
     (sign_out, ENDED, "UNAUTHENTICATED"),
     (change_password, ENDED, "UNAUTHENTICATED"),
@@ -87,13 +74,13 @@ async def test_what_ends_a_session_on_one_process_ends_it_on_the_other(two: Site
     for end, told, code in ENDS:
         practice = await here.practice()
         ada = await here.person(practice, Role.OWNER)
-        await here.person(practice, Role.OWNER)  # a practice keeps an owner
+        boss = await here.person(practice, Role.OWNER)
         await give_cheap_password(ada, PASSWORD)
         token = await here.sign_in(ada.email)
         async with AsyncExitStack() as stack:
             sockets = [await stack.enter_async_context(door.socket(token)) for door in two.doors]
             other = await stack.enter_async_context(there.socket(ben.token))
-            await end(here, ada, token)
+            await end(here, boss, ada, token)
             began = time.monotonic()
             # HTTP at once, on the process that did not do it.
             assert await there.code("{ apiKeys { nodes { id } } }", token) == code, end.__name__
@@ -138,7 +125,7 @@ async def test_switching_on_one_process_counts_on_the_other(two: Site) -> None:
 
 @pytest.mark.rule("A5")
 @pytest.mark.promise("A5")
-async def test_attempts_are_counted_over_all_processes(two: Site, fresh_database: Database) -> None:
+async def test_attempts_are_counted_over_all_processes(two: Site) -> None:
     ada = await two.doors[0].person(await two.doors[0].practice())
     await give_cheap_password(ada, PASSWORD)
 
@@ -150,5 +137,5 @@ async def test_attempts_are_counted_over_all_processes(two: Site, fresh_database
     assert sorted(codes) == [*["SIGN_IN_LOCKED"] * 7, *["UNAUTHENTICATED"] * 5]
     for door in two.doors:
         assert await door.code(SIGN_IN, e=ada.email, p=PASSWORD) == "SIGN_IN_LOCKED"
-    [count] = await rows(fresh_database, "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'core.account_locked'")
+    [count] = await rows(two.database, "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'core.account_locked'")
     assert count[0] == 1

@@ -59,7 +59,7 @@ async def test_a_server_s_memory_is_bounded_while_it_takes_and_gives_large_files
     async with assembled(config, bus=LocalBus()) as platform, serving as running:
         app = Bedside(lambda: None)  # type: ignore[arg-type, return-value]
         app.platform = platform
-        [door] = Site(platform, [running]).doors
+        [door] = Site(fresh_database, platform, [running]).doors
         practice = await door.practice()
         owners = [await door.person(practice, Role.OWNER, name) for name in ("Olga", "Otto", "Odin")]
         change = "mutation { updateFilesSettings(patch: { documentMegabytes: 2000 }) { documentMegabytes } }"

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
 import pytest
-import pytest_asyncio
-from deployment import APPS, Held
-from journeys.processes import Site, site
+from deployment import Held
+from journeys.processes import Site
 
 from bedside_core.auth import Role
-from bedside_core.testing import Database
 from rulebook import full_size
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECOND = 1.0
 SUSPEND = "mutation($p: ID!) { suspendPortalAccount(patientId: $p) { state } }"
 REMOVE = "mutation($h: ID!) { removePortalHolder(holderId: $h) { state } }"
 HOLDERS = "query($p: ID!) { patient(id: $p) { portalAccount { holders { id relationship } } } }"
 RECORD = "{ ownRecord { id } }"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def two(fresh_database: Database) -> AsyncGenerator[Site, None]:
-    async with site(fresh_database) as running:
-        yield running
 
 
 async def out(two: Site, held: Held, spared: Held, query: str, token: str, **variables: str) -> None:

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import pytest
-import pytest_asyncio
-from deployment import APPS, Deployment, Person, Socket
+from deployment import Deployment, Person, Socket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from journeys.processes import Site, site
+from journeys.processes import Site
 from plugins.chat.ward import SEND, START
 
-from bedside_core.testing import Database
 from rulebook import size
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FOLLOW = "subscription($i: ID!, $a: String) { messageAdded(conversationId: $i, after: $a) { body cursor } }"
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def two(fresh_database: Database) -> AsyncGenerator[Site, None]:
-    async with site(fresh_database) as running:
-        yield running
 
 
 @dataclass

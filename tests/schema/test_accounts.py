@@ -19,6 +19,7 @@ from accounts_stage import (
     everything,
     rows,
 )
+from audit_stage import closed_trail, length, owner, trail
 from core_stage import plugin
 from deployment import APPS, PASSWORD, Deployment, Person, served
 
@@ -192,6 +193,22 @@ async def test_who_does_nothing_is_signed_out_when_the_practice_says_so_and_ping
     assert (await deployment.data("{ viewer { role } }", elsewhere.token))["viewer"] == {"role": "PRACTITIONER"}
 
 
+@pytest.mark.promise("A8")
+async def test_pages_what_they_load_and_health_hold_no_sign_out_back(deployment: Deployment) -> None:
+    practice = await deployment.practice()
+    owner, busy = await deployment.person(practice, Role.OWNER), await deployment.person(practice, name="Ben")
+    paths = ("/health/live", "/terms", "/account/account.css", "/graphql/schema.graphql", "/no/such/page")
+    people = {path: await deployment.person(practice) for path in paths}
+    await deployment.data(IDLE, owner.token, m=5)
+    for _ in range(2):
+        await deployment.platform.clock.move(timedelta(minutes=4))
+        for path, person in people.items():
+            await deployment.http.get(path, headers={"authorization": f"Bearer {person.token}"})
+        assert (await deployment.data("{ viewer { role } }", busy.token))["viewer"] == {"role": "PRACTITIONER"}
+    for path, person in people.items():
+        assert await deployment.code("{ practice { name } }", person.token) == "UNAUTHENTICATED", path
+
+
 @pytest.mark.rule("A10")
 @pytest.mark.promise("A8")
 async def test_being_in_a_call_counts_as_activity(deployment: Deployment) -> None:
@@ -278,6 +295,34 @@ async def test_an_account_of_several_practices_acts_for_one_at_a_time(
         assert await socket.closed() == (4403, "Session changed")
     assert (await deployment.data("{ practice { name } }", ada.token))["practice"] == {"name": "Abbey"}
     assert (await deployment.data("{ members { nodes { id } } }", ada.token))["members"]["nodes"] == [{"id": there}]
+
+
+@pytest.mark.rule("A14")
+@pytest.mark.rule("A15")
+async def test_a_switch_stands_in_the_trails_of_both_practices_or_is_not_made(
+    deployment: Deployment, fresh_database: Database
+) -> None:
+    practice = await deployment.practice("Bay View")
+    ada = await deployment.person(practice)
+    there = await second_membership(deployment, ada, "Abbey", Role.OWNER)
+    async with owner(fresh_database) as connection:
+        other = await connection.fetchval("SELECT practice_id FROM member WHERE id = $1", UUID(there))
+    async with closed_trail(fresh_database):
+        assert await deployment.code(SWITCH, ada.token, p=there) == "UNAVAILABLE"
+    assert (await deployment.data("{ practice { name } }", ada.token))["practice"] == {"name": "Bay View"}
+    before = await length(practice.id), await length(other)
+    await deployment.data(SWITCH, ada.token, p=there)
+    [left] = await trail(practice.id, past=before[0])
+    [entered] = await trail(other, past=before[1])
+    assert (left.action, str(left.person_id), left.role) == ("session.leave", ada.id, "practitioner")
+    assert (entered.action, str(entered.person_id), entered.role) == ("session.enter", there, "owner")
+    assert (left.account_id, left.target, left.request_id, left.at.date()) == (
+        entered.account_id, entered.target, entered.request_id, entered.at.date(),
+    )  # fmt: skip
+    assert left.request_id
+    with acting(practice.id):
+        assert await DB.fetchval("SELECT count(*) FROM audit_entry WHERE practice_id = $1", other) == 0
+        assert await DB.fetchval("SELECT count(*) FROM audit_entry WHERE action = 'session.enter'") == 0
 
 
 class Portal:

@@ -9,8 +9,20 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from accounts_stage import BEGIN_TOTP, CHANGE, MAKE_KEY, OTHER_PASSWORD, SESSIONS, cheap_hashes, everything, rows
+from accounts_stage import (
+    BEGIN_TOTP,
+    CHANGE,
+    CONFIRM_TOTP,
+    DEMAND,
+    MAKE_KEY,
+    OTHER_PASSWORD,
+    SESSIONS,
+    cheap_hashes,
+    everything,
+    rows,
+)
 from deployment import APPS, PASSWORD, Deployment, Person, served
+from pyotp.totp import TOTP
 
 from bedside_core.auth import Role
 from bedside_core.database import DB, acting
@@ -19,6 +31,7 @@ from bedside_core.testing import Database, statements
 REVOKE = "mutation($i: ID!) { revokeApiKey(id: $i) }"
 LIST = """query($f: Int, $a: String) { apiKeys(first: $f, after: $a) {
     nodes { id name makerId lastUsedAt revokedAt } pageInfo { endCursor hasNextPage } } }"""
+ACTIVATE = "mutation($i: ID!) { %sactivateMember(memberId: $i) { id } }"
 PATIENTS = "{ patients { nodes { id } } }"
 PRACTICE = "{ practice { name } }"
 
@@ -188,3 +201,49 @@ async def test_the_practice_s_keys_are_listed_the_newest_first(deployment: Deplo
     assert [each["makerId"] for each in page["nodes"]] == [owner.id, manager.id]
     rest = (await deployment.data(LIST, manager.token, f=2, a=page["pageInfo"]["endCursor"]))["apiKeys"]
     assert ([each["id"] for each in rest["nodes"]], rest["pageInfo"]["hasNextPage"]) == ([ids[0]], False)
+
+
+@pytest.mark.rule("A13")
+@pytest.mark.promise("A4")
+async def test_a_key_that_ended_with_its_maker_stays_so_when_they_come_back(
+    deployment: Deployment, fresh_database: Database
+) -> None:
+    practice = await deployment.practice()
+    owner, boss = await deployment.person(practice, Role.OWNER), await deployment.person(practice, Role.OWNER)
+    id, token = await key_of(deployment, owner, "practice.read")
+    _, lasting = await key_of(deployment, boss, "practice.read", client="c2")
+    async with deployment.socket(token) as socket:
+        key = await socket.subscribe(PRACTICE)
+        assert (await socket.next(key))["practice"] == {"name": "Bay View"}
+        await deployment.data(ACTIVATE % "de", boss.token, i=owner.id)
+        assert await socket.closed() == (4403, "Session ended")
+    await deployment.data(ACTIVATE % "re", boss.token, i=owner.id)
+    assert await deployment.code(PRACTICE, token) == "UNAUTHENTICATED"
+    [mine, its] = (await deployment.data(LIST, boss.token))["apiKeys"]["nodes"]
+    assert (mine["revokedAt"], its["id"], its["revokedAt"] is None) == (None, id, False)
+    [entry] = await rows(fresh_database, "SELECT target FROM audit_entry WHERE action = 'keys.revoke'")
+    assert entry["target"] == id
+    assert (await deployment.data(PRACTICE, lasting))["practice"] == {"name": "Bay View"}
+
+
+@pytest.mark.rule("A13")
+@pytest.mark.rule("A9")
+async def test_a_key_is_closed_while_its_maker_lacks_the_factor_that_is_demanded(deployment: Deployment) -> None:
+    owner = await deployment.person(await deployment.practice(), Role.OWNER)
+    _, token = await key_of(deployment, owner, "practice.read", "settings.practice")
+    async with deployment.socket(token) as socket:
+        key = await socket.subscribe(PRACTICE)
+        assert (await socket.next(key))["practice"] == {"name": "Bay View"}
+        await deployment.data(DEMAND, owner.token, on=True)
+        assert await deployment.code(DEMAND, token, on=False) == "UNAUTHENTICATED"
+        assert await socket.closed() == (4403, "Session ended")
+    secret = (await deployment.data(BEGIN_TOTP, owner.token, p=PASSWORD))["beginTotp"]["secret"]
+    code = TOTP(secret).at(deployment.platform.clock.now())
+    await deployment.data(CONFIRM_TOTP, owner.token, c=code)
+    assert (await deployment.data(PRACTICE, token))["practice"] == {"name": "Bay View"}
+    # Whether a second factor is demanded is for people to say.
+    facts = (await deployment.ask(DEMAND, token, on=False))["errors"][0]["extensions"]
+    assert (facts["code"], facts["field"]) == ("FORBIDDEN", ["patch", "secondFactorRequired"])
+    read = "{ accountsSettings { secondFactorRequired } }"
+    assert (await deployment.data(read, owner.token))["accountsSettings"] == {"secondFactorRequired": True}
+    await deployment.data(DEMAND, owner.token, on=False)

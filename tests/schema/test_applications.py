@@ -8,6 +8,7 @@ import html
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import pytest
@@ -24,6 +25,7 @@ from accounts_stage import (
     rows,
 )
 from applications_stage import CALLBACK, ORIGIN, REGISTER, REMOVE, Client, given, registered, told
+from audit_stage import closed_trail
 from deployment import APPS, PASSWORD, Deployment, Person, served
 
 from bedside_core.auth import COOKIE, Role
@@ -111,6 +113,29 @@ async def test_somebody_consents_and_the_application_acts_for_them_within_its_sc
         fresh_database, "SELECT action, detail FROM audit_entry WHERE account_id IS NOT NULL ORDER BY at, id"
     )
     assert [row["action"] for row in log] == ["applications.register", "applications.consent", "session.open"]
+
+
+@pytest.mark.rule("A14")
+@pytest.mark.rule("G1")
+async def test_a_sign_in_of_an_application_is_entered_with_it_or_not_opened(
+    deployment: Deployment, fresh_database: Database, owner: Person, client: Client, ada: Person
+) -> None:
+    opened = "SELECT practice_id, member_id FROM audit_entry a JOIN session s ON s.id::text = a.target"
+    opened += " WHERE a.action = 'session.open' AND s.application_id = $1"
+    before = await everything(fresh_database)
+    code = await client.code(ada.token)
+    async with closed_trail(fresh_database):
+        assert (await client.exchange(code)).status_code == 503
+    assert await everything(fresh_database) == before
+    assert await rows(fresh_database, "SELECT FROM application_token") == []
+    assert (await client.exchange(code)).status_code == 200  # it was not used up
+    [entry] = await rows(fresh_database, opened, UUID(client.id))
+    assert (entry["practice_id"], entry["member_id"]) == (ada.member.practice_id, ada.member.id)
+    # One that is everybody's: in the practice of who consents.
+    for_all = Client(deployment, await registered(deployment, await deployment.operator(), name="All"))
+    await for_all.tokens(ada.token)
+    [entry] = await rows(fresh_database, opened, UUID(for_all.id))
+    assert entry["practice_id"] == ada.member.practice_id
 
 
 @pytest.mark.rule("G1")
@@ -223,8 +248,6 @@ async def test_neither_nobody_nor_programs_nor_other_practices_people_nor_operat
     made = await deployment.data(MAKE_KEY, owner.token, n="Key", s=["patients.read"], u=until, c="k")
     before = await rows(fresh_database, "SELECT * FROM application_code")
     for token, status, words in (
-        (None, 401, "Sign in first"),
-        ("wrong", 401, "Sign in first"),
         (tokens["access_token"], 401, "Sign in first"),
         (made["createApiKey"]["token"], 401, "Sign in first"),
         (stranger.token, 403, "Not for your practice"),
@@ -240,16 +263,64 @@ async def test_neither_nobody_nor_programs_nor_other_practices_people_nor_operat
     assert await rows(fresh_database, "SELECT * FROM application_code") == before
 
 
+@pytest.mark.rule("A4")
+@pytest.mark.rule("G1")
+async def test_whoever_is_not_signed_in_is_led_to_the_sign_in_page_and_back(
+    deployment: Deployment, fresh_database: Database, client: Client, ada: Person
+) -> None:
+    before = await everything(fresh_database)
+    for token in (None, "wrong"):
+        led = await client.page(token)
+        assert led.status_code == 303
+        page, _, query = led.headers["location"].partition("?")
+        assert page == "/sign-in"
+        [(name, way_back)] = parse_qsl(query)
+        assert name == "return"
+        assert (await deployment.http.get(led.headers["location"])).status_code == 200
+        answer = await client.answer(token or "", await deployment.http.get(
+            way_back, headers={"cookie": f"{COOKIE}={ada.token}"}))  # fmt: skip
+        assert (answer.status_code, "Sign in first" in answer.text, "location" in answer.headers) == (401, True, False)
+    assert await everything(fresh_database) == before
+    # It leads back with what was asked: the application gets its code.
+    asked = await deployment.http.get(way_back, headers={"cookie": f"{COOKIE}={ada.token}"})
+    answer = await client.answer(ada.token, asked)
+    assert (answer.status_code, told(answer)["state"]) == (303, "s p&c")
+    assert (await client.exchange(told(answer)["code"])).status_code == 200
+    # What can't be asked at all is no reason to sign in.
+    assert (await client.page(None, client_id=str(UUID(int=7)))).status_code == 400
+
+
+@pytest.mark.rule("A4")
+@pytest.mark.rule("G1")
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example/", "//evil.example/", "/\\evil.example/", "\\\\evil.example", "/\t/evil.example",
+        "/\n/evil.example", "javascript:alert(1)", "evil.example", "", " /home", "/home\\..", "/\x7f",
+    ],
+)  # fmt: skip
+async def test_the_way_back_leads_to_no_other_place(deployment: Deployment, elsewhere: str) -> None:
+    refused = await deployment.http.get("/sign-in", params={"return": elsewhere})
+    assert (refused.status_code, refused.json()["field"]) == (400, ["return"])
+    refused = await deployment.http.get("/sign-in", params=[("return", "/home"), ("return", elsewhere)])
+    assert refused.status_code == 400
+    for path in ("/", "/home", "/oauth/authorize?client_id=1&state=%2F%2Fevil.example", "/a#b"):
+        assert (await deployment.http.get("/sign-in", params={"return": path})).status_code == 200
+
+
 @pytest.mark.rule("G1")
 @pytest.mark.rule("A9")
 async def test_a_sign_in_that_waits_for_its_second_factor_consents_to_nothing(
     deployment: Deployment, client: Client, owner: Person, ada: Person
 ) -> None:
     tokens = await client.tokens(ada.token)
+    asked = await client.page(ada.token)
     code = await client.code(ada.token)
     await deployment.data(DEMAND, owner.token, on=True)
     page = await client.page(ada.token)
-    assert (page.status_code, "<form" in page.text) == (403, False)
+    assert (page.status_code, page.headers["location"].partition("?")[0]) == (303, "/sign-in")
+    answer = await client.answer(ada.token, asked)
+    assert (answer.status_code, "Your sign-in is not complete" in answer.text) == (403, True)
     assert await deployment.code(PATIENTS, tokens["access_token"]) == "SECOND_FACTOR_NEEDED"
     assert (await client.exchange(code)).json()["error"] == "invalid_grant"
     assert (await client.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"

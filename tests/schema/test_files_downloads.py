@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,18 @@ async def test_a_browser_saves_it_and_never_shows_it(desk: Desk) -> None:
         )
         assert headers["content-type"] == "image/jpeg"
         assert int(headers["content-length"]) == len(got.content)
+
+
+@pytest.mark.promise("A8")
+async def test_a_download_is_something_done_and_holds_the_sign_out_back(desk: Desk) -> None:
+    url = (await desk.attached(photo(), "a.jpg"))["url"]
+    idle = "mutation { updateAccountsSettings(patch: { idleMinutes: 5 }) { idleMinutes } }"
+    await desk.deployment.data(idle, desk.olga.token)
+    for _ in range(3):
+        await desk.deployment.platform.clock.move(timedelta(minutes=4))
+        assert (await desk.get(url)).status_code == 200
+    await desk.deployment.platform.clock.move(timedelta(minutes=6))
+    assert (await desk.get(url)).status_code == 401
 
 
 @pytest.mark.parametrize(

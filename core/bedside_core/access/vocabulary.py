@@ -132,7 +132,7 @@ class Permission:
     Args:
         key: `<plugin>.<verb>`, e.g. `chat.send`; what `can(action)` and `@gated(permission:)` name.
         doc: what it allows, for people who give out roles.
-        roles: who may do it by default.
+        roles: who may do it by default. What practitioners may owners may too: a solo practitioner is both (A12).
         feature: the feature it belongs to, if a plan can take it away.
         check: the owning plugin's rule about one target (membership, switch, portal, availability).
     """
@@ -142,6 +142,10 @@ class Permission:
     roles: frozenset[Role] = EVERYONE
     feature: str | None = None
     check: TargetCheck | None = None
+
+    def __post_init__(self) -> None:
+        if Role.PRACTITIONER in self.roles and Role.OWNER not in self.roles:
+            raise ValueError(f"{self.key!r} is for practitioners and not for owners, one of whom may be both (A12)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,7 @@ class Addresses:
         try:
             with acting(home["practice_id"] or audit.DEPLOYMENT):
                 async with unit() as work:
+                    await self._platform.auth.factors.held(link.subject)
                     await self._platform.links.consume(work, PURPOSE, secret)
                     made = await DB.fetchval(
                         "SELECT email_change_make($1, $2)", link.subject, self._platform.clock.now()

@@ -10,6 +10,8 @@ from uuid import UUID
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from bedside_core import audit, errors
+from bedside_core.access import LEADERS
+from bedside_core.accounts.joining import refuse_other_house
 from bedside_core.accounts.letters import ANEW, FIRST_OWNER, INVITATION
 from bedside_core.accounts.links import LinkState
 from bedside_core.accounts.model import Invitation, InvitationState, NewInvitation
@@ -62,7 +64,7 @@ class Invitations(Base):
 
         Raises:
             errors.InvalidInput: a value can't be used.
-            errors.Forbidden: they are to be owner, and the actor is none.
+            errors.Forbidden: they are to be owner, or are invited as one, and the actor is none.
             errors.Conflict: the client id was used with other content, or two invited the address at once.
         """
         practice_id, member_id = actor.in_practice()
@@ -70,7 +72,7 @@ class Invitations(Base):
         _may_invite(actor, given.role)
 
         async def make(invitation_id: UUID, work: Work) -> UUID:
-            await self._call_off(work, given.email)
+            await self._call_off(work, actor, given.email)
             await self._put(work, practice_id, invitation_id, given, invited_by=member_id)
             return invitation_id
 
@@ -85,6 +87,8 @@ class Invitations(Base):
 
         Raises:
             errors.NotFound: the practice has no such active member.
+            errors.Conflict: the practice is the sandbox, and the member's account is not its own.
+            errors.Forbidden: their address is invited as an owner's, and the actor is none.
         """
         practice_id, by = actor.in_practice()
 
@@ -96,6 +100,7 @@ class Invitations(Base):
             )
             if row is None:
                 raise errors.NotFound("There is no member with this id that you may see.")
+            await refuse_other_house(row["account_id"])
             there = await DB.fetchrow(
                 """SELECT * FROM invitation WHERE member_id = $1 AND anew
                 AND accepted_at IS NULL AND revoked_at IS NULL FOR UPDATE""",
@@ -111,7 +116,7 @@ class Invitations(Base):
                 role=Role(row["role"]),
                 language=await _language(member_id),
             )
-            await self._call_off(work, given.email)
+            await self._call_off(work, actor, given.email)
             await self._put(work, practice_id, invitation_id, given, invited_by=by, anew=member_id)
             return invitation_id
 
@@ -148,6 +153,7 @@ class Invitations(Base):
         secret = None
         with acting(practice_id):
             async with unit() as work:
+                await _one_first_owner(practice_id)
                 row = await DB.fetchrow(
                     "SELECT * FROM invitation WHERE invited_by IS NULL AND client_id = $1", client_id
                 )
@@ -156,7 +162,7 @@ class Invitations(Base):
                 invitation_id = row["id"] if row is not None else uuid7()
                 if row is None:
                     await refuse_second_owner(practice_id)
-                    await self._call_off(work)
+                    await self._call_off(work, None)
                     secret = await self._put(work, practice_id, invitation_id, given, client_id=client_id)
             return await self._one(invitation_id), secret
 
@@ -183,10 +189,12 @@ class Invitations(Base):
         Raises:
             errors.NotFound: the practice has no such invitation.
             errors.Conflict: it was accepted.
+            errors.Forbidden: it is for an owner, and the actor is none.
         """
         actor.in_practice()
         async with unit() as work:
             row = await _locked(invitation_id)
+            _may_invite(actor, Role(row["role"]), anew=row["anew"])
             if row["accepted_at"] is not None:
                 raise errors.Conflict("This invitation was accepted.", way_on="Deactivate the member instead.")
             if row["revoked_at"] is None:
@@ -241,13 +249,15 @@ class Invitations(Base):
         await self._platform.notify.send(work, kind.key, to=to, data={**facts, Fact.SENDER: sender.name[:120]})
         return secret
 
-    async def _call_off(self, work: Work, email: str | None = None) -> None:
-        """Call off what is open of an address, or of the whole practice."""
+    async def _call_off(self, work: Work, actor: Actor | None, email: str | None = None) -> None:
+        """Call off what is open of an address, or of the whole practice; None is the operator."""
         for old in await DB.fetch(
-            """SELECT id FROM invitation WHERE accepted_at IS NULL AND revoked_at IS NULL
+            """SELECT * FROM invitation WHERE accepted_at IS NULL AND revoked_at IS NULL
             AND ($1::text IS NULL OR lower(email) = lower($1)) FOR UPDATE""",
             email,
         ):
+            if actor is not None:
+                _may_invite(actor, Role(old["role"]), anew=old["anew"])
             await self._revoke(work, old["id"])
 
     async def _revoke(self, work: Work, invitation_id: UUID) -> None:
@@ -285,14 +295,19 @@ class Invitations(Base):
 
 
 async def refuse_second_owner(practice_id: UUID) -> None:
-    """Refuse within a unit of work where the acting practice has an owner; two that come at once meet here.
+    """Refuse within a unit of work where the acting practice has an owner.
 
     Raises:
         errors.Conflict: it has one.
     """
-    await DB.execute("SELECT pg_advisory_xact_lock(hashtextextended('first owner ' || $1::text, 0))", str(practice_id))
+    await _one_first_owner(practice_id)
     if await DB.fetchval("SELECT true FROM member WHERE role = 'owner' LIMIT 1"):
         raise errors.Conflict("This practice has an owner.", way_on="Ask an owner of it to invite further people.")
+
+
+async def _one_first_owner(practice_id: UUID) -> None:
+    """Wait within a unit of work for whoever is inviting or making a practice's first owner at the same moment."""
+    await DB.execute("SELECT pg_advisory_xact_lock(hashtextextended('first owner ' || $1::text, 0))", str(practice_id))
 
 
 async def _locked(invitation_id: UUID) -> Row:
@@ -307,9 +322,14 @@ async def _language(member_id: UUID) -> Language:
     return Language(chosen) if chosen else Language.ENGLISH
 
 
+def may_send(inviter: Role, role: Role, *, anew: bool) -> bool:
+    """Tell whether a member of a role may invite somebody to be of another; anew, they are that already."""
+    return inviter is Role.OWNER or (inviter in LEADERS and (role is not Role.OWNER or anew))
+
+
 def _may_invite(actor: Actor, role: Role, *, anew: bool = False) -> None:
-    if role is Role.OWNER and actor.role is not Role.OWNER and not anew:
-        raise errors.Forbidden("Only an owner invites owners.", way_on="Ask an owner.")
+    if not may_send(actor.role, role, anew=anew):
+        raise errors.Forbidden("Only an owner invites owners, or calls that off.", way_on="Ask an owner.")
 
 
 def _content(row: Row) -> NewInvitation:

@@ -56,6 +56,22 @@ class Joined:
     terms: int = 0
 
 
+async def refuse_other_house(account_id: UUID) -> None:
+    """Refuse where an account is the sandbox's and the acting practice is not, or the other way round (G8).
+
+    The sandbox's owners read every letter to its people, with the links by which an account is got into again. What an
+    account is was settled when it was made, so nothing changes it between this and the commit.
+
+    Raises:
+        errors.Conflict: it is.
+    """
+    if not await DB.fetchval("SELECT account_fits($1)", account_id):
+        raise errors.Conflict(
+            "The sandbox and the practices of this deployment have no accounts in common.",
+            way_on="Use another e-mail address for it.",
+        )
+
+
 class Joining:
     """Finds or prepares accounts (A3, A15). That the person was invited is for the caller to have seen.
 
@@ -111,6 +127,7 @@ class Joining:
 
         Raises:
             asyncpg.UniqueViolationError: somebody made one with this address meanwhile.
+            errors.Conflict: it is of the sandbox, and the acting practice is not, or the other way round.
         """
         if work.over:
             raise RuntimeError("an account is made in an open unit of work")
@@ -123,4 +140,5 @@ class Joining:
             audit.did("accounts.create", kind="account", target=joined.account_id)
             await questions.store(joined.account_id, joined.answers, now)
             await self._platform.accounts.terms.record(joined.account_id, joined.terms)
+        await refuse_other_house(joined.account_id)
         return joined.account_id

@@ -9,9 +9,10 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from bedside_core import audit, errors
 from bedside_core.accounts import questions
-from bedside_core.accounts.invitations import PURPOSE, refuse_second_owner
+from bedside_core.accounts.invitations import PURPOSE, may_send, refuse_second_owner
+from bedside_core.accounts.joining import refuse_other_house
 from bedside_core.accounts.letters import PASSWORD_CHANGED
-from bedside_core.accounts.links import Link, LinkOver
+from bedside_core.accounts.links import Link, LinkOver, LinkState
 from bedside_core.accounts.model import Invited, Registering
 from bedside_core.auth import Actor, Role, hash_password, policy
 from bedside_core.database import DB, Row, Work, acting, unit
@@ -70,9 +71,12 @@ class Registration:
             errors.InvalidInput: an answer, a name or the version of the Terms of Use can't be used.
         """
         try:
-            link, row = await self._found(secret)
-        except LinkOver as over:
-            return await self._again(over, secret, client_id)
+            return await self._register(secret, given, client_id)
+        except (LinkOver, errors.Conflict) as refused:  # of two at once, the second learns it in the midst
+            return (await self._again(refused, secret, client_id))["email"]
+
+    async def _register(self, secret: str, given: Registering, client_id: str) -> str:
+        link, row = await self._found(secret)
         if row["account_id"] is not None and not row["anew"]:
             raise _has_account()
         names = (
@@ -89,7 +93,9 @@ class Registration:
         try:
             with acting(row["practice_id"]):
                 async with unit() as work:
-                    await self._platform.links.consume(work, PURPOSE, secret)
+                    if account is not None:
+                        await self._platform.auth.factors.hold_for(account, given.password, "password")
+                    await self._consume(work, link.subject, secret)
                     member_id: UUID = row["member_id"]
                     if account is None:
                         account, member_id = await self._joined_by_new(row, names, hashed)
@@ -111,15 +117,17 @@ class Registration:
         Raises:
             LinkOver: the link leads nowhere any more.
             errors.Forbidden: the actor is the operator or an API key.
-            errors.Conflict: they are a member already, or it is an invitation to register anew.
+            errors.Conflict: they are a member already, or it is an invitation to register anew, or the account is the
+                sandbox's and the practice is not, or the other way round.
         """
         actor.oneself().complete()
         try:
-            link, row = await self._found(secret)
-        except LinkOver as over:
-            await self._again(over, secret, client_id)
-            again = await self._of(secret)
-            return again["member_id"]
+            return await self._accept(actor, secret, client_id)
+        except (LinkOver, errors.Conflict) as refused:
+            return (await self._again(refused, secret, client_id))["member_id"]
+
+    async def _accept(self, actor: Actor, secret: str, client_id: str) -> UUID:
+        link, row = await self._found(secret)
         if actor.role is Role.OPERATOR:
             raise errors.Forbidden("The operator's account is of no practice.", way_on="Register with another address.")
         if row["anew"]:
@@ -128,7 +136,8 @@ class Registration:
         try:
             with acting(row["practice_id"]):
                 async with unit() as work:
-                    await self._platform.links.consume(work, PURPOSE, secret)
+                    await self._consume(work, link.subject, secret)
+                    await refuse_other_house(actor.account_id)
                     await self._join(row, actor.account_id, (row["first_name"], row["last_name"]), member_id)
                     await self._accepted(link.subject, member_id, client_id)
         except asyncpg.UniqueViolationError:
@@ -136,6 +145,25 @@ class Registration:
         return member_id
 
     # -- within a unit of work -------------------------------------------------------------------------------------
+
+    async def _consume(self, work: Work, invitation_id: UUID, secret: str) -> None:
+        """Use a link up, unless its sender could not send it today (A1, A10).
+
+        Invitations are called off when their sender's role ends; this holds whatever else has ended it. The invitation
+        is taken before its link, as by those who call it off.
+        """
+        row = await DB.fetchrow(
+            """SELECT i.role, i.anew, b.role AS inviter, b.active
+            FROM invitation i LEFT JOIN member b ON b.id = i.invited_by WHERE i.id = $1 FOR UPDATE OF i""",
+            invitation_id,
+        )
+        await self._platform.links.consume(work, PURPOSE, secret)
+        if row is None or row["inviter"] is None:  # the operator's
+            return
+        if not (row["active"] and may_send(Role(row["inviter"]), Role(row["role"]), anew=row["anew"])):
+            raise errors.Conflict(
+                "Who invited you may no longer do so.", way_on="Ask the practice to invite you again."
+            )
 
     async def _joined_by_new(self, row: Row, names: tuple[str, str], hashed: str) -> tuple[UUID, UUID]:
         account, member_id = uuid7(), uuid7()
@@ -155,6 +183,7 @@ class Registration:
 
     async def _let_in_anew(self, work: Work, row: Row, account: UUID, hashed: str) -> None:
         """Give an account a new password and end what was open with the old one."""
+        await refuse_other_house(account)
         if not await DB.fetchval("SELECT active FROM member WHERE id = $1", row["member_id"]):
             raise errors.Conflict("The practice has deactivated this member.", way_on="Ask it to reactivate you.")
         await self._platform.auth.replace_password(work, account, hashed)
@@ -182,19 +211,14 @@ class Registration:
             raise errors.NotFound("There is no such invitation.")
         return link, row
 
-    async def _again(self, over: LinkOver, secret: str, client_id: str) -> str:
-        """Return what a first use was told, where this is its retry; else refuse as over."""
-        row = await self._of(secret) if over.detail["state"] == "consumed" else None
-        if row is None or row["accepted_client_id"] != client_id:
-            raise over
-        return row["email"]
-
-    async def _of(self, secret: str) -> Row:
+    async def _again(self, refused: errors.Problem, secret: str, client_id: str) -> Row:
+        """Return the invitation, where the refused is a retry of what has accepted it; else refuse."""
         link = await self._platform.links.whatever(PURPOSE, secret)
-        row = await DB.fetchrow("SELECT * FROM invitation_look($1)", link.subject) if link else None
-        if row is None:
-            raise errors.NotFound("There is no such invitation.")
-        return row
+        if link is not None and link.state is LinkState.CONSUMED:
+            row = await DB.fetchrow("SELECT * FROM invitation_look($1)", link.subject)
+            if row is not None and row["accepted_client_id"] == client_id:
+                return row
+        raise refused
 
 
 def _has_account() -> errors.Conflict:

@@ -13,6 +13,7 @@ from bedside_core.accounts.letters import PASSWORD_CHANGED, RESET
 from bedside_core.accounts.links import Link, LinkState
 from bedside_core.accounts.model import ResetAsks
 from bedside_core.auth import NOBODY, hash_password, policy
+from bedside_core.auth.factors import RightCode
 from bedside_core.database import DB, acting, unit
 from bedside_core.notify.kinds import Fact, Recipient
 
@@ -104,11 +105,14 @@ class Resets:
             raise errors.NotFound("There is no such account.")
         words = (row["email"], *(row["words"] or ()))
         policy.check(password, words, with_factor=row["has_factor"], field="password")
-        await self._prove(link, shown)
+        code = await self._prove(link, shown)
         hashed = await hash_password(password)
         with acting(home["practice_id"] or audit.DEPLOYMENT):
             async with unit() as work:
+                await self._platform.auth.factors.hold_for(account, password, "password")
                 await self._platform.links.consume(work, PURPOSE, secret)
+                if code is not None:
+                    await self._platform.auth.factors.use(code)
                 await self._platform.auth.replace_password(work, account, hashed)
                 await self._platform.notify.send(
                     work,
@@ -118,21 +122,26 @@ class Resets:
                 )
                 audit.did("account.password", kind="account", target=account, detail={"by": "reset"})
 
-    async def _prove(self, link: Link, shown: Shown) -> None:
+    async def _prove(self, link: Link, shown: Shown) -> RightCode | None:
         """Refuse who shows something wrong; what is wrong is counted, here and not for signing in.
+
+        Returns:
+            The code that was shown, to be used up with the link.
 
         Raises:
             errors.InvalidInput: it is wrong.
             Locked: it was wrong six times in a row.
         """
         account, auth = link.subject, self._platform.auth
+        code: RightCode | None = None
         field = "answer" if shown.answer is not None else "code" if shown.code is not None else "passkey"
         if shown.answer is not None:
             stored = await questions.answered(account)
             key = questions.asked(list(stored), link.id)
             right = await questions.is_right(shown.answer, stored[key] if key else None)
         elif shown.code is not None:
-            right = await auth.factors.is_shown(account, shown.code)
+            code = await auth.factors.right(account, shown.code)
+            right = code is not None
         else:
             assert shown.passkey is not None
             try:
@@ -141,6 +150,7 @@ class Resets:
                 right = False
         if not await auth.attempts.settle(f"reset {account}", right, account=account):
             raise errors.InvalidInput("This is not right.", way_on="Try again, or ask your practice.", field=(field,))
+        return code
 
 
 async def send(run: JobRun) -> None:

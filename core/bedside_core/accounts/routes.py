@@ -1,20 +1,22 @@
-"""Serves the plain pages that links in mails lead to; opening one changes nothing (A7)."""
+"""Serves the plain sign-in page and those that links in mails lead to; opening one changes nothing (A7)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from litestar import MediaType, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.params import FromPath
 
 from bedside_core import errors
+from bedside_core.accounts.way_back import RETURN, is_way_back
 from bedside_core.client import PAGE_POLICY
 from bedside_core.routes import Route, public_route
 
 FOLDER = Path(__file__).parent / "pages"
-PAGES = ("register", "reset", "confirm-email", "terms")
+PAGES = ("sign-in", "register", "reset", "confirm-email", "terms")
 """Names of the pages, which are their addresses."""
 FILES: Mapping[str, str] = {
     "account.css": "text/css; charset=utf-8",
@@ -31,7 +33,9 @@ def _content(name: str) -> bytes:
 
 def _page(name: str) -> Route:
     @get(f"/{name}", guards=[public_route], media_type=MediaType.HTML, sync_to_thread=False, name=f"account-{name}")
-    def page() -> Response[bytes]:
+    def page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        if not all(map(is_way_back, request.query_params.getall(RETURN, []))):
+            raise errors.InvalidInput("The way back leads to a path of this deployment.", field=(RETURN,))
         headers = {"content-security-policy": PAGE_POLICY, "cache-control": "no-cache"}
         return Response(_content(f"{name}.html"), media_type=MediaType.HTML, headers=headers)
 

@@ -15,8 +15,9 @@ from bedside_core.applications.protocol import Fault, ShownCode, code_fault, ref
 from bedside_core.applications.registry import Registry
 from bedside_core.auth import Actor, Auth
 from bedside_core.auth.tokens import APPLICATION_PREFIX, token_hash
+from bedside_core.auth.trail import in_trail_of
 from bedside_core.clock import Clock
-from bedside_core.database import DB, acting, unit
+from bedside_core.database import DB, unit
 from bedside_core.ids import uuid7
 
 CODE_LASTS = timedelta(seconds=60)
@@ -76,7 +77,9 @@ class Grants:
     async def exchange(self, application: Application, fields: Mapping[str, str]) -> Tokens | Fault:
         """Return tokens for a code. One that was shown before ends what it was good for (RFC 6749, 4.1.2)."""
         shown, now = token_hash(fields.get("code", "")), self._clock.now()
-        with _trail_of(application):
+        whose = await DB.fetchrow("SELECT * FROM application_code_practice($1, $2)", shown, application.id)
+        practice_id: UUID | None = whose["practice_id"] if whose is not None else application.practice_id
+        with in_trail_of(practice_id):
             async with unit() as work:
                 row = await DB.fetchrow("SELECT * FROM application_code_take($1, $2, $3)", shown, application.id, now)
                 if row is not None and row["opened_id"] is not None:
@@ -96,11 +99,10 @@ class Grants:
                 if session_id is None:
                     return Fault(error="invalid_grant", description="The sign-in that consented has ended.")
                 tokens = await self._issue(session_id, code.scopes, now, until)
-        actor = await self._auth.authenticate(tokens.access)
-        if actor is None:
-            return Fault(error="invalid_grant", description="The sign-in was ended at once.")
-        with acting(actor.practice_id or audit.DEPLOYMENT):
-            async with unit():
+                actor = await self._auth.authenticate(tokens.access, seen=False)
+                if actor is None or actor.practice_id != practice_id:
+                    await self._registry.end(work, application.id, session_id)
+                    return Fault(error="invalid_grant", description="The sign-in has become another's meanwhile.")
                 audit.did("session.open", kind="session", target=session_id, actor=actor)
         return tokens
 
@@ -155,4 +157,4 @@ class Grants:
 
 def _trail_of(application: Application) -> AbstractContextManager[None]:
     """Act for the practice whose application it is; that of everybody's stands in the deployment's trail."""
-    return acting(application.practice_id or audit.DEPLOYMENT)
+    return in_trail_of(application.practice_id)

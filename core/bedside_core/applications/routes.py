@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from litestar import Request, Response, get, post
 
+from bedside_core.accounts.way_back import sign_in_and_back
 from bedside_core.applications import pages
 from bedside_core.applications.authorize import NotForRedirect, Refused, Wish, answered, single, wish_of
 from bedside_core.applications.grants import ACCESS_LASTS, Tokens
@@ -107,6 +108,8 @@ async def _put(request: Request[Any, Any, Any], pairs: list[tuple[str, str]], de
         uri = answered(wish.redirect_uri, issuer, wish.state, error=fault.error, error_description=fault.description)
         return _to(uri)
     actor = actor_of(request)
+    if request.method == "GET" and (actor is None or actor.pending is not None):  # they are asked once they have
+        return _to(sign_in_and_back(f"/oauth/authorize?{urlencode(pairs)}"))
     if (page := _kept_out(actor, wish)) is not None:
         return page
     assert actor is not None

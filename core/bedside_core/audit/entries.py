@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from bedside_core.database import DB, Row
+from bedside_core.database import DB, Row, current_scope
 from bedside_core.database.driver import asyncpg
 from bedside_core.errors import Unavailable
 
@@ -103,14 +103,20 @@ def entry_of(row: Row) -> Entry:
 
 
 async def write(entries: Sequence[Entry]) -> None:
-    """Insert entries, of the acting practice, in one statement.
+    """Insert entries, those of the acting practice in one statement, and those of others in a second.
 
     Raises:
         Unavailable: they can't be written, so that what they tell of must not be.
     """
-    columns = [[_stored(getattr(entry, name)) for entry in entries] for name in COLUMNS]
+    acting = current_scope().practice_id
+    own = [entry for entry in entries if entry.practice_id == acting]
+    others = [entry for entry in entries if entry.practice_id != acting]
+    columns = [[_stored(getattr(entry, name)) for entry in own] for name in COLUMNS]
     try:
-        await DB.execute(_INSERT, *columns)
+        if own:
+            await DB.execute(_INSERT, *columns)
+        if others:
+            await DB.execute("SELECT audit_enter($1::text::jsonb)", msgspec.json.encode(others).decode())
     except asyncpg.PostgresError as error:
         raise Unavailable(
             "What was asked for can't be entered in the audit trail, so it was not done.",

@@ -235,6 +235,7 @@ def did(
     patients: Iterable[UUID] = (),
     detail: Detail | None = None,
     actor: Actor | None = None,
+    practice_id: UUID | None = None,
 ) -> None:
     """Enter what the running operation does, for the acting practice or `DEPLOYMENT`.
 
@@ -248,15 +249,16 @@ def did(
         patients: whose data it is.
         detail: ids and names of fields; never values.
         actor: who, where that is not the operation's own: somebody who signs in.
+        practice_id: whose trail, where it is another's than the acting practice's.
 
     Raises:
         RuntimeError: nobody is acted for, or neither a unit of work nor an operation is open.
     """
-    practice_id = current_scope().practice_id
-    if practice_id is None:
+    acting_for = current_scope().practice_id
+    if acting_for is None:
         raise RuntimeError("an audit entry belongs to a practice: act for one, or for audit.DEPLOYMENT")
     deed = Deed(
-        practice_id=practice_id,
+        practice_id=practice_id or acting_for,
         action=action,
         kind=kind,
         target=None if target is None else str(target),
@@ -268,7 +270,7 @@ def did(
     if work is not None:
         if work not in _ledgers:
             _ledgers[work] = []
-            _close_with(work, running or Operation(), practice_id)
+            _close_with(work, running or Operation())
         _ledgers[work].append(deed)
     elif running is not None and not running.over:
         running.note(deed)
@@ -276,12 +278,14 @@ def did(
         raise RuntimeError("nothing is entered outside of unit() and audit.operation()")
 
 
-def _close_with(work: Work, running: Operation, practice_id: UUID) -> None:
+def _close_with(work: Work, running: Operation) -> None:
     """Write a unit's entries as its last statement."""
     entries: list[Entry] = []
 
     async def enter() -> None:
-        entries.extend(running.entries(practice_id, _ledgers.pop(work)))
+        deeds = _ledgers.pop(work)
+        for practice_id in dict.fromkeys(deed.practice_id for deed in deeds):
+            entries.extend(running.entries(practice_id, [deed for deed in deeds if deed.practice_id == practice_id]))
         await write(entries)
 
     work.at_the_end(enter)

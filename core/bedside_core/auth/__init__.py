@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bedside_core.auth.actor import Actor, Pending, Role, SecondFactorNeeded, way_on
 from bedside_core.auth.attempts import NOBODY, AccountLocked, Locked
-from bedside_core.auth.devices import DEVICE_COOKIE, Client, device_cookie
+from bedside_core.auth.devices import DEVICE_COOKIE, Client, device_cookie, known_device
 from bedside_core.auth.factors import SecondFactors
 from bedside_core.auth.keys import ApiKey, is_for_people
 from bedside_core.auth.passkeys import Challenge, Passkey
@@ -36,6 +36,7 @@ __all__ = [
     "device_cookie",
     "hash_password",
     "is_for_people",
+    "known_device",
     "session_cookie",
     "token_hash",
     "warm_up",

@@ -50,6 +50,18 @@ async def device_of(account: UUID, client: Client | None) -> UUID | None:
     return await DB.fetchval("SELECT auth_device($1, $2)", account, client.hash)
 
 
+async def known_device(named: str | UUID, client: Client) -> UUID | None:
+    """Return the device of an account that a client is, if it is one; no statement where it came with no token.
+
+    Args:
+        named: the account's id or its user name, which may be nobody's.
+        client: what asks.
+    """
+    if isinstance(named, UUID):
+        return await device_of(named, client)
+    return await DB.fetchval("SELECT auth_device_of($1, $2)", named, client.hash) if client.hash else None
+
+
 async def know(account: UUID, client: Client, known: UUID | None, now: datetime) -> UUID:
     """Know a device by its fresh token from now on, and return its id."""
     return await DB.fetchval(

@@ -23,7 +23,7 @@ from bedside_core.auth.sealing import Sealing
 from bedside_core.auth.tokens import SESSION_STREAM, token_hash
 from bedside_core.auth.trail import in_trail_of
 from bedside_core.clock import Clock
-from bedside_core.database import DB, Work, unit
+from bedside_core.database import DB, Row, Work, unit
 from bedside_core.live import Topic
 
 STEP_SECONDS = 30
@@ -57,6 +57,21 @@ class SecondFactors:
         return self.totp + self.passkeys
 
 
+@dataclass(frozen=True, kw_only=True)
+class RightCode:
+    """A code that is right, and good until it is used up.
+
+    Args:
+        account_id: whose.
+        step: the half minute whose code of the application it is; None for a recovery code.
+        hashed: of a recovery code, what is stored of it.
+    """
+
+    account_id: UUID
+    step: int | None = None
+    hashed: bytes = b""
+
+
 class Factors:
     """Sets second factors up, has them shown, and takes them away.
 
@@ -77,6 +92,23 @@ class Factors:
         """Return what an account has."""
         row = await DB.fetchrow("SELECT * FROM factors_of($1)", account_id)
         return SecondFactors(**dict(row)) if row else SecondFactors(totp=False, codes=0, passkeys=0)
+
+    async def held(self, account_id: UUID) -> SecondFactors:
+        """Return what an account has, and hold it: until the unit ends nobody else changes that or the password.
+
+        It comes first in the unit: who takes the account before its sessions and links waits for nobody in a circle.
+        """
+        await DB.execute("SELECT account_hold($1)", account_id)
+        return await self.of(account_id)
+
+    async def hold_for(self, account_id: UUID, password: str, field: str = "new") -> None:
+        """Hold an account that gets a password, which was found good with the factors that it had then.
+
+        Raises:
+            WeakPassword: the last factor was removed meanwhile, and the password is too short to stand alone.
+        """
+        there = await self.held(account_id)
+        policy.check_length(password, with_factor=there.number > 0, field=field)
 
     # -- setting up ------------------------------------------------------------------------------------------------
 
@@ -108,16 +140,26 @@ class Factors:
             Locked: codes were wrong too often.
         """
         may_add(actor)
-        if (await self.of(actor.account_id)).totp:
+        row = await DB.fetchrow("SELECT * FROM totp_of($1)", actor.account_id)
+        if row is not None and row["confirmed_at"] is not None:
             raise errors.Conflict("An authenticator application is set up already.", way_on="Remove it first.")
-        await self._settle(actor, await self._is_code(actor.account_id, code), client)
-        return await self.added(actor, client, "totp", actor.account_id)
+        step = self._step(actor.account_id, row, code)
+        await self._settle(actor, step is not None, client)
+        with in_trail_of(actor.practice_id):
+            async with unit():
+                if row is None or not await DB.fetchval(
+                    "SELECT totp_confirm($1, $2, $3, $4)", actor.account_id, row["secret"], step, self._clock.now()
+                ):
+                    raise _wrong()
+                return await self.added(actor, client, "totp", actor.account_id)
 
     async def added(self, actor: Actor, client: Client | None, kind: str, target: UUID) -> Sequence[str]:
         """Complete the sign-in in which a factor was added; returns recovery codes where there are none."""
         codes: Sequence[str] = ()
         async with _change(actor, "factors.add", kind, target):
-            if not (await self.of(actor.account_id)).codes:
+            there = await self.held(actor.account_id)
+            await DB.execute("SELECT totp_forget_unconfirmed($1)", actor.account_id)
+            if not there.codes:
                 codes = await _new_codes(actor.account_id)
             await self.complete(actor, client)
         return codes
@@ -146,13 +188,43 @@ class Factors:
             Locked: codes were wrong too often.
         """
         awaits_factor(actor)
-        right = await self.is_shown(actor.account_id, code)
-        await self._settle(actor, right, client)
-        await self.complete(actor, client)
+        right = await self.right(actor.account_id, code)
+        await self._settle(actor, right is not None, client)
+        with in_trail_of(actor.practice_id):
+            async with unit():
+                await self.use(right)
+                await self.complete(actor, client)
 
-    async def is_shown(self, account: UUID, code: str) -> bool:
-        """Tell whether a code is one of the application's or a recovery code, and use it up; the caller counts."""
-        return await self._is_code(account, code) or await self._is_recovery_code(account, code)
+    async def right(self, account: UUID, code: str) -> RightCode | None:
+        """Compare a code with those of the application, if it counts, and with the recovery codes; all stay good.
+
+        The caller counts the attempt, and uses the code up in the unit of what it is good for: one that a lock does
+        not let through is not lost.
+        """
+        row = await DB.fetchrow("SELECT * FROM totp_of($1)", account)
+        if row is not None and row["confirmed_at"] is not None:
+            step = self._step(account, row, code)
+            if step is not None:
+                return RightCode(account_id=account, step=step)
+        hashed = token_hash(_GAPS.sub("", code[:_LONGEST_CODE]).lower())
+        good = await DB.fetchval("SELECT recovery_code_good($1, $2)", account, hashed)
+        return RightCode(account_id=account, hashed=hashed) if good else None
+
+    async def use(self, code: RightCode | None) -> None:
+        """Use a code up within a unit of work.
+
+        Raises:
+            errors.InvalidInput: somebody has used it meanwhile.
+        """
+        if code is None:
+            raise _wrong()
+        if code.step is not None:
+            used = await DB.fetchval("SELECT totp_use($1, $2)", code.account_id, code.step)
+        else:
+            now = self._clock.now()
+            used = await DB.fetchval("SELECT recovery_code_use($1, $2, $3)", code.account_id, code.hashed, now)
+        if not used:
+            raise _wrong()
 
     async def complete(self, actor: Actor, client: Client | None) -> None:
         """Make the session one whose second factor was shown; its sockets are closed, since it is another actor's."""
@@ -178,27 +250,19 @@ class Factors:
                 async with _change(actor, "session.refuse", "session", actor.session_id):
                     pass
         if not right:
-            raise errors.InvalidInput(
-                "The code is wrong, or was used already.", way_on="Wait for the next one.", field=("code",)
-            )
+            raise _wrong()
 
-    async def _is_code(self, account: UUID, code: str) -> bool:
+    def _step(self, account: UUID, row: Row | None, code: str) -> int | None:
+        """Return the half minute whose code of an application it is, if it is later than those that were used."""
         digits = _GAPS.sub("", code[:_LONGEST_CODE])
-        row = await DB.fetchrow("SELECT * FROM totp_of($1)", account)
         if row is None or not (digits.isascii() and digits.isdecimal()):
-            return False
+            return None
         totp = TOTP(self._sealing.unseal(_PURPOSE, row["secret"], account.bytes).decode())
-        now = self._clock.now()
-        present = int(now.timestamp()) // STEP_SECONDS
+        present = int(self._clock.now().timestamp()) // STEP_SECONDS
         for step in (present + near for near in NEIGHBOURS):
-            if hmac.compare_digest(totp.generate_otp(step), digits):
-                return bool(await DB.fetchval("SELECT totp_use($1, $2, $3)", account, step, now))
-        return False
-
-    async def _is_recovery_code(self, account: UUID, code: str) -> bool:
-        plain = _GAPS.sub("", code[:_LONGEST_CODE]).lower()
-        hashed = token_hash(plain)
-        return bool(await DB.fetchval("SELECT recovery_code_use($1, $2, $3)", account, hashed, self._clock.now()))
+            if step > row["last_step"] and hmac.compare_digest(totp.generate_otp(step), digits):
+                return step
+        return None
 
     # -- taking away -----------------------------------------------------------------------------------------------
 
@@ -218,15 +282,22 @@ class Factors:
     async def removing(self, actor: Actor, password: str, kind: str, target: UUID) -> AsyncGenerator[None]:
         """Have the block take a factor away, once the password was right, and may stand alone if it has to.
 
-        The recovery codes go with the last one: there is nothing left to recover.
+        The recovery codes go with the last one: there is nothing left to recover. So does what its sessions have shown:
+        one that acts for a practice which demands a second factor waits until there is one again.
         """
         account = await self._proof.by_password(actor.oneself().complete(), password)
-        if (await self.of(actor.account_id)).number <= 1:
-            policy.check(password, account.words, field="password")
-        async with _change(actor, "factors.remove", kind, target):
+        async with _change(actor, "factors.remove", kind, target) as work:
+            await self.held(actor.account_id)
+            row = await DB.fetchrow("SELECT password_hash FROM auth_account_of($1)", actor.account_id)
+            if row is None or row["password_hash"] != account.password_hash:  # changed while it was compared
+                raise errors.InvalidInput("The password is wrong.", field=("password",))
             yield
-            if not (await self.of(actor.account_id)).number:
-                await DB.execute("SELECT recovery_codes_replace($1, $2)", actor.account_id, [])
+            if (await self.of(actor.account_id)).number:
+                return
+            policy.check_length(password, with_factor=False, field="password")
+            await DB.execute("SELECT recovery_codes_replace($1, $2)", actor.account_id, [])
+            for session in await DB.fetch("SELECT * FROM auth_factors_gone($1)", actor.account_id):
+                work.publish(Topic(SESSION_STREAM, session["id"]), session["position"])
 
 
 @asynccontextmanager
@@ -251,6 +322,12 @@ def awaits_factor(actor: Actor) -> None:
     """Refuse where the sign-in does not wait for its second factor."""
     if actor.oneself().pending is not Pending.FACTOR:
         raise errors.Conflict("This sign-in does not wait for a second factor.")
+
+
+def _wrong() -> errors.InvalidInput:
+    return errors.InvalidInput(
+        "The code is wrong, or was used already.", way_on="Wait for the next one.", field=("code",)
+    )
 
 
 async def _new_codes(account: UUID) -> Sequence[str]:

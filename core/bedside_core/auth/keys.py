@@ -161,6 +161,15 @@ class Keys:
             work.publish(Topic(SESSION_STREAM, key_id), 1)
             audit.did("keys.revoke", kind="api_key", target=key_id)
 
+    async def still_given(self, actor: Actor) -> bool:
+        """Tell whether the key or the application by which an actor once acted is still theirs (A13, G1).
+
+        Whoever acted in our own client may have signed out since: what they began goes on.
+        """
+        if actor.key_id is None and actor.application_id is None:
+            return True
+        return await DB.fetchval("SELECT auth_still_given($1, $2)", actor.session_id, self._clock.now())
+
 
 def _key(row: Row) -> ApiKey:
     return ApiKey(**{name: row[name] for name in ApiKey.__dataclass_fields__})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from bedside_core.auth.actor import Role
@@ -28,6 +28,14 @@ class Persona:
     practice_id: UUID
     practice: str
     name: str
+
+
+class PersonaIds(NamedTuple):
+    """Whom a session acts as: a member or a patient of a practice, or the operator, who is neither."""
+
+    practice_id: UUID | None
+    member_id: UUID | None
+    patient_id: UUID | None
 
 
 class PatientPersonas(Protocol):

@@ -47,15 +47,7 @@ def check(password: str, words: Iterable[str] = (), *, with_factor: bool = False
     Raises:
         WeakPassword: it may not.
     """
-    least = BESIDE_A_FACTOR if with_factor else ALONE
-    if len(password) < least:
-        raise WeakPassword(
-            f"The password is shorter than {least} characters.",
-            way_on="Take several words; spaces count."
-            + ("" if with_factor else f" With a second factor, {BESIDE_A_FACTOR} characters are enough."),
-            field=(field,),
-            detail={"least": least},
-        )
+    check_length(password, with_factor=with_factor, field=field)
     if len(password.encode()) > MOST_BYTES:
         raise WeakPassword(f"The password is longer than {MOST_BYTES} bytes.", field=(field,))
     own = sorted({word.lower() for text in (*words, "bedside") for word in _WORD.findall(text)}, key=len, reverse=True)
@@ -64,6 +56,23 @@ def check(password: str, words: Iterable[str] = (), *, with_factor: bool = False
             "This password is among those that are tried first.",
             way_on="Take several words that have nothing to do with you or your practice.",
             field=(field,),
+        )
+
+
+def check_length(password: str, *, with_factor: bool, field: str = "new") -> None:
+    """Refuse a password that is too short; the rest of the arguments is as in `check`.
+
+    Raises:
+        WeakPassword: it is.
+    """
+    least = BESIDE_A_FACTOR if with_factor else ALONE
+    if len(password) < least:
+        raise WeakPassword(
+            f"The password is shorter than {least} characters.",
+            way_on="Take several words; spaces count."
+            + ("" if with_factor else f" With a second factor, {BESIDE_A_FACTOR} characters are enough."),
+            field=(field,),
+            detail={"least": least},
         )
 
 

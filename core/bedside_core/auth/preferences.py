@@ -15,7 +15,10 @@ class AccountsSettings:
     """How a practice's people sign in."""
 
     second_factor_required: bool = setting(
-        False, "Let nobody in who has shown no second factor; who has none sets one up before anything else (A9)."
+        False,
+        "Let nobody in who has shown no second factor; who has none sets one up before anything else (A9). A key whose "
+        "maker has none is closed meanwhile (A13).",
+        personal=True,
     )
     idle_minutes: int = setting(
         0,

@@ -18,11 +18,13 @@ class Account:
     Args:
         email: the user name.
         has_factor: whether it has a second factor.
+        password_hash: of the password that was right.
         words: what a password should not be made of.
     """
 
     email: str
     has_factor: bool
+    password_hash: str
     words: tuple[str, ...]
 
 
@@ -48,4 +50,9 @@ class Proof:
         if not await self._attempts.settle(f"proof {actor.account_id}", right, account=actor.account_id) or row is None:
             raise errors.InvalidInput("The password is wrong.", field=(field,))
         email: str = row["email"]
-        return Account(email=email, has_factor=row["has_factor"], words=(email, *(row["words"] or ())))
+        return Account(
+            email=email,
+            has_factor=row["has_factor"],
+            password_hash=row["password_hash"],
+            words=(email, *(row["words"] or ())),
+        )

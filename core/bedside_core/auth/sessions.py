@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
 from bedside_core import audit, errors
@@ -18,7 +17,7 @@ from bedside_core.auth.factors import Factors
 from bedside_core.auth.keys import PREFIX, Keys, key_actor
 from bedside_core.auth.passkeys import Passkeys, ProvenPasskey
 from bedside_core.auth.passwords import fits, hash_password
-from bedside_core.auth.personas import PatientPersonas, Persona, personas_of
+from bedside_core.auth.personas import PatientPersonas, Persona, PersonaIds, personas_of
 from bedside_core.auth.proof import Proof
 from bedside_core.auth.sealing import Sealing
 from bedside_core.auth.tokens import APPLICATION_PREFIX, LONGEST_TOKEN, SESSION_STREAM, token_hash
@@ -51,14 +50,6 @@ class Session:
     last_seen_at: datetime
     device: str
     application: str | None
-
-
-class _Persona(NamedTuple):
-    """Whom a session acts as: a member or a patient of a practice, or the operator, who is neither."""
-
-    practice_id: UUID | None
-    member_id: UUID | None
-    patient_id: UUID | None
 
 
 class Auth:
@@ -133,17 +124,17 @@ class Auth:
             raise errors.Unauthenticated("The passkey is not known here.", way_on=self._way_on)
         return await self._open(row["account_id"], persona, client, row["device_id"], "shown")
 
-    async def _first(self, row: Row) -> _Persona | None:
+    async def _first(self, row: Row) -> PersonaIds | None:
         """Return whom a sign-in acts as at first, if the account can act as anybody."""
         if row["role"] is not None:
-            return _Persona(row["practice_id"], row["member_id"], None)
+            return PersonaIds(row["practice_id"], row["member_id"], None)
         patients = await self.patients.of_account(row["account_id"]) if self.patients is not None else ()
-        return _Persona(patients[0].practice_id, None, patients[0].id) if patients else None
+        return PersonaIds(patients[0].practice_id, None, patients[0].id) if patients else None
 
     async def _open(
         self,
         account: UUID,
-        persona: _Persona,
+        persona: PersonaIds,
         client: Client | None,
         device: UUID | None,
         factor: str,
@@ -246,8 +237,13 @@ class Auth:
         found = await personas_of(actor.account_id, self.patients)
         return [persona for persona in found if actor.scopes is None or persona.id == actor.person_id]
 
-    async def switch_to(self, actor: Actor, persona_id: UUID) -> None:
+    async def switch_to(self, actor: Actor, persona_id: UUID) -> Actor:
         """Have the session act as another of the account's personas; its sockets are closed (A15).
+
+        In the trail of the one practice it leaves, and in the other's it comes (A14).
+
+        Returns:
+            Who it stands for now.
 
         Raises:
             errors.NotFound: the account can't act as them.
@@ -257,16 +253,23 @@ class Auth:
         if wanted is None:
             raise errors.NotFound("There is nobody with this id whom you may act as.")
         patient = wanted.role is Role.PATIENT
-        async with unit() as work:
-            position = await DB.fetchval(
-                "SELECT auth_change_session($1, $2, $3)",
-                actor.session_id,
-                None if patient else wanted.id,
-                wanted.id if patient else None,
-            )
-            if position is None:
-                raise errors.Unauthenticated("The session has ended.", way_on="Sign in again.")
-            work.publish(Topic(SESSION_STREAM, actor.session_id), position)
+        with in_trail_of(actor.practice_id):
+            async with unit() as work:
+                position = await DB.fetchval(
+                    "SELECT auth_change_session($1, $2, $3)",
+                    actor.session_id,
+                    None if patient else wanted.id,
+                    wanted.id if patient else None,
+                )
+                if position is None:
+                    raise errors.Unauthenticated("The session has ended.", way_on="Sign in again.")
+                work.publish(Topic(SESSION_STREAM, actor.session_id), position)
+                now = await self.completed(actor)
+                audit.did("session.leave", kind="session", target=actor.session_id, actor=actor)
+                audit.did(
+                    "session.enter", kind="session", target=actor.session_id, actor=now, practice_id=wanted.practice_id
+                )
+        return now
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
@@ -279,12 +282,17 @@ class Auth:
                 audit.did("session.end", kind="session", target=actor.session_id, actor=actor)
 
     async def sign_out_everywhere(self, actor: Actor) -> None:
-        """End all of the account's sessions, this one too, and know none of its devices any more (A10)."""
+        """End all of the account's sessions, this one too, and know none of its devices any more (A10).
+
+        Links that were sent for the account lead nowhere from then on: they outlive no session that asked for them.
+        """
         actor.oneself()
         with in_trail_of(actor.practice_id):
             async with unit() as work:
+                await self.factors.held(actor.account_id)
                 await self.end_sessions(work, account_id=actor.account_id)
                 await DB.execute("SELECT auth_forget_devices($1, NULL)", actor.account_id)
+                await self._void_links(actor.account_id)
                 audit.did("session.end_all", kind="account", target=actor.account_id, actor=actor)
 
     async def end_session(self, actor: Actor, session_id: UUID) -> None:
@@ -353,14 +361,19 @@ class Auth:
     async def replace_password(self, work: Work, account_id: UUID, hashed: str) -> None:
         """Give an account another password within a unit of work, end all its sessions and know no device (A10).
 
-        Who may do so was asked before: by a link, and a security question or an invitation.
+        What was sent for the account before leads nowhere any more: to another password, or to another address.
+        Who may do so was asked before: by a link, and a security question or an invitation. The account is held.
         """
         await DB.execute("SELECT auth_set_password($1, $2)", account_id, hashed)
         await self.end_sessions(work, account_id=account_id)
         await DB.execute("SELECT auth_forget_devices($1, NULL)", account_id)
+        await self._void_links(account_id)
+
+    async def _void_links(self, account_id: UUID) -> None:
+        await DB.execute("SELECT auth_void_links($1, $2)", account_id, self._clock.now())
 
     async def change_password(self, actor: Actor, current: str, new: str) -> None:
-        """Give the account another password and end all its other sessions (A10, promise A7).
+        """Give the account another password, end all its other sessions, and void what was sent for it (A10).
 
         Raises:
             errors.InvalidInput: the current one is wrong, or the new one is the same.
@@ -375,7 +388,9 @@ class Auth:
         hashed = await hash_password(new)
         with in_trail_of(actor.practice_id):
             async with unit() as work:
+                await self.factors.hold_for(actor.account_id, new)
                 await DB.execute("SELECT auth_set_password($1, $2)", actor.account_id, hashed)
                 await self.end_sessions(work, account_id=actor.account_id, but=actor.session_id)
                 await DB.execute("SELECT auth_forget_devices($1, $2)", actor.account_id, actor.session_id)
+                await self._void_links(actor.account_id)
                 audit.did("account.password", kind="account", target=actor.account_id, actor=actor)

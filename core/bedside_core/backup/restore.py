@@ -16,12 +16,15 @@ from bedside_core.backup.keys import fingerprint, opened, present_key
 from bedside_core.backup.layout import BackupFailed, Manifest
 from bedside_core.backup.read import compared, verify
 from bedside_core.backup.where import Where, database_of
+from bedside_core.boot import apps_of
 from bedside_core.config import Config
 from bedside_core.database import DB, acting, prepare_roles
 from bedside_core.database.dump import is_bare, snapshot
 from bedside_core.database.dump import restore as restore_database
-from bedside_core.database.migrate import CORE, read_app
+from bedside_core.database.engine import connect
+from bedside_core.database.migrate import CORE, App, read_app
 from bedside_core.files.store import INCOMING, WHOLE, Store
+from bedside_core.plugins import Plugins
 
 ACTION = "backup.restore"
 
@@ -45,7 +48,7 @@ async def restore(
     """Restore a backup into the deployment that the configuration names, which must hold nothing yet.
 
     Interrupted before its end, it may be run again. What the backup's version had is there then; the next start, or
-    `bedside migrate`, brings it up to date.
+    `bedside migrate`, brings it up to date. All sessions are ended: among them are those that ended since the backup.
 
     Args:
         config: where to.
@@ -54,7 +57,8 @@ async def restore(
         tell: called with what is done next.
 
     Raises:
-        BackupFailed: the backup is damaged or newer than this version, or there is something already.
+        BackupFailed: the backup is damaged, newer than this version or than one of its plugins, or there is something
+            already.
         DumpFailed: `pg_restore` refused; the database is as it was.
         NotReady: the owner's URL is missing.
         Unavailable: database or store don't answer.
@@ -64,7 +68,7 @@ async def restore(
     manifest = found.manifest
     if found.faults:
         raise BackupFailed("the backup is damaged: " + "; ".join(found.faults))
-    _refuse_newer(manifest)
+    _refuse_newer(config, manifest)
     key = _key(config, folder, manifest, passphrase)
     store = Store(config.files_url, config.data / "files")
     _refuse_other_anchor(config, folder)
@@ -84,15 +88,21 @@ async def restore(
         async with snapshot(where.owner) as seen:
             if faults := await compared(seen, manifest):
                 raise BackupFailed("the restored database is not what was backed up: " + "; ".join(faults))
+        await _end_sessions(where)
         async with _as_application(where):
             await _enter(folder.name)
     return Restored(manifest=manifest, notes=tuple(_notes(manifest, key)))
 
 
-def _refuse_newer(manifest: Manifest) -> None:
-    known = read_app(CORE, ())
-    if unknown := sorted(set(manifest.migrations.get(known.name, ())) - set(known.migrations)):
-        raise BackupFailed(f"the backup is of Bedside {manifest.bedside}, which is newer: {', '.join(unknown)}")
+def _refuse_newer(config: Config, manifest: Manifest) -> None:
+    """Refuse what was made by a newer version of Bedside or of an active plugin; of others nothing is known."""
+    known: list[App] = []
+    for module in (CORE, *apps_of(Plugins(config.plugins, hook_seconds=config.hook_seconds))):
+        app = read_app(module, known)
+        known.append(app)
+        if unknown := sorted(set(manifest.migrations.get(app.name, ())) - set(app.migrations)):
+            of = f"Bedside {manifest.bedside}" if module == CORE else f"a version of the plugin {app.name}"
+            raise BackupFailed(f"the backup is of {of}, which is newer: {', '.join(unknown)}")
 
 
 def _key(config: Config, folder: Path, manifest: Manifest, passphrase: str | None) -> str | None:
@@ -158,6 +168,15 @@ async def _as_application(where: Where) -> AsyncGenerator[None]:
         await DB.close()
 
 
+async def _end_sessions(where: Where) -> None:
+    """End every session: who signed out since the backup, or was signed out, is not signed in by it (A10)."""
+    owner = await connect(where.owner)
+    try:
+        await owner.execute("UPDATE session SET ended_at = now() WHERE ended_at IS NULL")
+    finally:
+        await owner.close()
+
+
 async def _enter(name: str) -> None:
     async with audit.operation(via=audit.Via.COMMAND, detail={"command": "bedside backup restore"}, operator=True):
         with acting(audit.DEPLOYMENT):
@@ -175,5 +194,5 @@ def _notes(manifest: Manifest, key: str | None) -> list[str]:
         notes.append(f"{manifest.files_gone + manifest.files_lost} files have no bytes; the nightly sweep marks them.")
     if manifest.settings:
         notes.append(f"Not in the backup are the variables that were set: {', '.join(manifest.settings)}.")
-    notes.append("Sessions, keys and jobs are as they were then: who was signed out since is signed in again.")
+    notes.append("Everybody is signed out. Keys and jobs are as they were then: what was revoked since counts again.")
     return notes

@@ -21,6 +21,9 @@ _INVITE = """mutation ($patient: ID!, $id: String!) {
 _GUARDIAN = """mutation ($patient: ID!, $who: GuardianInput!, $id: String!) {
   inviteGuardian(patientId: $patient, input: $who, clientId: $id) { id }
 }"""
+_CHOOSE = """mutation ($secret: String!, $born: Date!, $email: String!) {
+  choosePortalAddress(secret: $secret, dateOfBirth: $born, email: $email)
+}"""
 _REGISTER = """mutation ($secret: String!, $born: Date!, $password: String!, $email: String!, $id: String!, $terms: Int,
     $answers: [SecurityAnswerInput!]) {
   registerForPortal(secret: $secret, dateOfBirth: $born, password: $password, email: $email, clientId: $id,
@@ -58,10 +61,14 @@ def _practice(address: str, practice: DemoPractice) -> None:
         number = practice.portal
         who = {**practice.guardian, "email": practice.portal}
         desk.ask(_GUARDIAN, patient=ids[active.mrn], who=who, id="demo-portal")
+    secret, born = _secret(desk, number), active.date_of_birth.isoformat()
+    if number != practice.portal:  # by SMS: a link goes to the address that is chosen
+        desk.ask(_CHOOSE, secret=secret, born=born, email=practice.portal)
+        secret = _secret(desk, practice.portal)
     desk.ask(
         _REGISTER,
-        secret=_secret(desk, number),
-        born=active.date_of_birth.isoformat(),
+        secret=secret,
+        born=born,
         password=PASSWORD,
         email=practice.portal,
         id="demo-portal",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -97,6 +97,8 @@ class StoredFile:
 
 FileCheck = Callable[["Platform", Actor, StoredFile], Awaitable[Refusal | None]]
 """An owner's rule about one of its files: None, or why not."""
+FilePatients = Callable[["Platform", StoredFile], Awaitable[Collection[UUID]]]
+"""Whose data one of an owner's files holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +113,15 @@ class FileOwner:
         doc: what its files are.
         may_read: asked at each look and each download.
         may_delete: asked before a file is deleted for good, of somebody who may read it.
+        patients: whom a download names in the audit trail (A14); None where the owner is a patient, or files are about
+            none.
     """
 
     kind: str
     doc: str
     may_read: FileCheck
     may_delete: FileCheck
+    patients: FilePatients | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,7 @@ async def attach_to_patient(platform: Platform, actor: Actor, upload_id: UUID, p
     """
     await _require_patient(platform, actor, "files.attach", patient_id)
     async with unit():
+        await platform.people.hold_patient(patient_id)
         [file] = await platform.files.attach(actor, [upload_id], PATIENT, patient_id)
         return file
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("bedside.files")
 
+Deleted = Callable[["Platform", Sequence[UUID]], Awaitable[None]]
+"""Takes away what holds copies of files that are deleted for good."""
+
 REMOVE_JOB = "core.remove_bytes"
 
 _ACTS: Mapping[type, str] = {
@@ -49,12 +52,14 @@ class Files:
     Args:
         platform: configuration, access and clock; its plugins' manifests say what files are attached to.
         owners: core's own kinds of owners.
+        deleted: told of files that are deleted for good, in the unit that does so; whatever holds copies of them.
     """
 
-    def __init__(self, platform: Platform, owners: Sequence[FileOwner]) -> None:
+    def __init__(self, platform: Platform, owners: Sequence[FileOwner], deleted: Deleted) -> None:
         config = platform.config
         self._platform = platform
         self._owners = owners
+        self._deleted = deleted
         self.store = Store(config.files_url, config.data / "files")
         self.uploads = Uploads(platform, self.store, Examiner(Scanner(config.clamd_url)), config.data / "incoming")
 
@@ -175,6 +180,7 @@ class Files:
         Raises:
             FileLost: the store has lost it.
         """
+        owner = self.owners().get(file.owner_kind or "")
         async with unit() as work:
             self._tell(
                 work,
@@ -186,6 +192,7 @@ class Files:
                     downloaded_by=actor.as_person()[1],
                     preview=preview,
                 ),
+                await owner.patients(self._platform, file) if owner is not None and owner.patients is not None else (),
             )
         pieces = self.store.read(key, start, end)
         try:
@@ -265,6 +272,7 @@ class Files:
                     deleted_by=person_id,
                 ),
             )
+        await self._deleted(self._platform, [row["id"] for row in rows])
         await work.enqueue(REMOVE_JOB, {})
         return len(rows)
 
@@ -274,11 +282,13 @@ class Files:
         except errors.Unavailable:
             log.warning("bytes are left to the job")
 
-    def _tell(self, work: Work, event: FileAttached | FileDownloaded | FileDeleted) -> None:
+    def _tell(
+        self, work: Work, event: FileAttached | FileDownloaded | FileDeleted, about: Collection[UUID] = ()
+    ) -> None:
         """Say that a file was attached, handed out or deleted: the trail (A14) and listeners hear of it from here."""
         work.emit(event)
         patients = [event.owner_id] if event.owner_kind == PATIENT and event.owner_id is not None else []
-        audit.did(_ACTS[type(event)], kind="file", target=event.file_id, patients=patients)
+        audit.did(_ACTS[type(event)], kind="file", target=event.file_id, patients=[*patients, *about])
 
 
 def refused() -> Refusal:

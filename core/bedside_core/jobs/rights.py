@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 async def still_may(platform: Platform, actor: Actor, permission: str) -> bool:
     """Tell whether a member who asked for something has the right to it still, in the role that they have now.
 
+    What was asked for by a key or in an application ends with it.
+
     Args:
-        platform: people and access.
+        platform: sign-ins, people and access.
         actor: who asked, as they were then; the acting practice is theirs.
         permission: what for.
     """
     person_id = actor.in_practice()[1]
     member = (await platform.people.members_by_id([person_id])).get(person_id)
-    if member is None or not member.active:
+    if member is None or not member.active or not await platform.auth.keys.still_given(actor):
         return False
     return await platform.access.why_not(replace(actor, role=member.role), permission) is None

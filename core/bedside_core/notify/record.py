@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from bedside_core import audit
 from bedside_core.auth import Actor
 from bedside_core.database import DB, Row
 from bedside_core.paging import Page, key_of, page_of, page_size
@@ -63,7 +64,10 @@ async def deliveries(
         key[0] if key else None,
         recipient_id,
     )
-    return page_of([_delivery(row) for row in rows], size, lambda item: (str(item.id),), after=after)
+    page = page_of([_delivery(row) for row in rows], size, lambda item: (str(item.id),), after=after)
+    # A patient's address is data of theirs (A14).
+    audit.saw({item.recipient_id for item in page.items if item.recipient == "patient" and item.recipient_id})
+    return page
 
 
 async def attempts(delivery_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Attempt]]:

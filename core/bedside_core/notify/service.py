@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -145,6 +145,17 @@ class Notify:
         return await DB.fetchval(
             "SELECT notify_cancel($1, $2, $3, $4, $5)", kind, key, to.key if to else None, item, self._clock.now()
         )
+
+    async def erase(self, work: Work, keys: Sequence[str]) -> None:
+        """Erase what was sent about things, by their keys: addresses, facts, attempts, and the links to them.
+
+        Args:
+            work: the unit of work in which the things are erased.
+            keys: as it was sent with.
+        """
+        if work.over:
+            raise RuntimeError("a notification is erased in an open unit of work")
+        await DB.execute("SELECT notify_erase($1)", list(keys))
 
     def kind(self, key: str) -> NotificationKind:
         """Return a kind by its key.

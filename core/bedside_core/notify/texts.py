@@ -94,7 +94,7 @@ def faults_of(kind: NotificationKind, part: Part, source: str) -> list[str]:
         tree = _TEXT.parse(source)
         if fault := _tree_fault(tree):
             return [fault]
-        _compiled(source, part is Part.HTML)
+        _compiled(source, part is Part.HTML)  # not before: Jinja works out what is constant, such as 'a' * 1000000000
     except TemplateError as error:
         return [f"The template can't be read: {error.message}"]
     except (SyntaxError, ValueError, RecursionError) as error:  # of brackets or digits beyond number

@@ -49,8 +49,9 @@ class Contacts(Members):
     ) -> Contact | Listed:
         """Add an outside person, or find them where they are known already.
 
-        Who is a member of one's own or a connected practice is returned as that member, and a contact that has this
-        address or number as that contact: nobody is there twice.
+        Who is a member of one's own or a connected practice, and shows this address or number to the actor (A8), is
+        returned as that member; a contact that has it as that contact: nobody is there twice. Of who hides it nothing
+        is told: they become a contact like anybody.
 
         Args:
             actor: who adds.

@@ -143,6 +143,7 @@ class Members(Base):
                 await DB.execute("UPDATE member SET role = $2 WHERE id = $1", member_id, role)
                 work.emit(MemberChanged(practice_id=practice_id, member_id=member_id, changed=("role",)))
                 _did("role", member_id, before=before.role.value, after=role.value)
+                await self._call_off(member_id)
                 await raise_positions(work, practice_id)
         return (await self.members_by_id([member_id]))[member_id]
 
@@ -162,7 +163,7 @@ class Members(Base):
         return (await self.members_by_id([member_id]))[member_id]
 
     async def set_active(self, actor: Actor, member_id: UUID, active: bool) -> Member:
-        """Deactivate a member, which ends all their sessions for good (A10), or let one sign in again.
+        """Deactivate a member, which ends their sessions and API keys for good (A10, A13), or let one sign in again.
 
         Raises:
             errors.NotFound: the practice has no such member.
@@ -176,14 +177,27 @@ class Members(Base):
             if before.active is not active:
                 await DB.execute("UPDATE member SET active = $2 WHERE id = $1", member_id, active)
                 if not active:
-                    ended = await DB.fetch("SELECT member_end_sessions($1, $2) AS id", member_id, self._clock.now())
-                    for row in ended:
-                        work.publish(Topic(SESSION_STREAM, row["id"]), 1)
+                    await self._end_with(work, member_id)
                 told = MemberReactivated if active else MemberDeactivated
                 work.emit(told(practice_id=practice_id, member_id=member_id))
                 _did("reactivate" if active else "deactivate", member_id)
+                await self._call_off(member_id)
                 await raise_positions(work, practice_id)
         return (await self.members_by_id([member_id]))[member_id]
+
+    async def _call_off(self, member_id: UUID) -> None:
+        """Call off the member's invitations that they could not send any more: nobody comes in by them (A1)."""
+        for row in await DB.fetch("SELECT invitations_call_off($1, $2) AS id", member_id, self._clock.now()):
+            audit.did("invitations.revoke", kind="invitation", target=row["id"])
+
+    async def _end_with(self, work: Work, member_id: UUID) -> None:
+        """End what stands for a member who is deactivated: it stays ended when they are active again."""
+        now = self._clock.now()
+        for row in await DB.fetch("SELECT * FROM auth_end_sessions(NULL, $1, NULL, NULL, NULL, $2)", member_id, now):
+            work.publish(Topic(SESSION_STREAM, row["id"]), row["position"])
+        for row in await DB.fetch("SELECT api_keys_end($1, $2) AS id", member_id, now):
+            work.publish(Topic(SESSION_STREAM, row["id"]), 1)
+            audit.did("keys.revoke", kind="api_key", target=row["id"])
 
     async def profile(self, actor: Actor) -> Profile:
         """Return what the actor says of themselves (A8)."""

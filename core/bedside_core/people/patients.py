@@ -23,6 +23,7 @@ from bedside_core.people.model import NewPatient, Patient, PatientArchived, Pati
 _PATIENT = """SELECT id, practice_id, first_name, last_name, date_of_birth, mrn, gender, phone, email, archived_at
     FROM patient"""
 _PRESENT = f"{_PATIENT} WHERE archived_at IS NULL AND {BY_NAME}"
+_HOLD = "SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL FOR KEY SHARE"
 _ARCHIVE = f"{_PATIENT} WHERE archived_at IS NOT NULL AND merged_into IS NULL AND {BY_NAME}"
 _MISSING = "There is no patient with this id that you may see."
 
@@ -49,6 +50,18 @@ class Patients(Base):
         )
         audit.saw(row["id"] for row in rows)
         return {row["asked_id"]: _patient(row) for row in rows}
+
+    async def hold_patient(self, patient_id: UUID) -> None:
+        """Keep a patient from being merged or erased before the present unit of work ends.
+
+        For whatever puts something with a patient: what comes while a merge runs comes to the kept record or not at
+        all, and is never left with a record that nobody opens any more.
+
+        Raises:
+            errors.NotFound: the acting practice has no such patient, or none any more.
+        """
+        if await DB.fetchval(_HOLD, patient_id) is None:
+            raise errors.NotFound(_MISSING)
 
     async def patients(
         self, actor: Actor, *, first: int | None, after: str | None, archived: bool = False
@@ -81,6 +94,8 @@ class Patients(Base):
     async def create_patient_once(self, actor: Actor, new: NewPatient, client_id: str) -> Patient:
         """Make a patient of the actor's practice; a retry with the same client id returns the first one (G9).
 
+        Where that was merged meanwhile, the retry returns the record that was kept.
+
         Raises:
             errors.InvalidInput: something required is missing or can't be right; `field` begins with `input`.
             errors.Conflict: the practice has a patient with this MRN, or the client id has made another.
@@ -92,7 +107,7 @@ class Patients(Base):
             return await self._insert(practice_id, new_id, checked, work)
 
         patient_id = await self.once(actor, "patient", client_id, asdict(checked), make)
-        return (await self.patients_by_id([patient_id]))[patient_id]
+        return (await self.present_patients([patient_id]))[patient_id]
 
     async def update_patient(self, actor: Actor, patient_id: UUID, patch: Mapping[str, Any]) -> Patient:
         """Change some data of a patient; the rest stays.

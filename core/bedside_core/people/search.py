@@ -67,7 +67,7 @@ class Search(Patients, Contacts):
         wanted = sorted(kind.value for kind in kinds)
         rows = await DB.fetch(SEARCH, text, MOST_WORDS, wanted, *(key or (None, None)), size + 1)
         ids: dict[str, list[UUID]] = {kind: [] for kind in PersonKind}
-        for row in rows:
+        for row in rows[:size]:  # of the one too many nothing is read, for nothing of it is returned (A14)
             ids[row["kind"]].append(row["id"])
         people: dict[UUID, Patient | Contact | Listed] = {
             **await self.patients_by_id(ids[PersonKind.PATIENT]),
@@ -75,4 +75,5 @@ class Search(Patients, Contacts):
             **await self.directory(ids[PersonKind.MEMBER]),
         }
         shown = [found(people[row["id"]], practice_id, sort=row["sort"]) for row in rows if row["id"] in people]
-        return page_of(shown, size, lambda item: (item.sort, str(item.person.id)), after=after)
+        more = len(rows) > size
+        return page_of(shown, size, lambda item: (item.sort, str(item.person.id)), after=after, more=more)

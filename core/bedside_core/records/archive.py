@@ -45,6 +45,7 @@ class Contents:
         patient_id: about whom; None is everybody.
         at: the instant whose state it is.
         patients: everybody whose data is in it.
+        file_ids: the files whose content or name is in it.
         tables: what each list of rows is, and how many rows it has.
         files: length and hash of each.
         lost: files whose content the store has lost.
@@ -55,6 +56,7 @@ class Contents:
     at: datetime
     format: int = FORMAT
     patients: list[UUID] = field(default_factory=list[UUID])
+    file_ids: list[UUID] = field(default_factory=list[UUID])
     tables: dict[str, dict[str, Any]] = field(default_factory=dict[str, "dict[str, Any]"])
     files: dict[str, dict[str, Any]] = field(default_factory=dict[str, "dict[str, Any]"])
     lost: list[str] = field(default_factory=list[str])
@@ -83,11 +85,12 @@ async def write(platform: Platform, practice_id: UUID, patient_id: UUID | None, 
                 return None
             await _write_tables(platform, patient_id, archive, contents)
             files = await files_of(platform, patient_id)
+            contents.file_ids = [file_id for file_id, _, _ in files]
         for file_id, name, key in files:
             await _write_file(platform, archive, contents, f"files/{file_id}/{clean_name(name)}", key)
         of = "of one patient" if patient_id is not None else "of one practice"
         archive.writestr("README.txt", _README.format(of=of, at=contents.at.isoformat(timespec="seconds")))
-        told = {name: value for name, value in vars(contents).items() if name != "patients"}
+        told = {name: value for name, value in vars(contents).items() if name not in {"patients", "file_ids"}}
         archive.writestr("contents.json", msgspec.json.format(msgspec.json.encode(told)))
     return contents
 

@@ -25,6 +25,15 @@ def contributions(platform: Platform) -> Iterator[tuple[str, DataContribution]]:
             yield name, manifest.data
 
 
+async def unknown_tables(platform: Platform) -> Sequence[str]:
+    """Return the tables that hold something of the acting practice and that nobody declares now.
+
+    They are those of plugins that are installed and not active: nobody can say which of their rows are about whom.
+    """
+    known = [table.name for _, data in contributions(platform) for table in data.tables]
+    return [row["name"] for row in await DB.fetch("SELECT records_unknown($1) AS name", known)]
+
+
 async def rows_of(table: KeptTable, patient_id: UUID | None) -> AsyncGenerator[str]:
     """Yield a table's rows of the acting practice as JSON, without what is hidden.
 

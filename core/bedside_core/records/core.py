@@ -48,7 +48,8 @@ CONTRIBUTION = DataContribution(
         KeptTable(
             name="creation",
             doc="Not exported: which retries are retries.",
-            patient="t.made_id = $1 AND t.action = 'patient'",
+            patient="t.action = 'patient' AND (t.made_id = $1 OR t.made_id IN (SELECT p.id FROM patient p "
+            "WHERE p.merged_into = $1))",
             exported=False,
         ),
         KeptTable(
@@ -78,7 +79,7 @@ CONTRIBUTION = DataContribution(
             name="notification",
             doc="Notifications that were sent or wait.",
             patient="t.recipient = 'patient' AND t.recipient_id = $1",
-            hidden=("facts",),
+            hidden=("facts", "item_facts"),
         ),
         KeptTable(name="notification_delivery", doc="Their deliveries.", patient=_NOTIFIED),
         KeptTable(name="notification_attempt", doc="The attempts at these.", patient=_TRIED),
@@ -109,7 +110,7 @@ CONTRIBUTION = DataContribution(
             doc="Exports such as this one.",
             patient="t.patient_id = $1",
             moves="patient_id",
-            hidden=("asked_by",),
+            hidden=("asked_by", "contained"),
         ),
         KeptTable(
             name="api_key", doc="Not exported from here: `api_keys` has them without their hashes.", exported=False

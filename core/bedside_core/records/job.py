@@ -20,12 +20,15 @@ from bedside_core.files.made import attach_made, keep
 from bedside_core.jobs.declared import Job, JobRun
 from bedside_core.jobs.rights import still_may
 from bedside_core.records import archive
+from bedside_core.records.expiring import all_there, expire_old
 from bedside_core.records.model import LASTS, OWNER_KIND, ExportState, permission_of
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
 
 NAME = "core.export_data"
+TRIES = 3
+"""How often an export is made anew, since something that it contains was deleted meanwhile."""
 
 
 async def export_data(run: JobRun) -> None:
@@ -46,22 +49,31 @@ async def export_data(run: JobRun) -> None:
             return
         async with _room(run.platform) as folder:
             path = folder / "export.zip"
-            contents = await archive.write(run.platform, run.practice_id, row["patient_id"], path)
-            if contents is None:
-                await _fail(export_id, "The patient is not there any more.")
-            else:
-                await _keep(run.platform, actor, export_id, contents, path)
+            for _ in range(TRIES):
+                contents = await archive.write(run.platform, run.practice_id, row["patient_id"], path)
+                if contents is None:
+                    await _fail(export_id, "The patient is not there any more.")
+                    return
+                if await _keep(run.platform, actor, export_id, contents, path):
+                    return
+            await _fail(export_id, "Again and again something was deleted while it was made. Ask for another one.")
 
 
-async def _keep(platform: Platform, actor: Actor, export_id: UUID, contents: archive.Contents, path: Path) -> None:
-    """Store an archive and tell that it is ready, unless another worker was quicker."""
+async def _keep(platform: Platform, actor: Actor, export_id: UUID, contents: archive.Contents, path: Path) -> bool:
+    """Store an archive and tell that it is ready, unless another worker was quicker.
+
+    Returns:
+        False where something that it contains was deleted for good while it was made.
+    """
     kept = await keep(platform.files.store, contents.practice_id, path)
     now = platform.clock.now()
     about = "patient" if contents.patient_id is not None else "practice"
     async with unit():
+        if not await all_there(contents.file_ids, contents.patients):
+            return False  # the sweep takes the bytes away
         running = await DB.fetchrow("SELECT FROM data_export WHERE id = $1 AND state = 'running' FOR UPDATE", export_id)
         if running is None:
-            return
+            return True
         file_id = await attach_made(
             kept,
             practice_id=contents.practice_id,
@@ -73,15 +85,20 @@ async def _keep(platform: Platform, actor: Actor, export_id: UUID, contents: arc
             now=now,
         )
         await DB.execute(
-            "UPDATE data_export SET state = $2, file_id = $3, size = $4, ended_at = $5, expires_at = $6 WHERE id = $1",
+            """UPDATE data_export SET state = $2, file_id = $3, size = $4, ended_at = $5, expires_at = $6,
+                patients = $7, contained = $8
+            WHERE id = $1""",
             export_id,
             ExportState.READY,
             file_id,
             kept.size,
             now,
             now + LASTS,
+            contents.patients,
+            contents.file_ids,
         )
         audit.did("exports.made", kind="data_export", target=export_id, patients=contents.patients)
+        return True
 
 
 async def _fail(export_id: UUID, reason: str) -> None:
@@ -108,11 +125,7 @@ async def _room(platform: Platform) -> AsyncGenerator[Path]:
 
 async def expire_exports(run: JobRun) -> None:
     """Delete the archives whose time is over; that they were made stays on record."""
-    now = run.platform.clock.now()
-    for row in await DB.fetch("SELECT id FROM data_export WHERE state = 'ready' AND expires_at <= $1", now):
-        async with unit():
-            await run.platform.files.delete_owned(None, OWNER_KIND, row["id"])
-            await DB.execute("UPDATE data_export SET state = 'expired', file_id = NULL WHERE id = $1", row["id"])
+    await expire_old(run.platform)
 
 
 JOBS = (

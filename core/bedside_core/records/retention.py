@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import structlog
+
 from bedside_core import audit
 from bedside_core.access import LEADERS, Permission
 from bedside_core.auth import Actor
@@ -16,12 +18,14 @@ from bedside_core.jobs.declared import Job, JobRun
 from bedside_core.notify.kinds import Channel, Fact, Language, NotificationKind, Part, Recipient
 from bedside_core.paging import Page, key_of, page_of, page_size
 from bedside_core.people.model import Patient, PatientArchived
-from bedside_core.records.catalogue import contributions
+from bedside_core.records.catalogue import contributions, unknown_tables
 from bedside_core.records.erasing import erase_patient
 from bedside_core.records.settings import RecordSettings
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
+
+log = structlog.get_logger("bedside.records")
 
 NOTICE = timedelta(days=30)
 """Time between the notification and what it tells of."""
@@ -77,12 +81,19 @@ class Due:
 
 
 async def retain(run: JobRun) -> None:
-    """Tell owners whose time is over, and archive or erase those of whom they were told a month ago."""
+    """Tell owners whose time is over, and archive or erase those of whom they were told a month ago.
+
+    Nothing is done while a plugin is off that has kept something of the practice: neither would what happens there
+    count, nor would it be erased.
+    """
     platform = run.platform
     settings = await platform.settings.read(RecordSettings)
     now = platform.clock.now()
     if not settings.retention_years:
         await DB.execute("DELETE FROM retention_due")
+        return
+    if unknown := await unknown_tables(platform):
+        log.warning("retention waits for plugins that are off", practice=str(run.practice_id), tables=unknown)
         return
     since = now - settings.retention_years * YEAR
     due = await _due(platform, since, settings.retention_erases)
@@ -116,7 +127,7 @@ async def _idle(platform: Platform, patient_ids: Sequence[UUID], since: datetime
             if table.active is not None:
                 rows = await DB.fetch("SELECT record_idle($1, $2, $3, $4) AS id", table.name, table.active, idle, since)
                 idle = [row["id"] for row in rows]
-    return idle
+    return [row["id"] for row in await DB.fetch("SELECT patients_unseen($1, $2) AS id", idle, since)]
 
 
 async def _tell(platform: Platform, practice_id: UUID, due: Sequence[UUID], now: datetime, erases: bool) -> None:
@@ -178,13 +189,19 @@ async def due_patients(platform: Platform, actor: Actor, *, first: int | None, a
         size + 1,
         *(key or (None, None)),
     )
-    patients = await platform.people.patients_by_id([row["patient_id"] for row in rows])
+    patients = await platform.people.patients_by_id([row["patient_id"] for row in rows[:size]])
     found = [
         Due(patient=patients[row["patient_id"]], acts_at=row["told_at"] + NOTICE, erases=row["erases"])
         for row in rows
         if row["patient_id"] in patients
     ]
-    return page_of(found, size, lambda item: ((item.acts_at - NOTICE).isoformat(), str(item.patient.id)), after=after)
+    return page_of(
+        found,
+        size,
+        lambda item: ((item.acts_at - NOTICE).isoformat(), str(item.patient.id)),
+        after=after,
+        more=len(rows) > size,
+    )
 
 
 JOBS = (

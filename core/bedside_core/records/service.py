@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bedside_core import audit, errors
-from bedside_core.access import LEADERS, Permission, Refusal
+from bedside_core.access import Permission, Refusal
 from bedside_core.auth import Actor, Role
 from bedside_core.database import DB, Row, unit
 from bedside_core.files.facts import FileOwner, StoredFile
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from bedside_core.platform import Platform
 
 PERMISSIONS = (
-    Permission(key=PATIENT_PERMISSION, doc="Export everything about a patient.", roles=LEADERS),
+    # With the conversations that a patient takes part in, and the trail: an owner's alone (A12, C15).
+    Permission(key=PATIENT_PERMISSION, doc="Export everything about a patient.", roles=frozenset({Role.OWNER})),
     Permission(key=PRACTICE_PERMISSION, doc="Export everything of the practice.", roles=frozenset({Role.OWNER})),
 )
 
@@ -45,11 +47,17 @@ async def _may(platform: Platform, actor: Actor, file: StoredFile) -> Refusal | 
     return await platform.access.why_not(actor, permission_of(row["patient_id"]))
 
 
+async def _whose(platform: Platform, file: StoredFile) -> Collection[UUID]:
+    """Return everybody whose data is in an export."""
+    return await DB.fetchval("SELECT patients FROM data_export WHERE id = $1", file.owner_id) or ()
+
+
 OWNER = FileOwner(
     kind=OWNER_KIND,
     doc="Exports of a patient or of the practice: for who asked, seven days.",
     may_read=_may,
     may_delete=_may,
+    patients=_whose,
 )
 
 
@@ -78,8 +86,8 @@ class Exports:
         """
         practice_id, person_id = actor.in_practice()
         async with unit() as work:
-            if patient_id is not None and patient_id not in await self._platform.people.patients_by_id([patient_id]):
-                raise errors.NotFound("There is no patient with this id that you may see.")
+            if patient_id is not None:
+                await self._platform.people.hold_patient(patient_id)
             # One person's are asked for one after the other, so that two at once don't both find room.
             await DB.execute("SELECT pg_advisory_xact_lock(hashtextextended('export ' || $1, 0))", str(person_id))
             first = await DB.fetchrow(f"{_SELECT} WHERE made_by = $1 AND client_id = $2", person_id, client_id)

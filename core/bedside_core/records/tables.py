@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, Array, BigInt, Boolean, Bytea, Text, Timestamptz
 from piccolo.table import Table
 
 from bedside_core.database import DB, Kind
@@ -24,6 +24,8 @@ class DataExport(Table, tablename="data_export", db=DB):
     created_at = Timestamptz()
     ended_at = Timestamptz(null=True)
     expires_at = Timestamptz(null=True, help_text="When its file goes.")
+    contained = Array(UUID(), default=[], help_text="The files in it, while it is ready.")
+    patients = Array(UUID(), default=[], help_text="Everybody whose data is in it, once it is made.")
 
 
 class RetentionDue(Table, tablename="retention_due", db=DB):

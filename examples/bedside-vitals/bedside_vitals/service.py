@@ -119,6 +119,7 @@ class VitalsService:
     ) -> Row:
         vitals_id = uuid7()
         async with unit() as work:
+            await self._platform.people.hold_patient(patient_id)  # a merge comes before or after
             # The lock on the stream's row makes the order of commits that of positions, so that nobody who follows the
             # stream can be past a position whose recording is still to be committed.
             position: int = await DB.fetchval(

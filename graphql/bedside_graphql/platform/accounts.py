@@ -1,5 +1,6 @@
 """How oneself signs in: sessions, password, second factors; and the practice's API keys."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from bedside_graphql.platform.session import (
     DeviceToken,
     PasskeyChallenge,
     challenge_type,
+    known_client,
 )
 from bedside_graphql.types import After, ClientId, Connection, First, client_id_of, connection, uuid_of
 from bedside_graphql.weight import once, weighed
@@ -72,7 +74,9 @@ class FactorAdded:
     recovery_codes: list[str] = strawberry.field(
         description="Codes for when the factor is lost, told this once, each good once; none where some are left."
     )
-    device_token: str = strawberry.field(description="As `SignedIn.deviceToken`.")
+    device_token: str | None = strawberry.field(
+        description="As `SignedIn.deviceToken`; null where the browser's cookie holds it."
+    )
 
 
 @strawberry.type(description="A key for programs: its maker, confined to its scopes.")
@@ -98,6 +102,12 @@ class NewApiKey:
         description="Send it as `Authorization: Bearer …`; told this once. Null where the clientId was used before: "
         "revoke the key and make another if the token was lost."
     )
+
+
+def _added(info: Info, codes: Sequence[str], client: auth.Client, *, cookie: bool) -> FactorAdded:
+    if cookie:
+        info.context.set_cookies.append(auth.device_cookie(client.fresh))
+    return FactorAdded(recovery_codes=list(codes), device_token=None if cookie else client.fresh)
 
 
 def _key(key: auth.ApiKey) -> ApiKey:
@@ -178,7 +188,7 @@ class AccountsMutation:
     ) -> bool | None:
         """Change the password."""
         actor = info.context.signed_in()
-        await info.context.count_sign_in(str(actor.account_id))
+        await info.context.count_sign_in(actor.account_id)
         await info.context.platform.auth.change_password(actor, current, new)
         return True
 
@@ -211,7 +221,7 @@ class AccountsMutation:
     async def begin_totp(self, info: Info, password: Password) -> TotpSecret | None:
         """Make a secret."""
         actor = info.context.signing_in()
-        await info.context.count_sign_in(str(actor.account_id))
+        await info.context.count_sign_in(actor.account_id)
         secret, uri = await info.context.platform.auth.factors.begin_totp(actor, password)
         return TotpSecret(secret=secret, uri=uri)
 
@@ -226,10 +236,10 @@ class AccountsMutation:
         device: DeviceToken = None,
     ) -> FactorAdded | None:
         """Switch it on."""
-        actor, client = info.context.signing_in(), auth.Client(device, info.context.client.label)
-        await info.context.count_sign_in(str(actor.account_id))
+        actor, (client, cookie) = info.context.signing_in(), known_client(info, device)
+        await info.context.count_sign_in(actor.account_id, client)
         codes = await info.context.platform.auth.factors.confirm_totp(actor, code, client)
-        return FactorAdded(recovery_codes=list(codes), device_token=client.fresh)
+        return _added(info, codes, client, cookie=cookie)
 
     @strawberry.mutation(
         description="Switch the authenticator application off.",
@@ -238,7 +248,7 @@ class AccountsMutation:
     async def remove_totp(self, info: Info, password: Password) -> bool | None:
         """Switch it off."""
         actor = info.context.signed_in()
-        await info.context.count_sign_in(str(actor.account_id))
+        await info.context.count_sign_in(actor.account_id)
         await info.context.platform.auth.factors.remove_totp(actor, password)
         return True
 
@@ -249,7 +259,7 @@ class AccountsMutation:
     async def renew_recovery_codes(self, info: Info, password: Password) -> list[str] | None:
         """Return new codes."""
         actor = info.context.signed_in()
-        await info.context.count_sign_in(str(actor.account_id))
+        await info.context.count_sign_in(actor.account_id)
         return list(await info.context.platform.auth.factors.new_codes(actor, password))
 
     @strawberry.mutation(
@@ -259,7 +269,7 @@ class AccountsMutation:
     async def begin_passkey(self, info: Info, password: Password) -> PasskeyChallenge | None:
         """Return what the authenticator is to sign."""
         actor = info.context.signing_in()
-        await info.context.count_sign_in(str(actor.account_id))
+        await info.context.count_sign_in(actor.account_id)
         return challenge_type(await info.context.platform.auth.passkeys.begin(actor, password))
 
     @strawberry.mutation(
@@ -275,11 +285,11 @@ class AccountsMutation:
         device: DeviceToken = None,
     ) -> FactorAdded | None:
         """Add it."""
-        client = auth.Client(device, info.context.client.label)
+        client, cookie = known_client(info, device)
         codes = await info.context.platform.auth.passkeys.add(
             info.context.signing_in(), uuid_of(challenge_id), credential, name, client
         )
-        return FactorAdded(recovery_codes=list(codes), device_token=client.fresh)
+        return _added(info, codes, client, cookie=cookie)
 
     @strawberry.mutation(
         description="Take one of one's own passkeys away.",
@@ -293,7 +303,7 @@ class AccountsMutation:
     ) -> bool | None:
         """Take it away."""
         actor = info.context.signed_in()
-        await info.context.count_sign_in(str(actor.account_id))
+        await info.context.count_sign_in(actor.account_id)
         await info.context.platform.auth.passkeys.remove(actor, uuid_of(id), password)
         return True
 

@@ -15,6 +15,7 @@ from bedside_graphql.gate import gate, public
 from bedside_graphql.part import GraphQLPart
 from bedside_graphql.platform.session import SIGN_IN_WEIGHT
 from bedside_graphql.platform.terms import InLanguage
+from bedside_graphql.ratelimit import RESET
 from bedside_graphql.types import ClientId, client_id_of, uuid_of
 from bedside_graphql.weight import once, weighed
 
@@ -220,7 +221,7 @@ class RegistrationMutation:
         self, info: Info, email: Annotated[str, strawberry.argument(description="The user name.")]
     ) -> bool | None:
         """Ask for a link."""
-        await info.context.count_sign_in(email)
+        await info.context.count_sign_in(email, policy=RESET)
         await info.context.platform.accounts.resets.ask(email)
         return True
 

@@ -60,7 +60,7 @@ class ReviewMutation:
     ) -> bool | None:
         """Answer questions."""
         actor = info.context.signed_in()
-        await info.context.count_sign_in(str(actor.account_id))
+        await info.context.count_sign_in(actor.account_id)
         await info.context.platform.accounts.review.answer(actor, password, given_answers(answers))
         return True
 
@@ -77,7 +77,7 @@ class ReviewMutation:
     ) -> bool | None:
         """Ask for another address."""
         actor = info.context.signed_in()
-        await info.context.count_sign_in(str(actor.account_id))
+        await info.context.count_sign_in(actor.account_id)
         await info.context.platform.accounts.addresses.ask(actor, password, email)
         return True
 

@@ -154,6 +154,17 @@ def _client(info: Info, device: str | None) -> auth.Client:
     return auth.Client(device, given.label) if device is not None else given
 
 
+def known_client(info: Info, device: str | None) -> tuple[auth.Client, bool]:
+    """Return what asks, and whether it is a browser whose cookie holds its device's token, and is to hold the next.
+
+    A socket's answer sets no cookie, so the device that its cookie names keeps its token.
+    """
+    given = info.context.client
+    if device is None and given.device is not None:
+        return (given, True) if info.context.over_http else (auth.Client(None, given.label), False)
+    return auth.Client(device, given.label), False
+
+
 async def _opened(info: Info, token: str, actor: auth.Actor, client: auth.Client, *, cookie: bool) -> SignedIn:
     known = actor.pending is not auth.Pending.FACTOR  # else the device is, once the factor was shown
     if cookie:
@@ -211,8 +222,8 @@ class SessionMutation:
             errors.InvalidInput: a cookie was asked for over a socket.
         """
         cookie_possible(info, cookie)
-        await info.context.count_sign_in(email)
         client = _client(info, device)
+        await info.context.count_sign_in(email, client)
         token, actor = await info.context.platform.auth.sign_in(email, password, client)
         return await _opened(info, token, actor, client, cookie=cookie)
 
@@ -263,7 +274,7 @@ class SessionMutation:
         """Show the second factor."""
         cookie_possible(info, cookie)
         actor, client = info.context.signing_in(), _client(info, device)
-        await info.context.count_sign_in(str(actor.account_id))
+        await info.context.count_sign_in(actor.account_id, client)
         await info.context.platform.auth.factors.verify(actor, code, client)
         return await completed(info, client, cookie=cookie)
 
@@ -291,7 +302,7 @@ class SessionMutation:
         """Show a passkey as the second factor."""
         cookie_possible(info, cookie)
         actor, client = info.context.signing_in(), _client(info, device)
-        await info.context.count_sign_in(str(actor.account_id))
+        await info.context.count_sign_in(actor.account_id, client)
         await info.context.platform.auth.passkeys.verify(actor, uuid_of(challenge_id), credential, client)
         return await completed(info, client, cookie=cookie)
 
@@ -308,10 +319,9 @@ class SessionMutation:
         Raises:
             errors.NotFound: the account can't act as them.
         """
-        accounts, actor = info.context.platform.auth, info.context.signed_in()
-        await accounts.switch_to(actor, uuid_of(persona))
+        now = await info.context.platform.auth.switch_to(info.context.signed_in(), uuid_of(persona))
         info.context.actor = None
-        return await viewer_of(info, await accounts.completed(actor))
+        return await viewer_of(info, now)
 
     @strawberry.mutation(
         description="End the session: HTTP at once, its sockets on every server within a second.", extensions=[public]

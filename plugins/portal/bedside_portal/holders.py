@@ -20,6 +20,7 @@ from bedside_portal.rows import HOLDER, accounts_of, holder_of
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
+_LOCK = "SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL FOR NO KEY UPDATE"
 _MISSING = "There is nobody with this id that you may see."
 
 
@@ -60,6 +61,7 @@ class Holders:
             [account for account, _ in acts],
             [patient for _, patient in acts],
         )
+        audit.saw(row["patient_id"] for row in rows)
         now = self._platform.clock.now()
         return {(row["account_id"], row["patient_id"]): holder_of(row, now) for row in rows}
 
@@ -71,7 +73,7 @@ class Holders:
         Raises:
             NotFound: the practice has no such patient.
         """
-        if await DB.fetchval("SELECT true FROM patient WHERE id = $1 FOR NO KEY UPDATE", patient_id) is None:
+        if await DB.fetchval(_LOCK, patient_id) is None:
             raise NotFound("There is no patient with this id that you may see.")
         return (await self.accounts([patient_id]))[patient_id]
 
@@ -111,20 +113,32 @@ class Holders:
             holder: who it is about; None is everybody.
             action: what was done.
         """
+        await self.tell_state(before)
+        await self.tell_holder(before.patient_id, holder, action)
+
+    async def tell_state(self, before: PortalAccount) -> None:
+        """Tell listeners if a patient's portal account is in another state than before, within the present unit."""
         patient_id = before.patient_id
         after = (await self.accounts([patient_id]))[patient_id]
+        if after.state is before.state:
+            return
         async with unit() as work:
-            practice_id = await DB.fetchval("SELECT app_practice()")
-            if after.state is not before.state:
-                work.emit(
-                    PortalAccountChanged(
-                        practice_id=practice_id, patient_id=patient_id, before=before.state, state=after.state
-                    )
+            work.emit(
+                PortalAccountChanged(
+                    practice_id=await DB.fetchval("SELECT app_practice()"),
+                    patient_id=patient_id,
+                    before=before.state,
+                    state=after.state,
                 )
+            )
+
+    async def tell_holder(self, patient_id: UUID, holder: Holder | None, action: str) -> None:
+        """Enter what was done about a holder, or about everybody, and tell listeners, within the present unit."""
+        async with unit() as work:
             if holder is not None and action != "portal.resend":
                 work.emit(
                     PortalHolderChanged(
-                        practice_id=practice_id,
+                        practice_id=await DB.fetchval("SELECT app_practice()"),
                         patient_id=patient_id,
                         holder_id=holder.id,
                         account_id=holder.account_id,

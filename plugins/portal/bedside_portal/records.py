@@ -4,28 +4,71 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from bedside_core.api import DB, DataContribution, KeptTable, Platform
+from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
+from bedside_portal.api import Holder, HolderState, PortalAccount
+from bedside_portal.holders import Holders
+from bedside_portal.service import void_links
 
 
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
-    """Have who acts for the merged patient act for the kept one, but for those who do already; suspended stays so."""
-    await DB.execute(
-        """UPDATE portal_holder h SET removed_at = $3 WHERE h.patient_id = $2 AND h.removed_at IS NULL AND EXISTS (
-            SELECT FROM portal_holder k WHERE k.patient_id = $1 AND k.removed_at IS NULL
-            AND (k.account_id = h.account_id OR (k.relationship IS NULL AND h.relationship IS NULL)))""",
-        kept,
-        merged,
-        platform.clock.now(),
-    )
-    await DB.execute("UPDATE portal_holder SET patient_id = $1 WHERE patient_id = $2", kept, merged)
-    await DB.execute(
-        """INSERT INTO portal_suspension (patient_id, practice_id, suspended_at, suspended_by)
-        SELECT $1::uuid, practice_id, suspended_at, suspended_by FROM portal_suspension WHERE patient_id = $2
-        ON CONFLICT DO NOTHING""",
-        kept,
-        merged,
-    )
-    await DB.execute("DELETE FROM portal_suspension WHERE patient_id = $1", merged)
+    """Have who acts for the merged patient, or is invited to, act for the kept one; suspended stays so.
+
+    Nobody who acts loses that by an invitation. The merged patient's sessions end with the merge itself, the kept
+    one's where the suspension comes with it (promise A4).
+    """
+    holders = Holders(platform)
+    before = await holders.accounts([kept, merged])
+    doubled = _doubled(before[kept], before[merged])
+    async with unit() as work:
+        for holder in doubled:
+            await _remove(platform, holder)
+        await DB.execute("UPDATE portal_holder SET patient_id = $1 WHERE patient_id = $2", kept, merged)
+        suspended = await DB.fetchval(
+            """INSERT INTO portal_suspension (patient_id, practice_id, suspended_at, suspended_by)
+            SELECT $1::uuid, practice_id, suspended_at, suspended_by FROM portal_suspension WHERE patient_id = $2
+            ON CONFLICT DO NOTHING RETURNING true""",
+            kept,
+            merged,
+        )
+        await DB.execute("DELETE FROM portal_suspension WHERE patient_id = $1", merged)
+        for account in before.values():
+            await holders.tell_state(account)
+        if suspended:
+            await platform.auth.end_sessions(work, patient_id=kept)
+            await holders.tell_holder(kept, None, "portal.suspend")
+        for holder in doubled:
+            action = "portal.revoke" if holder.state is HolderState.INVITED else "portal.remove"
+            await holders.tell_holder(kept, await holders.holder(holder.id), action)
+        for holder in before[merged].holders:
+            if holder not in doubled:
+                await holders.tell_holder(kept, await holders.holder(holder.id), "portal.move")
+
+
+def _doubled(kept: PortalAccount, merged: PortalAccount) -> list[Holder]:
+    """Return whom the kept patient would have twice: the merged one's, but for an invitation of the kept one's own."""
+    acting = {holder.account_id for holder in kept.holders if holder.account_id is not None}
+    doubled = [holder for holder in merged.holders if holder.account_id in acting]
+    own = next((holder for holder in kept.holders if holder.relationship is None), None)
+    other = next((holder for holder in merged.holders if holder.relationship is None and holder not in doubled), None)
+    if own is not None and other is not None:
+        works = own.state is HolderState.INVITED and other.state is HolderState.ACTIVE
+        doubled.append(own if works else other)
+    return doubled
+
+
+async def _remove(platform: Platform, holder: Holder) -> None:
+    """Have somebody act no more, or void an invitation."""
+    async with unit():
+        if holder.state is HolderState.INVITED:
+            await void_links(platform, holder)
+        await DB.execute("UPDATE portal_holder SET removed_at = $2 WHERE id = $1", holder.id, platform.clock.now())
+
+
+async def _erase(platform: Platform, patient_id: UUID) -> None:
+    """Take away what was sent to who acts for a patient, or was to: it went to addresses, not to the patient."""
+    rows = await DB.fetch("SELECT id FROM portal_holder WHERE patient_id = $1", patient_id)
+    async with unit() as work:
+        await platform.notify.erase(work, [str(row["id"]) for row in rows])
 
 
 RECORDS = DataContribution(
@@ -35,9 +78,11 @@ RECORDS = DataContribution(
             doc="Who acts for patients in the portal, or was invited to.",
             patient="t.patient_id = $1",
             hidden=("client_id", "registration_id"),
+            active="t.patient_id = $1 AND greatest(t.sent_at, t.registered_at, t.removed_at) >= $2",
         ),
         KeptTable(name="portal_suspension", doc="Suspended portal accounts.", patient="t.patient_id = $1"),
     ),
     merge=_merge,
+    erase=_erase,
 )
 """Contributed by the manifest."""

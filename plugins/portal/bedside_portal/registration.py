@@ -13,12 +13,15 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 from bedside_core.api import (
     DB,
     Conflict,
+    Fact,
     Forbidden,
     InvalidInput,
     Joiner,
     LinkOver,
     NotFound,
     Problem,
+    RateLimited,
+    Recipient,
     acting,
     audit,
     checks,
@@ -26,10 +29,14 @@ from bedside_core.api import (
 )
 from bedside_portal.api import Holder, InvitationChannel, PortalState
 from bedside_portal.rows import MOST_FAILURES
-from bedside_portal.service import PURPOSE, PortalService
+from bedside_portal.service import CHOSEN, PAGE, PURPOSE, PortalService, kind_of, void_links
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
+
+
+MOST_LETTERS = 5
+"""How often somebody invited by SMS has a link sent to an address."""
 
 
 class IdentityRefused(Problem):
@@ -50,7 +57,8 @@ class Invited:
     Args:
         practice: the practice's name.
         guardian: whether it is to act for somebody else.
-        email: the user name it leads to; None where it may be chosen, as it came by SMS, and before the date of birth.
+        email: the user name it leads to; None where one is to be chosen, as it came by SMS, and before the date of
+            birth.
         known: whether there is an account with that address, whose password is then asked for.
     """
 
@@ -66,7 +74,7 @@ class Registering:
 
     Args:
         password: a new one; of an account that is there, the one it has.
-        email: the user name, for an invitation by SMS; one by e-mail leads to the address it was sent to.
+        email: the user name, which may be left out: it is the address that the link was sent to.
         answers: for a new account, key of a question, and its answer.
         terms: for a new account, the version of the Terms of Use that is accepted.
     """
@@ -95,7 +103,7 @@ class Registration:
         Raises:
             LinkOver: it leads nowhere any more.
         """
-        practice_id, holder_id = await self._whose(secret)
+        practice_id, holder_id, _ = await self._whose(secret)
         with acting(practice_id):
             return await self._invited(practice_id, await self._portal.holder(holder_id))
 
@@ -106,12 +114,57 @@ class Registration:
             LinkOver: it leads nowhere any more.
             IdentityRefused: it was wrong; five times make the invitation void.
         """
-        practice_id, holder_id = await self._whose(secret)
+        practice_id, holder_id, purpose = await self._whose(secret)
         with acting(practice_id):
-            holder = await self._identified(secret, holder_id, date_of_birth)
-            invited, email = await self._invited(practice_id, holder), _email(holder)
+            holder = await self._identified(secret, purpose, holder_id, date_of_birth)
+            invited, email = await self._invited(practice_id, holder), await _email(holder, purpose)
             known = email is not None and await self._platform.accounts.joining.known(email)
         return Invited(practice=invited.practice, guardian=invited.guardian, email=email, known=known)
+
+    async def choose(self, secret: str, date_of_birth: date, email: str) -> None:
+        """Send a link to the address that somebody invited by SMS chooses; it is theirs if they follow it.
+
+        Whether there is an account with that address is neither looked at nor told here (A6): the link leads on, as one
+        of an invitation by mail does. The one in the SMS stays, for who has mistyped.
+
+        Args:
+            secret: that of the link in the SMS.
+            date_of_birth: the patient's.
+            email: the address.
+
+        Raises:
+            LinkOver: it leads nowhere any more.
+            IdentityRefused: the date of birth was wrong.
+            InvalidInput: this can be no address, or the invitation went to one already.
+            RateLimited: links went to several addresses already.
+        """
+        practice_id, holder_id, purpose = await self._whose(secret)
+        with acting(practice_id):
+            holder = await self._identified(secret, purpose, holder_id, date_of_birth)
+            if await _email(holder, purpose) is not None:
+                raise _other_address()
+            address = checks.email(email, ("email",))
+            async with unit() as work:
+                await self._portal.found(holder_id)
+                await self._platform.links.look(PURPOSE, secret)
+                expires = await DB.fetchval(
+                    """UPDATE portal_holder SET chosen = $2, letters = letters + 1 WHERE id = $1 AND letters < $3
+                    RETURNING expires_at""",
+                    holder_id,
+                    address,
+                    MOST_LETTERS,
+                )
+                if expires is None:
+                    raise RateLimited(
+                        "Links were sent several times already.", way_on="Ask the practice for another invitation."
+                    )
+                lasts = expires - self._platform.clock.now()
+                sent = await self._platform.links.issue(work, CHOSEN, holder_id, lasts=lasts)
+                notify, kind, key = self._platform.notify, kind_of(holder), str(holder_id)
+                await notify.cancel(work, kind, key=key)
+                to = Recipient.address(practice_id=practice_id, email=address)
+                await notify.send(work, kind, to=to, data={Fact.LINK: f"{PAGE}#{sent}"}, key=key)
+                audit.did("portal.choose", kind="portal_holder", target=holder_id, patients=[holder.patient_id])
 
     async def register(self, secret: str, date_of_birth: date, given: Registering, client_id: str) -> str:
         """Give whom an invitation was sent to an account that acts for the patient; returns its user name.
@@ -132,15 +185,21 @@ class Registration:
             Conflict: the account acts for the patient already.
         """
         try:
-            practice_id, holder_id = await self._whose(secret)
+            practice_id, holder_id, purpose = await self._whose(secret)
         except LinkOver as over:
             return await self._again(over, secret, client_id)
         with acting(practice_id):
-            holder = await self._identified(secret, holder_id, date_of_birth)
+            holder = await self._identified(secret, purpose, holder_id, date_of_birth)
             invited, words = await self._invited(practice_id, holder), await self._words(holder)
-            user = _email(holder) or checks.email(given.email or "", ("email",))
+            user = await _email(holder, purpose)
+            if user is None:
+                raise InvalidInput(
+                    "The address of the account has to be shown to be yours.",
+                    way_on="Have a link sent there by choosePortalAddress, and follow it.",
+                    field=("email",),
+                )
             if given.email is not None and given.email.strip().lower() != user.lower():
-                raise InvalidInput("The account is that of the address the invitation went to.", field=("email",))
+                raise _other_address()
             joining = self._platform.accounts.joining
             joined = await joining.ready(
                 Joiner(
@@ -154,9 +213,10 @@ class Registration:
             try:
                 async with unit() as work:
                     # Patient, holder, link: who takes them in one order never waits for one another in a circle.
-                    before = await self._portal.locked(holder.patient_id)
+                    _, before = await self._portal.found(holder_id)
                     await DB.execute("SELECT FROM portal_holder WHERE id = $1 FOR UPDATE", holder_id)
-                    await self._platform.links.consume(work, PURPOSE, secret)
+                    await self._platform.links.consume(work, purpose, secret)
+                    await void_links(self._platform, holder)
                     if before.state is PortalState.SUSPENDED:
                         raise Forbidden("The practice has suspended this portal account.", way_on="Ask the practice.")
                     account_id = await joining.complete(work, joined)
@@ -175,27 +235,33 @@ class Registration:
 
     async def _again(self, over: LinkOver, secret: str, client_id: str) -> str:
         """Return what a first registration was told, where this is its retry; else refuse as over."""
-        link = await self._platform.links.whatever(PURPOSE, secret) if over.detail["state"] == "consumed" else None
+        purpose = await self._purpose(secret)
+        link = await self._platform.links.whatever(purpose, secret) if over.detail["state"] == "consumed" else None
         user = await DB.fetchval("SELECT portal_registered($1, $2)", link.subject, client_id) if link else None
         if user is None:
             raise over
         return user
 
-    async def _whose(self, secret: str) -> tuple[UUID, UUID]:
-        """Return practice and holder of an invitation.
+    async def _purpose(self, secret: str) -> str:
+        """Return what a link is for: the invitation itself, or an address that was chosen."""
+        return PURPOSE if await self._platform.links.whatever(CHOSEN, secret) is None else CHOSEN
+
+    async def _whose(self, secret: str) -> tuple[UUID, UUID, str]:
+        """Return practice and holder of an invitation, and what the link is for.
 
         Raises:
             LinkOver: it leads nowhere any more.
         """
-        link = await self._platform.links.look(PURPOSE, secret)
+        purpose = await self._purpose(secret)
+        link = await self._platform.links.look(purpose, secret)
         practice_id = await DB.fetchval("SELECT portal_holder_practice($1)", link.subject)
         if practice_id is None:
             raise NotFound("There is no such invitation.")
-        return practice_id, link.subject
+        return practice_id, link.subject, purpose
 
-    async def _identified(self, secret: str, holder_id: UUID, date_of_birth: date) -> Holder:
+    async def _identified(self, secret: str, purpose: str, holder_id: UUID, date_of_birth: date) -> Holder:
         """Return the holder once the date of birth was right; attempts that come at once are counted one by one."""
-        async with unit() as work:
+        async with unit():
             row = await DB.fetchrow(
                 """SELECT h.failures, h.patient_id, p.date_of_birth = $2 AS fits FROM portal_holder h
                 JOIN patient p ON p.practice_id = h.practice_id AND p.id = h.patient_id
@@ -203,15 +269,16 @@ class Registration:
                 holder_id,
                 date_of_birth,
             )
-            await self._platform.links.look(PURPOSE, secret)  # another attempt may have ended it meanwhile
+            await self._platform.links.look(purpose, secret)  # another attempt may have ended it meanwhile
             if row is None:
                 raise NotFound("There is no such invitation.")
+            holder = await self._portal.holder(holder_id)
             if row["fits"]:
-                return await self._portal.holder(holder_id)
+                return holder
             left = MOST_FAILURES - row["failures"] - 1
             await DB.execute("UPDATE portal_holder SET failures = failures + 1 WHERE id = $1", holder_id)
             if left <= 0:
-                await self._platform.links.void(work, PURPOSE, holder_id)
+                await void_links(self._platform, holder)
             audit.did("portal.refuse", kind="portal_holder", target=holder_id, patients=[row["patient_id"]])
         raise IdentityRefused(
             "This is not the date of birth that the practice has.",
@@ -230,7 +297,13 @@ class Registration:
         return (holder.name, *(row or ()))
 
 
-def _email(holder: Holder) -> str | None:
-    """Return the address that an invitation by e-mail was sent to."""
+def _other_address() -> InvalidInput:
+    return InvalidInput("The account is that of the address the invitation went to.", field=("email",))
+
+
+async def _email(holder: Holder, purpose: str) -> str | None:
+    """Return the address that a link was sent to; None where it came by SMS."""
+    if purpose == CHOSEN:
+        return await DB.fetchval("SELECT chosen FROM portal_holder WHERE id = $1", holder.id)
     invitation = holder.invitation
     return invitation.address if invitation and invitation.channel is InvitationChannel.EMAIL else None

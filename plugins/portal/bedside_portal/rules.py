@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 async def may_be_held(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
     """Refuse what is no patient of the acting practice, as if there were none (promise A1)."""
-    if target is None or await DB.fetchval("SELECT true FROM patient WHERE id = $1", target):
+    if target is None or await DB.fetchval("SELECT true FROM patient WHERE id = $1 AND merged_into IS NULL", target):
         return None
     return Refusal(rule=Rule.MEMBERSHIP, message="There is no patient with this id that you may see.")

@@ -209,6 +209,24 @@ class PortalMutation:
         return _invited(await _registration(info).confirm(secret, date_of_birth))
 
     @strawberry.mutation(
+        description="Choose the address of one's account, where the invitation came by text message. Whatever there is "
+        "with that address, the answer is true and a link is sent there, which leads on as an invitation by e-mail "
+        "does (A6). Another address can be chosen until one has registered.",
+        extensions=[public, weighed(10), once],
+    )
+    async def choose_portal_address(
+        self,
+        info: Info,
+        secret: Secret,
+        date_of_birth: DateOfBirth,
+        email: Annotated[str, strawberry.argument(description="The address, which becomes the user name.")],
+    ) -> bool | None:
+        """Choose an address."""
+        await info.context.count_sign_in(email)
+        await _registration(info).choose(secret, date_of_birth, email)
+        return True
+
+    @strawberry.mutation(
         description="Follow an invitation: an account of one's own, or one that is there, acts for the patient from "
         "then on. Returns the user name to sign in with.",
         extensions=[public, weighed(REGISTRATION_WEIGHT), once],
@@ -223,7 +241,7 @@ class PortalMutation:
         ],
         client_id: ClientId,
         email: Annotated[
-            str | None, strawberry.argument(description="The user name, where the invitation came by text message.")
+            str | None, strawberry.argument(description="The user name; it is the address that the link was sent to.")
         ] = None,
         answers: Annotated[
             list[SecurityAnswerInput] | None,

@@ -15,9 +15,11 @@ from bedside_core.api import (
     Conflict,
     Fact,
     InvalidInput,
+    NotFound,
     PeopleSettings,
     Recipient,
     SwitchedOff,
+    audit,
     checks,
     unit,
     uuid7,
@@ -34,10 +36,12 @@ from bedside_portal.settings import PortalSettings
 from bedside_portal.texts import GUARDIAN_INVITATION, INVITATION
 
 if TYPE_CHECKING:
-    pass
+    from bedside_core.api import Platform
 
 PURPOSE = "portal.invitation"
 """What the links are for."""
+CHOSEN = "portal.address"
+"""What the links are for that go to an address which somebody invited by SMS has chosen."""
 LASTS = timedelta(days=21)
 """How long an invitation can be followed (A2)."""
 PAGE = "/portal/register"
@@ -72,7 +76,7 @@ class Guardian:
 
 
 class PortalService(Holders):
-    """Provides `PortalAccounts`; with `registration` the only writer of the portal's tables."""
+    """Provides `PortalAccounts`; with `registration` and `records` the only writer of the portal's tables."""
 
     # -- inviting --------------------------------------------------------------------------------------------------
 
@@ -87,7 +91,9 @@ class PortalService(Holders):
             Conflict: the patient has an account or an invitation, or the client id has invited somebody else.
         """
         await self._platform.access.require(actor, "portal.invite", patient_id)
-        patient = (await self._platform.people.patients_by_id([patient_id]))[patient_id]
+        patient = (await self._platform.people.patients_by_id([patient_id])).get(patient_id)
+        if patient is None:  # merged meanwhile
+            raise NotFound("There is no patient with this id that you may see.")
         address = patient.email if channel is InvitationChannel.EMAIL else patient.phone
         if address is None:
             what = "e-mail address" if channel is InvitationChannel.EMAIL else "phone number"
@@ -191,7 +197,8 @@ class PortalService(Holders):
             holder, before = await self._open(holder_id)
             now = self._platform.clock.now()
             address = await DB.fetchval(
-                "UPDATE portal_holder SET sent_at = $2, expires_at = $3, failures = 0 WHERE id = $1 RETURNING address",
+                """UPDATE portal_holder SET sent_at = $2, expires_at = $3, failures = 0, chosen = NULL, letters = 0
+                WHERE id = $1 RETURNING address""",
                 holder_id,
                 now,
                 now + LASTS,
@@ -211,10 +218,9 @@ class PortalService(Holders):
         """
         actor.in_practice()
         await self._platform.access.require(actor, "portal.invite")
-        async with unit() as work:
+        async with unit():
             holder, before = await self._open(holder_id)
-            await self._platform.links.void(work, PURPOSE, holder_id)
-            await self._platform.notify.cancel(work, _kind(holder), key=str(holder_id))
+            await void_links(self._platform, holder)
             return await self.removed(before, holder_id, "portal.revoke")
 
     async def _open(self, holder_id: UUID) -> tuple[Holder, PortalAccount]:
@@ -228,14 +234,14 @@ class PortalService(Holders):
         """Issue a link and send it, within the present unit."""
         notify, key = self._platform.notify, str(holder.id)
         async with unit() as work:
+            await void_links(self._platform, holder)
             secret = await self._platform.links.issue(work, PURPOSE, holder.id, lasts=LASTS)
-            await notify.cancel(work, _kind(holder), key=key)
             to = (
                 Recipient.address(practice_id=practice_id, email=address)
                 if channel is InvitationChannel.EMAIL
                 else Recipient.address(practice_id=practice_id, phone=address)
             )
-            await notify.send(work, _kind(holder), to=to, data={Fact.LINK: f"{PAGE}#{secret}"}, key=key)
+            await notify.send(work, kind_of(holder), to=to, data={Fact.LINK: f"{PAGE}#{secret}"}, key=key)
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
@@ -253,6 +259,7 @@ class PortalService(Holders):
             if holder.state is HolderState.INVITED:
                 raise Conflict("This is an invitation.", way_on="Take it back with revokePortalInvitation.")
             if holder.state is HolderState.REMOVED or holder.account_id is None:
+                audit.saw([holder.patient_id])
                 return holder
             removed = await self.removed(before, holder_id, "portal.remove")
             await self._platform.auth.end_sessions(work, account_id=holder.account_id, patient_id=holder.patient_id)
@@ -302,5 +309,14 @@ class PortalService(Holders):
         return (await self.accounts([patient_id]))[patient_id]
 
 
-def _kind(holder: Holder) -> str:
+async def void_links(platform: Platform, holder: Holder) -> None:
+    """Void the links of an invitation, and call off what is still to be sent with them, within the present unit."""
+    async with unit() as work:
+        for purpose in (PURPOSE, CHOSEN):
+            await platform.links.void(work, purpose, holder.id)
+        await platform.notify.cancel(work, kind_of(holder), key=str(holder.id))
+
+
+def kind_of(holder: Holder) -> str:
+    """Return the kind of notification that an invitation is sent as."""
     return (INVITATION if holder.relationship is None else GUARDIAN_INVITATION).key

@@ -35,6 +35,8 @@ class PortalHolder(Table, tablename="portal_holder", db=DB):
     sent_at = Timestamptz(help_text="When the link was sent last.")
     expires_at = Timestamptz(help_text="Until when it can be used.")
     failures = Integer(help_text="How often the date of birth was wrong since then.")
+    chosen = Text(null=True, help_text="The address that somebody invited by SMS has chosen last.")
+    letters = Integer(default=0, help_text="How many links went to addresses so chosen.")
     registered_at = Timestamptz(null=True)
     registration_id = Text(null=True, help_text="The client's own id of the registration (G9).")
     removed_at = Timestamptz(null=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from accounts_stage import rows
 from notify_stage import PUBLIC_URL, SETTINGS, Ward, until
 from notify_stage import ward as ward_
 
@@ -109,6 +111,29 @@ async def test_a_phone_stands_in_for_the_mail_that_nobody_can_get(ward: Ward) ->
     with acting(ward.practice.id):
         # The secret lets in whoever has it: once it is sent, we have it no longer.
         assert await DB.fetchval("SELECT facts FROM notification") == {}
+
+
+@pytest.mark.rule("A14")
+@pytest.mark.rule("N1")
+async def test_whoever_reads_a_patient_s_addresses_in_the_log_is_entered_with_their_name(
+    ward: Ward, fresh_database: Database
+) -> None:
+    entered = "SELECT action, patients FROM audit_entry WHERE person_id = $1 AND patients <> '{}' ORDER BY id"
+    patients = [await ward.patient(phone=None, email=f"pat{number}@example.org") for number in range(2)]
+    await ward.send("ward.alarm")
+    await ward.settled()
+    assert [entry["recipient"] for entry in await ward.log()] == ["member"] * len(await ward.log())
+    assert await rows(fresh_database, entered, ward.owner.member.id) == []
+    for patient in patients:
+        await ward.send("ward.round", patient, data={Fact.TIME: ward.deployment.platform.clock.now()})
+    await ward.pass_time(seconds=125)
+    await ward.settled()
+    before = len(await rows(fresh_database, entered, ward.owner.member.id))
+    shown = {UUID(entry["recipientId"]) for entry in await ward.log() if entry["recipient"] == "patient"}
+    assert shown == {patient.id for patient in patients}
+    entries = await rows(fresh_database, entered, ward.owner.member.id)
+    assert len(entries) == before + 1
+    assert set(entries[-1]["patients"]) == shown
 
 
 @pytest.mark.rule("N3")

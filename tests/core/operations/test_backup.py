@@ -112,6 +112,14 @@ def files_with_rows(source: Source) -> dict[str, str]:
     return {key: stored[key] for key in asyncio.run(keys())}
 
 
+async def open_sessions(dsn: str) -> int:
+    owner = await connect(dsn)
+    try:
+        return await owner.fetchval("SELECT count(*) FROM session WHERE ended_at IS NULL")
+    finally:
+        await owner.close()
+
+
 def test_every_table_holds_something(source: Source) -> None:
     empty = [name for name, found in source.content.items() if name.startswith("rows of ") and not found]
     assert empty == []
@@ -128,20 +136,24 @@ def test_what_is_restored_on_an_empty_machine_equals_what_was_backed_up(source: 
     assert "BEDSIDE_DATABASE_URL" in said  # which variables were set, by name
     assert KEY not in said
 
-    async def restored() -> dict[str, list[object]]:
+    async def restored() -> tuple[dict[str, list[object]], int]:
         server = await EmbeddedServer.start(elsewhere / "postgres")
         try:
-            return await everything(server.owner_dsn())
+            return await everything(server.owner_dsn()), await open_sessions(server.owner_dsn())
         finally:
             await server.stop()
 
-    found = asyncio.run(restored())
+    found, still_open = asyncio.run(restored())
     # What came after the dump's moment: there that the backup was complete, here that it was restored.
     later = {"audit_entry", "audit_unsealed"}
     assert found.keys() == source.content.keys()
     for name, expected in source.content.items():
-        if name.removeprefix("rows of ") not in later:
+        if name.removeprefix("rows of ") not in later | {"session"}:
             assert found[name] == expected, name
+    assert len(rows(found, "session")) == len(rows(source.content, "session"))
+    assert asyncio.run(open_sessions(source.database.owner_dsn)) > 0
+    assert still_open == 0
+    assert "Everybody is signed out." in said
     entries, before = ({str(entry) for entry in rows(content, "audit_entry")} for content in (found, source.content))
     assert [("backup.restore" in entry) for entry in entries - before] == [True]
     assert [("backup.complete" in entry) for entry in before - entries] == [True]
@@ -262,9 +274,13 @@ def refusal(backup: Path, passphrase: str | None = None, **given: object) -> str
 
 def test_a_newer_versions_backup_is_refused_and_nothing_is_made(copy: Path, elsewhere: Path) -> None:
     migrations = read_manifest(copy).migrations
-    rewrite(copy, migrations={**migrations, "core": [*migrations["core"], "core_2999_01_01t00_00"]})
-    assert "which is newer: core_2999_01_01t00_00" in refusal(copy, data=elsewhere)
-    rewrite(copy, format=99)
+    for app, of in (("core", "Bedside "), ("portal", "a version of the plugin portal")):
+        newer = f"{app}_2999_01_01t00_00"
+        rewrite(copy, migrations={**migrations, app: [*migrations[app], newer]})
+        said = refusal(copy, data=elsewhere)
+        assert of in said
+        assert f"which is newer: {newer}" in said
+    rewrite(copy, migrations={**migrations, "absent": ["absent_2999_01_01t00_00"]}, format=99)
     assert "needs a newer version" in refusal(copy, data=elsewhere)
     assert not elsewhere.exists()
 

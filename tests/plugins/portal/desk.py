@@ -39,6 +39,8 @@ REINSTATE = "mutation($p: ID!) { reinstatePortalAccount(patientId: $p) { state s
 LOOK = "query($s: String!) { portalInvitation(secret: $s) { practice guardian email known } }"
 CONFIRM = """mutation($s: String!, $b: Date!) {
     confirmPortalInvitation(secret: $s, dateOfBirth: $b) { practice guardian email known } }"""
+CHOOSE = """mutation($s: String!, $b: Date!, $e: String!) {
+    choosePortalAddress(secret: $s, dateOfBirth: $b, email: $e) }"""
 REGISTER = """mutation($s: String!, $b: Date!, $p: String!, $e: String, $a: [SecurityAnswerInput!] = [
         { question: "first_job", answer: "Ashford" }, { question: "first_book", answer: "Momo" },
         { question: "first_teacher", answer: "Hale" }], $t: Int = 1, $c: String = "r-1") {
@@ -95,6 +97,13 @@ class Desk:
         count = len(self.letters(email))
         holder = await self.data(GUARDIAN, p=str(patient.id), g=given, c=f"g-{next(_numbers)}")
         return holder, await self.secret(email, count + 1)
+
+    async def chosen(self, secret: str, email: str) -> str:
+        """Choose an address with the secret of an SMS; returns the secret out of the letter that goes there."""
+        count = len(self.letters(email))
+        answered = await self.deployment.data(CHOOSE, s=secret, b=BORN, e=email)
+        assert answered == {"choosePortalAddress": True}
+        return await self.secret(email, count + 1)
 
     def letters(self, address: str) -> list[str]:
         """What was sent to an address or a number, the oldest first."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from accounts_stage import MAKE_KEY
 from deployment import APPS
 from imports_stage import HEADER, IMPORT, REFUSALS, STANDING, held_at, import_desk, row, table, waits
 from jobs_stage import settled, until
@@ -247,6 +248,29 @@ async def test_who_may_not_any_more_imports_nothing(fresh_database: Database, tm
         end = (await desk.followed(import_id))[-1]
         assert (end["state"], end["problem"]["code"]) == ("REFUSED", "NOT_ALLOWED")
         assert await desk.count("patient") == 0
+
+
+@pytest.mark.rule("A13")
+async def test_what_a_key_has_begun_is_not_imported_once_the_key_is_revoked(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    async with import_desk(fresh_database, tmp_path, worker=False) as desk:
+        data = desk.deployment.data
+        until_then = (desk.deployment.platform.clock.now() + timedelta(days=9)).isoformat()
+        for number, revoked in enumerate((True, False), 1):
+            values = {"n": "Importer", "s": ["patients.import", "files.upload"], "u": until_then, "c": f"k{number}"}
+            made = (await data(MAKE_KEY, desk.mona.token, **values))["createApiKey"]
+            given = {"uploadId": await desk.uploaded(table([row(number)])), "dryRun": False}
+            begun = (await data(IMPORT, made["token"], i=given, c=f"i{number}"))["importPatients"]["id"]
+            if revoked:
+                revoke = "mutation($i: ID!) { revokeApiKey(id: $i) }"
+                assert (await data(revoke, desk.mona.token, i=made["key"]["id"]))["revokeApiKey"] is True
+            await desk.run(begun)
+            end = (await desk.followed(begun))[-1]
+            assert (end["state"], (end["problem"] or {}).get("code")) == (
+                ("REFUSED", "NOT_ALLOWED") if revoked else ("DONE", None)
+            )
+            assert await desk.count("patient") == (0 if revoked else 1)
 
 
 @pytest.mark.rule("P5")

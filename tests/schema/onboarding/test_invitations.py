@@ -238,6 +238,38 @@ async def test_the_operator_invites_a_practice_s_first_owner_and_nobody_else(hou
     assert {("practices.create", True), ("invitations.create", True), ("invitations.revoke", True)} <= acts
 
 
+@pytest.mark.rule("A1")
+@pytest.mark.rule("G9")
+async def test_the_operator_s_retries_at_once_are_one_invitation_with_one_mail(house: House) -> None:
+    operator = await house.deployment.operator()
+    practice = (await house.data(FOUND, operator, n="Hill View", o=None, c="p-1"))["createPractice"]["id"]
+    asked = (house.ask(OWNER, operator, p=practice, o=FIRST, c="same") for _ in range(8))
+    told = [body["data"] for body in await asyncio.gather(*asked)]
+    assert told == [told[0]] * 8 and told[0]["inviteFirstOwner"]["email"] == FIRST["email"], told
+    await house.idle()
+    assert len(house.mail.to(FIRST["email"])) == 1
+    other = {**FIRST, "email": "second@example.org"}
+    asked = (house.ask(OWNER, operator, p=practice, o=given, c="next") for given in (FIRST, other))
+    assert sorted("CONFLICT" if "errors" in body else "" for body in await asyncio.gather(*asked)) == ["", "CONFLICT"]
+
+
+@pytest.mark.rule("A1")
+@pytest.mark.rule("A12")
+async def test_a_manager_calls_no_owner_s_invitation_off(house: House) -> None:
+    manager = await house.deployment.person(house.practice, Role.MANAGER)
+    made = await house.invite("owner@example.org", role="OWNER")
+    secret = secret_in(await house.mailed("owner@example.org"))
+    assert await house.code(REVOKE, manager.token, i=made["id"]) == "FORBIDDEN"
+    given = {"email": "OWNER@example.org", "firstName": "Nia", "lastName": "Vale", "role": "STAFF"}
+    assert await house.code(INVITE, manager.token, i=given, c="c-2") == "FORBIDDEN"
+    assert await state(house, secret) == "open"
+    [listed] = (await house.data(INVITATIONS, manager.token))["invitations"]["nodes"]
+    assert (listed["id"], listed["state"], listed["role"]) == (made["id"], "OPEN", "OWNER")
+    staff = await house.invite("staff@example.org", client_id="c-3")
+    assert (await house.data(REVOKE, manager.token, i=staff["id"]))["revokeInvitation"]["state"] == "REVOKED"
+    assert (await house.data(REVOKE, house.owner.token, i=made["id"]))["revokeInvitation"]["state"] == "REVOKED"
+
+
 @pytest.mark.rule("P1")
 @pytest.mark.promise("A1")
 async def test_another_practice_s_invitation_is_told_like_one_that_is_missing(house: House) -> None:

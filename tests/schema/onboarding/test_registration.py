@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from deployment import PASSWORD
 from onboarding_stage import (
+    ACCEPT,
     ANEW,
     ANSWERS,
     LOOK,
@@ -113,6 +115,22 @@ async def test_a_retry_of_a_registration_is_told_the_same_and_another_is_refused
     assert (await house.register(secret))["data"] == first["data"] == {"register": {"email": "new@example.org"}}
     assert code_of(await house.register(secret, "r-2")) == "LINK_OVER"
     assert await house.counts() == before
+
+
+@pytest.mark.rule("A3")
+@pytest.mark.rule("A15")
+@pytest.mark.rule("G9")
+async def test_retries_at_once_are_told_the_same(house: House) -> None:
+    secret = await house.invited("two@example.org")
+    bodies = await asyncio.gather(*(house.register(secret, "same") for _ in range(4)))
+    assert [body.get("data") for body in bodies] == [{"register": {"email": "two@example.org"}}] * 4
+    assert len(await house.trail("invitations.accept")) == 1
+    ben = await house.deployment.person(await house.deployment.practice("Abbey", tier=None))
+    secret = await house.invited(ben.email, client_id="c-2")
+    bodies = await asyncio.gather(*(house.ask(ACCEPT, ben.token, s=secret, c="same") for _ in range(4)))
+    mine = "SELECT id FROM member WHERE practice_id = $1 AND account_id = $2"
+    [member] = await house.rows(mine, house.practice.id, await account_of(ben.email))
+    assert [body["data"] for body in bodies] == [{"acceptInvitation": {"persona": str(member["id"])}}] * 4
 
 
 @pytest.mark.rule("A3")

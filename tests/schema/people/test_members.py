@@ -6,7 +6,19 @@ import asyncio
 
 import pytest
 from deployment import APPS, served
-from schema.people.stage import DEACTIVATE, HOST, MEMBER, PROFILE, REACTIVATE, ROLE, connected, refused, value
+from schema.people.stage import (
+    CREATE,
+    DEACTIVATE,
+    HOST,
+    MEMBER,
+    PATIENT,
+    PROFILE,
+    REACTIVATE,
+    ROLE,
+    connected,
+    refused,
+    value,
+)
 
 from bedside_core.auth import Role
 from bedside_core.testing import Database
@@ -158,3 +170,23 @@ async def test_who_may_see_an_address_and_a_number_is_each_one_s_own_say(fresh_d
         ]:
             assert await refused(deployment, PROFILE, ada.token, p=patch) == ("INVALID_INPUT", ["patch", field])
         assert await seen() == [(mail, number), (None, number), (None, number)]
+
+
+@pytest.mark.rule("A12")
+async def test_a_solo_practitioner_does_as_the_owner_whatever_a_practitioner_may(fresh_database: Database) -> None:
+    can = "query($a: String!) { can(action: $a) { allowed code } }"
+    async with served(fresh_database) as deployment:
+        clinic = await deployment.practice("Clinic")
+        practitioner = await deployment.person(clinic)
+        await deployment.person(clinic, Role.OWNER)
+        solo = await deployment.person(await deployment.practice("Solo"), Role.OWNER)
+        asked = sorted(
+            key for key, each in deployment.platform.access.permissions.items() if Role.PRACTITIONER in each.roles
+        )
+        assert {"patients.create", "files.attach", "chat.send", "portal.invite"} <= set(asked)
+        for key in asked:
+            answers = [(await deployment.data(can, each.token, a=key))["can"] for each in (practitioner, solo)]
+            assert answers[0] == answers[1], key
+        patient = (await deployment.data(CREATE, solo.token, i=PATIENT, c="one"))["createPatient"]
+        assert patient["mrn"] == PATIENT["mrn"]
+        assert (await deployment.data(HOST, solo.token, m=solo.id, e=True))["setVideoHost"] == {"videoHost": True}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
+from audit_stage import length, trail
 from deployment import APPS, Deployment, Person, served
 from schema.people.stage import (
     CONTACT,
@@ -37,6 +39,25 @@ async def called(deployment: Deployment, token: str, first: str, last: str, numb
 
 async def renamed(deployment: Deployment, person: Person, first: str, last: str) -> None:
     await deployment.data(PROFILE, person.token, p={"firstName": first, "lastName": last})
+
+
+@pytest.mark.rule("A14")
+async def test_a_page_of_a_search_names_the_patients_on_it_alone_in_the_trail(fresh_database: Database) -> None:
+    async with served(fresh_database) as deployment:
+        practice = await deployment.practice()
+        ada = await deployment.person(practice)
+        for number, last in enumerate(("Berg", "Carl", "Dorn"), 1):
+            await called(deployment, ada.token, "Maria", last, number)
+        shown, after = [], None
+        for more in (True, True, False):
+            before = await length(practice.id)
+            page = (await deployment.data(SEARCH, ada.token, t="maria", first=1, after=after))["search"]
+            [node], info = page["nodes"], page["pageInfo"]
+            [entry] = await trail(practice.id, past=before)
+            assert ([str(id) for id in entry.patients], info["hasNextPage"]) == ([node["id"]], more)
+            shown.append(node["name"])
+            after = info["endCursor"]
+        assert shown == ["Maria Berg", "Maria Carl", "Maria Dorn"]
 
 
 @pytest.mark.rule("P7")
@@ -207,6 +228,7 @@ async def test_who_is_a_member_of_a_connected_practice_is_returned_as_that_membe
         ada, bea, eve = [await deployment.person(each, Role.OWNER) for each in (home, near, far)]
         colleague = await deployment.person(home)
         await connected(deployment, ada, bea, near)
+        await deployment.data(PROFILE, bea.token, p={"emailFor": "CONNECTED"})
 
         async def add(person: Person, client_id: str) -> tuple[str, str | None, str | None]:
             given = {"firstName": "Some", "lastName": "Body", "email": person.email.upper()}
@@ -218,3 +240,44 @@ async def test_who_is_a_member_of_a_connected_practice_is_returned_as_that_membe
         assert await count(fresh_database, "contact") == 0
         assert await add(eve, "e") == ("CONTACT", "(External)", None)
         assert await count(fresh_database, "contact") == 1
+
+
+@pytest.mark.rule("A8")
+@pytest.mark.rule("P6")
+@pytest.mark.parametrize("what", ["email", "phone"])
+async def test_adding_a_contact_finds_no_member_by_what_they_hide_from_who_adds(
+    fresh_database: Database, what: str
+) -> None:
+    async with served(fresh_database) as deployment:
+        home, near = await deployment.practice("Home"), await deployment.practice("Near")
+        ada, bea = [await deployment.person(each, Role.OWNER) for each in (home, near)]
+        mia, stranger = await deployment.person(home), {"email": "nobody@example.org", "phone": "2025550199"}
+        await connected(deployment, ada, bea, near)
+        known = {bea.id: "2025550143", mia.id: "2025550144"}
+        for person in (bea, mia):
+            await deployment.data(PROFILE, person.token, p={"phone": known[person.id]})
+
+        async def add(person: Person | None, client_id: str, by: Person = ada) -> dict[str, Any]:
+            reached = stranger[what] if person is None else person.email if what == "email" else known[person.id]
+            given = {"firstName": "Some", "lastName": "Body", what: reached}
+            told = (await deployment.data(CONTACT, by.token, i=given, c=client_id))["addContact"]
+            return {name: told[name] for name in ("kind", "name", "label", "badge", "member")}
+
+        async def lets(person: Person, audience: str) -> None:
+            await deployment.data(PROFILE, person.token, p={f"{what}For": audience})
+
+        # shown to whom it is for: a member
+        for person, audience in ((bea, "CONNECTED"), (mia, "PRACTICE")):
+            await lets(person, audience)
+            assert (await add(person, f"seen {person.id}"))["member"]["id"] == person.id
+        assert await count(fresh_database, "contact") == 0
+        # hidden: told as one whom nobody knows, in the same words
+        unknown = await add(None, "unknown")
+        assert (unknown["kind"], unknown["member"]) == ("CONTACT", None)
+        for person, audience in ((bea, "PRACTICE"), (mia, "NOBODY")):
+            await lets(person, audience)
+            assert await add(person, f"hidden {person.id}") == unknown
+        await lets(bea, "NOBODY")
+        assert await add(bea, "again") == unknown  # the contact that there is by now
+        assert await count(fresh_database, "contact") == 3
+        assert (await add(mia, "own", by=mia))["member"]["id"] == mia.id  # who looks for herself

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from deployment import APPS, Person
+from deployment import APPS, Person, unannounced
 from files_stage import Desk, desk_at
 from jobs_stage import settled, until
 
@@ -92,6 +92,7 @@ async def test_an_owner_asks_by_the_practice_s_name_after_an_export_and_can_call
         ]
 
 
+@pytest.mark.promise("A4")
 @pytest.mark.promise("F2")
 @pytest.mark.rule("A14")
 @pytest.mark.timeout(240)
@@ -103,12 +104,15 @@ async def test_of_an_erased_practice_no_row_file_or_job_is_left_and_the_end_of_i
         both = await _of_both(desk, other)
         await exported(desk)
         await desk.deployment.data(ERASE, desk.olga.token, n=desk.practice.name)
+        await desk.deployment.platform.clock.move(MONTH + timedelta(hours=1))
+        token = await desk.deployment.sign_in(desk.ada.email)
         before = await verdict_on(desk)
         assert (before.fault, before.erased) == (None, False)
         ids = await _ids(desk)
         assert len(ids) > 40
-        await desk.deployment.platform.clock.move(MONTH + timedelta(hours=1))
-        await desk.run("erase_practice")
+        async with desk.deployment.socket(token) as socket, unannounced(desk.deployment):
+            await desk.run("erase_practice")
+            assert await socket.closed() == (4403, "Session ended")
         everything = await desk.everything()
         left = [id for id in ids if id in everything]
         assert left == [str(desk.practice.id)]  # its row in practice_erasure, and the deployment's trail

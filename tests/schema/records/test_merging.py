@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from deployment import APPS, Person
 from files_stage import Desk, a_patient, desk_at
@@ -15,7 +17,7 @@ from bedside_core.auth import Role
 from bedside_core.database import DB, acting, unit
 from bedside_core.notify import Fact, Recipient
 from bedside_core.records.catalogue import contributions
-from bedside_core.testing import Database
+from bedside_core.testing import Database, until
 
 MERGE = """mutation($k: ID!, $m: ID!, $c: String!, $f: [PatientField!]) {
     mergePatients(keepId: $k, mergeId: $m, clientId: $c, choices: $f) { id firstName lastName mrn phone email } }"""
@@ -24,6 +26,7 @@ LISTED = "query($a: Boolean!) { patients(archived: $a) { nodes { id } } }"
 FILES = "query($p: ID!) { patientFiles(patientId: $p) { nodes { id } } }"
 ACCESSES = "query($p: ID!) { patientAccesses(patientId: $p, first: 50) { nodes { action patientIds } } }"
 ATTACH = "mutation($u: ID!, $p: ID!) { attachToPatient(uploadId: $u, patientId: $p) { id } }"
+EXPORT = 'mutation($p: ID!) { exportPatient(patientId: $p, clientId: "e") { id } }'
 MISSING = "0199aaaa-0000-7000-8000-000000000000"
 STAYS = {"patient", "audit_entry", "creation"}
 """What remains about a merged record: the pointer, and what the trail says of it, which nobody changes."""
@@ -90,8 +93,7 @@ async def test_whatever_points_to_the_merged_record_points_to_the_kept_one(
         keep, gone = await a_patient(desk.deployment, desk.practice), desk.patient
         file = await desk.attached(b"Some words.", "words.txt")
         await desk.deployment.data(ONE, desk.ada.token, i=str(gone.id))
-        export = 'mutation($p: ID!) { exportPatient(patientId: $p, clientId: "e") { id } }'
-        await data(export, desk.olga.token, p=str(gone.id))
+        await data(EXPORT, desk.olga.token, p=str(gone.id))
         for each in (keep.id, gone.id):  # both have some of everything, so that nothing stands in the way of the other
             await noticed(desk, each)
         for person in (gone.id, desk.ada.member.id):
@@ -203,3 +205,81 @@ async def test_merging_is_for_leaders_within_the_practice_and_done_once(
         entries = await desk.rows("SELECT FROM audit_entry WHERE action = 'patients.merge'")
         assert len(entries) == 2
         assert await deployment.code(MERGE, desk.olga.token, k=mine, m=str(other.id), c="later") == "NOT_FOUND"
+
+
+@pytest.mark.rule("G9")
+async def test_a_patient_made_again_by_a_retry_is_the_kept_record_once_it_was_merged(
+    fresh_database: Database, tmp_path: Any
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        data, keep = desk.deployment.data, str(desk.patient.id)
+        new = {
+            "firstName": "Ruth", "lastName": "Abel", "dateOfBirth": "1950-02-03", "mrn": "Z-1", "gender": "f",
+            "email": "r@example.org",
+        }  # fmt: skip
+        [made] = (await data(CREATE, desk.ada.token, i=new, c="once")).values()
+        await merged(desk, desk.olga, keep, made["id"])
+        [again] = (await data(CREATE, desk.ada.token, i=new, c="once")).values()
+        assert again["id"] == keep
+        assert await desk.count("patient") == 2
+
+
+async def _waits(desk: Desk) -> bool:
+    """Whether somebody waits for another's lock."""
+    return bool((await desk.rows("SELECT count(*) AS n FROM pg_locks WHERE NOT granted"))[0]["n"])
+
+
+@pytest.mark.rule("P8")
+async def test_a_file_attached_while_a_merge_runs_is_the_kept_record_s_or_stays_an_upload(
+    fresh_database: Database, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        deployment, files = desk.deployment, desk.deployment.platform.files
+        keep, gone = await a_patient(deployment, desk.practice), desk.patient
+        upload = await desk.uploaded(b"Some words.")
+        attach, merging = files.attach, list[asyncio.Task[Any]]()
+
+        async def meanwhile(*given: Any) -> Any:
+            """Attach once a merge has begun, and waits or is over."""
+            merge = merged(desk, desk.olga, keep.id, gone.id)
+            merging.append(asyncio.get_running_loop().create_task(merge, context=Context()))
+
+            async def waits_or_is_over() -> bool:
+                return merging[0].done() or await _waits(desk)
+
+            await until(waits_or_is_over, "the merge", 60)
+            return await attach(*given)
+
+        monkeypatch.setattr(files, "attach", meanwhile)
+        await deployment.data(ATTACH, desk.ada.token, u=upload, p=str(gone.id))
+        monkeypatch.undo()
+        await merging[0]
+        found = await deployment.data(FILES, desk.ada.token, p=str(keep.id))
+        assert found["patientFiles"]["nodes"] == [{"id": upload}]
+        assert (await desk.get(f"/files/{upload}")).content == b"Some words."
+
+        # the other way round: the merge is under way, and who attaches or exports waits for it
+        late, third = await desk.uploaded(b"more"), await a_patient(deployment, desk.practice)
+        other = await asyncpg.connect(desk.database.owner_dsn)
+        try:
+            async with other.transaction():
+                await other.execute("SELECT FROM patient WHERE id = $1 FOR UPDATE", third.id)
+                pointer = "UPDATE patient SET merged_into = $2, merged_at = now(), archived_at = now() WHERE id = $1"
+                await other.execute(pointer, third.id, keep.id)
+                asked = [
+                    asyncio.create_task(deployment.code(ATTACH, desk.ada.token, u=late, p=str(third.id))),
+                    asyncio.create_task(deployment.code(EXPORT, desk.olga.token, p=str(third.id))),
+                ]
+
+                async def both_wait() -> bool:
+                    [row] = await desk.rows("SELECT count(*) AS n FROM pg_locks WHERE NOT granted")
+                    return row["n"] == 2 or any(task.done() for task in asked)
+
+                await until(both_wait, "who attaches and who exports", 60)
+            assert await asyncio.gather(*asked) == ["NOT_FOUND", "NOT_FOUND"]
+        finally:
+            await other.close()
+        assert [row["state"] for row in await desk.rows("SELECT state FROM file WHERE id = $1::text::uuid", late)] == [
+            "stored"
+        ]
+        assert await desk.count("data_export") == 0

@@ -14,6 +14,7 @@ from schema.people.stage import ARCHIVE, CREATE, UPDATE
 from schema.records.test_merging import about, noticed
 
 from bedside_core.auth import Role
+from bedside_core.config import FIRST_PARTY
 from bedside_core.testing import Database, statements
 
 SET = """mutation($y: Int!, $e: Boolean!) {
@@ -77,6 +78,23 @@ async def notices(desk: Desk) -> list[dict[str, Any]]:
     await desk.run("notify_plan")
     found = (await desk.deployment.data(NOTICES, desk.olga.token))["notifications"]["nodes"]
     return [node for node in found if node["kind"] == "core.retention_due"]
+
+
+@pytest.mark.rule("A14")
+async def test_a_page_of_whose_time_is_over_names_those_on_it_alone_in_the_trail(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    async with desk_at(fresh_database, tmp_path) as desk:
+        await patient(desk, "A")
+        await desk.deployment.data(SET, desk.olga.token, y=2, e=False)
+        await aged(desk, "A", desk.patient.mrn)
+        await night(desk)
+        query = DUE.replace("nodes {", "pageInfo { hasNextPage } nodes {", 1)
+        page = (await desk.deployment.data(query, desk.olga.token, n=1))["retentionDue"]
+        [node] = page["nodes"]
+        assert page["pageInfo"]["hasNextPage"] is True
+        [entry] = await desk.rows("SELECT patients FROM audit_entry WHERE action = 'patients.read' ORDER BY id")
+        assert [str(id) for id in entry["patients"]] == [node["patient"]["id"]]
 
 
 async def test_records_are_kept_for_ever_by_default_and_archived_a_month_after_owners_were_told(
@@ -144,6 +162,10 @@ async def test_what_is_erased_is_in_no_row_file_or_queue_and_the_trail_still_say
         export = 'mutation($p: ID!) { exportPatient(patientId: $p, clientId: "e") { id } }'
         begun = (await data(export, desk.olga.token, p=gone))["exportPatient"]["id"]
         await desk.run("export_data", export_id=begun)
+        of_all = (await data('mutation { exportPractice(clientId: "p") { id } }', desk.olga.token))["exportPractice"]
+        of_other = (await data(export.replace('"e"', '"o"'), desk.olga.token, p=other))["exportPatient"]
+        for each in (of_all, of_other):
+            await desk.run("export_data", export_id=each["id"])
         await data(ARCHIVE, desk.olga.token, id=gone, a=True)  # the archive does not keep it
         await data(SET, desk.olga.token, y=2, e=False)
         await aged(desk, "G", "P", "O", desk.patient.mrn)
@@ -161,6 +183,8 @@ async def test_what_is_erased_is_in_no_row_file_or_queue_and_the_trail_still_say
         await night(desk, MONTH)
         await desk.run("remove_bytes")
         assert set(await about(desk, row["id"])) <= {"audit_entry"}
+        states = {str(row["id"]): row["state"] for row in await desk.rows("SELECT id, state FROM data_export")}
+        assert states == {of_all["id"]: "expired", of_other["id"]: "ready"}
         everything = await desk.everything()
         for word in ("BirdG", "BirdP", "canaryG@", "canary in a message", gone.encode().hex()):
             assert word not in everything, word
@@ -192,3 +216,26 @@ async def test_whose_time_is_over_is_listed_in_a_constant_number_of_statements(
             assert len(found["retentionDue"]["nodes"]) == size
             costs.append(len(ran))
         assert costs[0] == costs[1] <= 4
+
+
+async def test_nothing_is_done_while_a_plugin_is_off_that_has_kept_something_of_the_practice(
+    fresh_database: Database, tmp_path: Path
+) -> None:
+    on = tuple(name for name in FIRST_PARTY if name != "chat")
+    async with desk_at(fresh_database, tmp_path, plugins=on) as desk:
+        await patient(desk, "A")
+        await desk.deployment.data(SET, desk.olga.token, y=2, e=True)
+        await aged(desk, "A")
+        await desk.rows(
+            """INSERT INTO conversation (id, practice_id, kind, direct_key, created_by, created_at, active_at)
+            VALUES (gen_random_uuid(), $1, 'direct', 'k', $2, now(), now())""",
+            desk.practice.id,
+            desk.ada.member.id,
+        )
+        await night(desk)
+        assert await due(desk) == []
+        await night(desk, MONTH)
+        assert await listed(desk, False) == {"A", desk.patient.mrn}
+        await desk.rows("DELETE FROM conversation")
+        await night(desk)
+        assert await due(desk) == [("A", True)]

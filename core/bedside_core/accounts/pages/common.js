@@ -32,14 +32,14 @@ export class Problem extends Error {
   }
 }
 
-/** Send an operation and return its data. */
-export async function ask(query, variables = {}, token = null) {
+/** Send an operation and return its data; without the browser's cookies, unless `credentials` says otherwise. */
+export async function ask(query, variables = {}, token = null, credentials = "omit") {
   const headers = { "content-type": "application/json", accept: "application/graphql-response+json" };
   if (token) headers.authorization = `Bearer ${token}`;
   let answer;
   try {
     const response = await fetch("/graphql", {
-      method: "POST", headers, body: JSON.stringify({ query, variables }), credentials: "omit", cache: "no-store",
+      method: "POST", headers, body: JSON.stringify({ query, variables }), credentials, cache: "no-store",
     });
     answer = await response.json();
   } catch {
@@ -111,8 +111,21 @@ export function fresh() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** Whether this browser knows passkeys. */
+export const takesPasskeys = typeof globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON === "function";
+
+/** What a passkey answers to a challenge's options. */
+export async function signedBy(options) {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(options));
+  try {
+    return JSON.stringify((await navigator.credentials.get({ publicKey })).toJSON());
+  } catch {  // none was there, or its owner has thought better of it
+    throw new Problem({ message: say("no_passkey") });
+  }
+}
+
 /** Show where to sign in. */
 export function signIn(title, text) {
   used();
-  show(title, paragraph(text), make("a", { href: "/", textContent: say("to_sign_in") }));
+  show(title, paragraph(text), make("a", { href: "/sign-in", textContent: say("to_sign_in") }));
 }

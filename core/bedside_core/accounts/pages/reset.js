@@ -1,6 +1,6 @@
 // A new password: without a secret the page sends a link, with one it asks a question or for the second factor.
 
-import { ask, field, form, language, make, over, paragraph, Problem, say, secret, show, signIn } from "./common.js";
+import { ask, field, form, language, make, over, paragraph, Problem, say, secret, show, signedBy, signIn } from "./common.js";
 
 const LOOK = `query Look($secret: String!, $language: NotificationLanguage!) {
   passwordReset(secret: $secret, language: $language) { question { text } factor passkey }
@@ -27,9 +27,7 @@ async function request() {
 /** What a passkey makes of a challenge. */
 async function signed() {
   const { id, options } = (await ask(CHALLENGE)).beginPasskeySignIn;
-  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(options));
-  const credential = await navigator.credentials.get({ publicKey });
-  return { challengeId: id, credential: JSON.stringify(credential.toJSON()) };
+  return { challengeId: id, credential: await signedBy(options) };
 }
 
 function reset(asks, way) {

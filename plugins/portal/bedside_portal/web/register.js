@@ -5,6 +5,9 @@ const INVITATION = "query ($secret: String!) { portalInvitation(secret: $secret)
 const CONFIRM = `mutation ($secret: String!, $birth: Date!) {
   confirmPortalInvitation(secret: $secret, dateOfBirth: $birth) { email known }
 }`;
+const CHOOSE = `mutation ($secret: String!, $birth: Date!, $email: String!) {
+  choosePortalAddress(secret: $secret, dateOfBirth: $birth, email: $email)
+}`;
 const ASKED = "query { securityQuestions { key text } terms { version text } }";
 const REGISTER = `mutation ($secret: String!, $birth: Date!, $password: String!, $id: String!, $email: String,
     $answers: [SecurityAnswerInput!], $terms: Int) {
@@ -45,8 +48,9 @@ function complain(error) {
   part("problem").textContent = words.filter(Boolean).join(" ");
   shown("problem", true);
   if (told.code === "LINK_OVER" || left === 0) {
-    shown("who", false);
-    shown("account", false);
+    for (const form of ["who", "reach", "account"]) {
+      shown(form, false);
+    }
   }
 }
 
@@ -101,11 +105,14 @@ const made = (name, properties) => Object.assign(document.createElement(name), p
 
 async function identify() {
   const { confirmPortalInvitation: invited } = await ask(CONFIRM, { secret, birth: part("birth").value });
-  const { email, password } = part("account").elements;
-  if (invited.email) {
-    email.value = invited.email;
-    email.readOnly = true;
+  if (!invited.email) {
+    shown("who", false);
+    shown("reach", true);
+    part("address").focus();
+    return;
   }
+  const { email, password } = part("account").elements;
+  email.value = invited.email;
   password.autocomplete = invited.known ? "current-password" : "new-password";
   part("asked").textContent = invited.known ? "The password of your account" : "Choose a password";
   part("advice").textContent = invited.known
@@ -118,7 +125,15 @@ async function identify() {
   shown("fresh", !invited.known);
   shown("who", false);
   shown("account", true);
-  (invited.email ? password : email).focus();
+  password.focus();
+}
+
+/** Have a link sent to an address, which leads on; whether there is an account with it is not told here. */
+async function choose() {
+  const address = part("address").value;
+  await ask(CHOOSE, { secret, birth: part("birth").value, email: address });
+  part("greeting").textContent = `Look into your mail: a link was sent to ${address}. It leads on.`;
+  part("again").textContent = "Nothing came? See whether the address is right, and have it sent again.";
 }
 
 async function register() {
@@ -138,7 +153,7 @@ async function register() {
   part("greeting").textContent = `You are registered, and can sign in as ${name}.`;
 }
 
-for (const [id, work] of [["who", identify], ["account", register]]) {
+for (const [id, work] of [["who", identify], ["reach", choose], ["account", register]]) {
   part(id).addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(event.target, work);
