@@ -17,14 +17,14 @@ def is_reserved(email: str) -> bool:
     return labels[-1] in _TOP or ".".join(labels[-2:]) in _SECOND
 
 
-async def refuse_real_address(email: str, field: tuple[str, ...] | None = None) -> None:
+async def refuse_real_address(email: str, field: tuple[str, ...] = ()) -> None:
     """Refuse an address that may be somebody's, where the acting practice is the sandbox.
 
     Its owners read the letters to its people, and so could take anybody's user name by following the links (A4).
 
     Args:
         email: a user name that is to be, or where a link to one goes.
-        field: path of the input.
+        field: path of the input, if it came in one.
 
     Raises:
         errors.InvalidInput: it may be, and it is.

@@ -215,7 +215,7 @@ class Invitations(Base):
         anew: UUID | None = None,
         client_id: str | None = None,
     ) -> str:
-        await refuse_real_address(given.email, ("input", "email") if anew is None else None)
+        await refuse_real_address(given.email, ("input", "email") if anew is None else ())
         now = self._clock.now()
         row = await DB.fetchrow(
             """INSERT INTO invitation (id, practice_id, email, first_name, last_name, role, language, anew, member_id,
