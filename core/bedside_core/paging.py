@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -69,7 +70,7 @@ def key_of(cursor: str | None, *kinds: type, argument: str = "after") -> tuple[A
 
     Args:
         cursor: what `cursor_of` made, out of a client's hands.
-        kinds: the type of each part: `str`, `int` (0 to 2**63 - 1) or `UUID`.
+        kinds: the type of each part: `str`, `int` (0 to 2**63 - 1), `UUID` or `datetime` (in UTC).
         argument: the argument it came in, for the refusal.
 
     Raises:
@@ -81,16 +82,16 @@ def key_of(cursor: str | None, *kinds: type, argument: str = "after") -> tuple[A
         parts = _parts.decode(base64.urlsafe_b64decode(cursor[:_LONGEST] + "=" * (-len(cursor[:_LONGEST]) % 4)))
         if len(parts) == len(kinds):
             return tuple(_part(part, kind) for part, kind in zip(parts, kinds, strict=True))
-    except (binascii.Error, ValueError, RecursionError, msgspec.DecodeError):
+    except (binascii.Error, ValueError, OverflowError, RecursionError, msgspec.DecodeError):
         pass
     raise errors.InvalidInput("This is not a cursor of this list.", field=(argument,))
 
 
-def _part(part: str | int, kind: type) -> str | int | UUID:
+def _part(part: str | int, kind: type) -> str | int | UUID | datetime:
     """Return a part of a sort key if it can be one.
 
     Raises:
-        ValueError: it can't.
+        ValueError, OverflowError: it can't.
     """
     if kind is int and isinstance(part, int) and 0 <= part < 2**63:
         return part
@@ -99,6 +100,8 @@ def _part(part: str | int, kind: type) -> str | int | UUID:
             return part
         if kind is UUID and len(part) == 36:
             return UUID(part)
+        if kind is datetime and (instant := datetime.fromisoformat(part)).tzinfo is not None:
+            return instant.astimezone(UTC)
     raise ValueError
 
 

@@ -142,13 +142,10 @@ async def letters(actor: Actor, *, first: int | None, after: str | None) -> Page
         errors.Forbidden: the actor's practice is no sandbox.
     """
     practice_id, _ = actor.in_practice()
-    size, key = page_size(first), key_of(after, str, UUID)
+    size, key = page_size(first), key_of(after, datetime, UUID)
     if not await DB.fetchval("SELECT practice_sandbox($1)", practice_id):
         raise errors.Forbidden("This is for the deployment's sandbox alone.")
-    before = _instant(key[0]) if key else None
-    rows = await DB.fetch(
-        "SELECT * FROM sandbox_outbox($1, $2, $3, $4)", practice_id, size + 1, before, key[1] if key else None
-    )
+    rows = await DB.fetch("SELECT * FROM sandbox_outbox($1, $2, $3, $4)", practice_id, size + 1, *(key or (None, None)))
     kept = [Kept(**dict(row)) for row in rows]
     return page_of(kept, size, lambda item: (item.sent_at.isoformat(), str(item.id)), after=after)
 
@@ -180,10 +177,3 @@ async def _emptied(kept: Collection[str]) -> Sequence[str]:
         if row["child"] in tables and row["parent"] in tables:
             order.add(row["parent"], row["child"])
     return list(order.static_order())
-
-
-def _instant(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise errors.InvalidInput("This is not a cursor of this list.", field=("after",)) from None

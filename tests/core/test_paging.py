@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -52,6 +53,27 @@ def test_what_no_row_can_have_is_no_cursor(key: tuple[Any, ...]) -> None:
     forged = base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
     with pytest.raises(errors.InvalidInput):
         key_of(forged, str if isinstance(key[0], str) else int)
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_a_cursor_gives_its_instant_back_in_utc_or_is_refused(instant: datetime) -> None:
+    try:
+        key = key_of(cursor_of(instant.isoformat()), datetime)
+    except errors.InvalidInput:  # before the year 1 or after 9999 by UTC
+        assert instant.year in {1, 9999}
+    else:
+        assert key is not None
+        [found] = key
+        assert (found, found.tzinfo) == (datetime.fromisoformat(instant.isoformat()), UTC)
+
+
+@pytest.mark.rule("G2")
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01", "2026-01-01T00:00:00", "noon"]
+)
+def test_what_is_no_instant_is_no_cursor(text: str) -> None:
+    with pytest.raises(errors.InvalidInput):
+        key_of(cursor_of(text), datetime)
 
 
 @given(st.lists(BIGINT, unique=True, max_size=30).map(sorted), st.integers(1, 10))

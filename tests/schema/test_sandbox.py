@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -21,6 +22,7 @@ from bedside_core.cli import bedside
 from bedside_core.database import DB, acting, unit
 from bedside_core.errors import Conflict
 from bedside_core.notify import Fact, Recipient
+from bedside_core.paging import cursor_of
 from bedside_core.people import NewPatient
 from bedside_core.testing import Database, until
 
@@ -136,6 +138,8 @@ async def test_what_the_sandbox_sends_stays_in_the_house_whatever_the_deployment
                 assert (letter["channel"], letter["to"]) == ("email", OWNER.email)
                 assert "Olga" in letter["text"]
                 assert await deployment.code(OUTBOX, other.token) == "FORBIDDEN"
+                outside = cursor_of("0001-01-01T00:00:00+14:00", str(UUID(int=1)))  # no instant by UTC
+                assert await deployment.code(OUTBOX, token, a=outside) == "INVALID_INPUT"
                 if mail:
                     await until(lambda: len(server.mails) == 1, "the other's mail", 60)
                     assert server.to(OWNER.email) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -358,3 +359,33 @@ async def test_deliveries_are_forgotten_a_month_after_their_end(
 
     await until(forgotten, "the log to be forgotten", 60)
     assert len(await rows(fresh_database, "SELECT * FROM contact")) == 1
+
+
+@pytest.mark.rule("G6")
+async def test_a_practice_whose_receivers_hang_holds_up_no_other(deployment: Deployment) -> None:
+    hanging: list[bytes] = []
+    most = 0
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal most
+        hanging.append(await reader.readuntil(b"\r\n\r\n"))
+        most = max(most, len(hanging))
+        await reader.read()  # until the client has had enough
+        hanging.pop()
+        writer.close()
+
+    bad = await deployment.person(await deployment.practice("Bad"), Role.OWNER)
+    good = await deployment.person(await deployment.practice("Good"), Role.OWNER)
+    async with receiving() as receiver, await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        hooks = [await hooked(deployment, bad, f"http://127.0.0.1:{port}/{number}") for number in range(8)]
+        for _ in range(5):
+            await hooks[0].happens()
+        await until(lambda: len(hanging) >= 2, "two to hang", 60)
+        hook = await hooked(deployment, good, receiver.url())
+        for _ in range(3):
+            before = len(receiver.got)
+            await hook.happens()
+            # Fewer seconds than one that hangs is given.
+            await until(lambda before=before: len(receiver.got) > before, "the other practice's", 9)
+        assert most < 5  # of five runs of the job at once; two that begin in the same moment may both be let in

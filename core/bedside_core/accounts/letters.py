@@ -8,7 +8,13 @@ from bedside_core.notify.kinds import Channel, Fact, Language, NotificationKind,
 
 
 def _mail(
-    key: str, doc: str, english: tuple[str, str], spanish: tuple[str, str], *facts: Fact, secret: bool = False
+    key: str,
+    doc: str,
+    english: tuple[str, str],
+    spanish: tuple[str, str],
+    *facts: Fact,
+    secret: bool = False,
+    of_account: bool = False,
 ) -> NotificationKind:
     """Return a kind that goes by mail alone, and that nobody can switch off."""
     texts = {
@@ -23,6 +29,7 @@ def _mail(
         required=(Channel.EMAIL,),
         urgent=True,
         secret=secret,
+        of_account=of_account,
         texts=texts,
     )
 
@@ -98,6 +105,7 @@ RESET = _mail(
     ),
     Fact.LINK,
     secret=True,
+    of_account=True,
 )
 
 PASSWORD_CHANGED = _mail(
@@ -114,6 +122,7 @@ PASSWORD_CHANGED = _mail(
         "usted, restablézcala de inmediato en la página de inicio de sesión y avise a su consultorio.",
     ),
     Fact.TIME,
+    of_account=True,
 )
 
 LOCKED = _mail(
@@ -132,6 +141,7 @@ LOCKED = _mail(
         "contraseña; un segundo factor protege aún más su cuenta.",
     ),
     Fact.TIME,
+    of_account=True,
 )
 
 CONFIRM_EMAIL = _mail(
@@ -149,6 +159,7 @@ CONFIRM_EMAIL = _mail(
     ),
     Fact.LINK,
     secret=True,
+    of_account=True,
 )
 
 EMAIL_CHANGED = _mail(
@@ -165,6 +176,7 @@ EMAIL_CHANGED = _mail(
         "no ha sido usted, avise de inmediato a su consultorio.",
     ),
     Fact.TIME,
+    of_account=True,
 )
 
 NOTIFICATIONS: Sequence[NotificationKind] = (

@@ -34,7 +34,7 @@ class Tokens:
     Args:
         access: good for `ACCESS_LASTS`.
         refresh: good once, until the session ends.
-        scopes: what both are confined to.
+        scopes: what the access token is confined to.
     """
 
     access: str
@@ -107,12 +107,15 @@ class Grants:
         return tokens
 
     async def refresh(self, application: Application, fields: Mapping[str, str]) -> Tokens | Fault:
-        """Return new tokens for a refresh token. One that was shown before ends the session (RFC 9700, 4.14.2)."""
+        """Return new tokens for a refresh token. One that was used before ends the session (RFC 9700, 4.14.2).
+
+        A refused request uses none. Fewer scopes, if asked for, confine the access token alone (RFC 6749, 6).
+        """
         shown, now = token_hash(fields.get("refresh_token", "")), self._clock.now()
         with _trail_of(application):
             async with unit() as work:
                 row = await DB.fetchrow(
-                    "SELECT * FROM application_refresh_take($1, $2, $3)", shown, application.id, now
+                    "SELECT * FROM application_refresh_shown($1, $2, $3)", shown, application.id, now
                 )
                 if row is not None and row["open"] and not row["fresh"]:
                     await self._registry.end(work, application.id, row["session_id"])
@@ -121,7 +124,10 @@ class Grants:
                 fault = refresh_fault(application, fields, row["scopes"] if row is not None and usable else None)
                 if fault is not None or row is None:
                     return fault or Fault(error="invalid_grant", description="The token is unknown.")
-                return await self._issue(row["session_id"], row["scopes"], now, row["expires_at"])
+                await DB.execute("SELECT application_refresh_use($1, $2)", shown, now)
+                wanted = fields.get("scope", "").split()
+                scopes = [scope for scope in row["scopes"] if not wanted or scope in wanted]
+                return await self._issue(row["session_id"], scopes, now, row["expires_at"])
 
     async def revoke(self, application: Application, token: str) -> None:
         """End the session of a token, whichever of its tokens it is; an unknown one is no fault (RFC 7009, 2.2)."""
@@ -139,8 +145,9 @@ class Grants:
         access = APPLICATION_PREFIX + secrets.token_urlsafe(32)
         refresh = REFRESH_PREFIX + secrets.token_urlsafe(32)
         await DB.execute(
-            "SELECT application_tokens_add($1, $2, $3, $4, $5, $6)",
-            session_id, token_hash(access), min(now + ACCESS_LASTS, until), token_hash(refresh), until, now,
+            "SELECT application_tokens_add($1, $2, $3, $4, $5, $6, $7)",
+            session_id, token_hash(access), min(now + ACCESS_LASTS, until), token_hash(refresh), until, list(scopes),
+            now,
         )  # fmt: skip
         return Tokens(access=access, refresh=refresh, scopes=scopes)
 

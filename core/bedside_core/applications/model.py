@@ -50,9 +50,12 @@ class Application:
 
     def redirects_to(self, uri: str) -> bool:
         """Tell whether a redirect URI is one of the registered."""
-        return uri in self.redirect_uris or (
-            _is_loopback(uri) and _without_port(uri) in {_without_port(each) for each in self.redirect_uris}
-        )
+        if uri in self.redirect_uris:
+            return True
+        # urlsplit leaves line breaks, tabs and an empty fragment out, with which the answer would go elsewhere.
+        if "#" in uri or not _PLAIN.fullmatch(uri) or not _is_loopback(uri):
+            return False
+        return _without_port(uri) in {_without_port(each) for each in self.redirect_uris}
 
 
 def checked_name(name: str) -> str:

@@ -45,6 +45,7 @@ class ApplicationToken(Table, tablename="application_token", db=DB):
     kind = Text(help_text="access, or refresh: good once.")
     expires_at = Timestamptz()
     used_at = Timestamptz(null=True)
+    scopes = Array(Text(), null=True, help_text="Of an access token with fewer than its session.")
 
 
 TABLE_KINDS = dict.fromkeys(("application", "application_code", "application_token"), Kind.DEPLOYMENT)

@@ -25,11 +25,12 @@ class Head(NamedTuple):
     hash: bytes
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, omit_defaults=True):
     practice: UUID
     count: int
     head: str
     at: str
+    erased: bool = False
 
 
 @dataclass(kw_only=True)
@@ -38,10 +39,12 @@ class Anchored:
 
     Args:
         heads: practice -> number of an entry -> the hash it was sealed with; `NOWHERE` where two were anchored.
+        erased: the ends of chains with which their practices were erased, or were about to be.
         unreadable: lines that say nothing, such as one that a crash cut short.
     """
 
     heads: Mapping[UUID, dict[int, bytes]] = field(default_factory=lambda: defaultdict[UUID, dict[int, bytes]](dict))
+    erased: set[Head] = field(default_factory=set[Head])
     unreadable: int = 0
 
 
@@ -55,8 +58,12 @@ class Anchor:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, heads: Iterable[Head]) -> None:
+    def write(self, heads: Iterable[Head], *, erased: bool = False) -> None:
         """Append heads, and return once they are on the disk. Blocks; several processes may append at once.
+
+        Args:
+            heads: the ends of chains.
+            erased: whether the practices are erased with this, so that no more of their trails can be asked for.
 
         Raises:
             OSError: they are not.
@@ -66,7 +73,7 @@ class Anchor:
         path = self.folder / f"{now:%Y-%m}.jsonl"
         made = not path.exists()
         lines = b"".join(
-            msgspec.json.encode(_Line(practice_id, number, head.hex(), now.isoformat())) + b"\n"
+            msgspec.json.encode(_Line(practice_id, number, head.hex(), now.isoformat(), erased)) + b"\n"
             for practice_id, number, head in heads
         )
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -102,6 +109,8 @@ class Anchor:
                     if practice_id is None or told.practice == practice_id:
                         known = found.heads[told.practice]
                         known[told.count] = head if known.get(told.count, head) == head else NOWHERE
+                        if told.erased:
+                            found.erased.add(Head(told.practice, told.count, head))
         found.unreadable = unreadable
         return found
 

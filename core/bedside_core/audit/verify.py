@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from bedside_core.audit.anchor import Anchor
+from bedside_core.audit.anchor import Anchor, Anchored, Head
 from bedside_core.audit.entries import DEPLOYMENT, GENESIS, sealed
 from bedside_core.database import DB, Row, acting
 
@@ -91,17 +91,17 @@ async def verify(anchor: Anchor, practice_id: UUID | None = None) -> AsyncGenera
         OSError: the anchor can't be read.
     """
     # The anchor first: what is sealed meanwhile is then in the table and not yet asked for.
-    anchored = anchor.read(practice_id).heads
+    anchored = anchor.read(practice_id)
     erased = await _erased()
     if practice_id is not None:
         practices = {practice_id}
     else:
         practices = (
-            {row["id"] for row in await DB.fetch("SELECT audit_practices() AS id")} | set(anchored) | set(erased)
+            {row["id"] for row in await DB.fetch("SELECT audit_practices() AS id")} | set(anchored.heads) | set(erased)
         )
     for each in sorted(practices):
         with acting(each):
-            verdict = await _verdict(each, anchored.get(each, {}), erased.get(each))
+            verdict = await _verdict(each, anchored, erased.get(each))
         yield verdict
 
 
@@ -117,12 +117,14 @@ async def _erased() -> Mapping[UUID, Row]:
     return {row["practice_id"]: row for row in rows}
 
 
-async def _verdict(practice_id: UUID, anchored: Mapping[int, bytes], erased: Row | None) -> Verdict:
+async def _verdict(practice_id: UUID, known: Anchored, erased: Row | None) -> Verdict:
+    anchored = known.heads.get(practice_id, {})
     verdict = Verdict(practice_id=practice_id, anchored=max(anchored, default=0), erased=erased is not None)
     if erased is None:
         await _walk(verdict, anchored)
     else:
-        await _look_back(verdict, anchored, erased)
+        end = Head(practice_id, erased["entries"], erased["head"])
+        await _look_back(verdict, anchored, end, entered=erased["entered"], told=end in known.erased)
     waiting = await DB.fetchrow("SELECT count(*) AS entries, min(since) AS since FROM audit_unsealed")
     if waiting is not None:
         verdict.unsealed, verdict.since = waiting["entries"], waiting["since"]
@@ -152,21 +154,35 @@ async def _walk(verdict: Verdict, anchored: Mapping[int, bytes]) -> None:
         )
 
 
-async def _look_back(verdict: Verdict, anchored: Mapping[int, bytes], erased: Row) -> None:
-    """Compare what is left of an erased practice's chain, its length and head, with what was anchored."""
-    verdict.sealed, verdict.head = erased["entries"], erased["head"]
-    if not erased["entered"]:
+async def _look_back(verdict: Verdict, anchored: Mapping[int, bytes], end: Head, *, entered: bool, told: bool) -> None:
+    """Compare what is left of an erased practice's chain, its length and head, with what was said and anchored.
+
+    Args:
+        verdict: to be completed.
+        anchored: number of an entry -> the hash it was sealed with.
+        end: what is left of the chain.
+        entered: whether the deployment's own trail says that the practice was erased with this end.
+        told: whether the anchor says so, which nobody can write who has the database alone.
+    """
+    verdict.sealed, verdict.head = end.number, end.hash
+
+    def fault(kind: Tampering, message: str, number: int | None = None) -> Fault:
+        return Fault(kind=kind, number=number, entry_id=None, message=message)
+
+    if not entered:
         unsaid = "the deployment's trail does not say that the practice was erased like this"
-        verdict.fault = Fault(kind=Tampering.REMOVED, number=None, entry_id=None, message=unsaid)
-    elif await DB.fetchval("SELECT EXISTS (SELECT FROM audit_seal) OR EXISTS (SELECT FROM audit_entry)"):
-        left = "the practice was erased, and something of its trail is there"
-        verdict.fault = Fault(kind=Tampering.INSERTED, number=None, entry_id=None, message=left)
+        verdict.fault = fault(Tampering.REMOVED, unsaid)
+    elif left := await DB.fetchval("SELECT practice_remains($1)", verdict.practice_id):
+        verdict.fault = fault(Tampering.INSERTED, f"the practice was erased, and {left} is there")
     elif verdict.anchored > verdict.sealed:
         cut = f"the trail was erased at {verdict.sealed}, and {verdict.anchored} entries were anchored"
-        verdict.fault = Fault(kind=Tampering.CUT, number=verdict.sealed + 1, entry_id=None, message=cut)
+        verdict.fault = fault(Tampering.CUT, cut, verdict.sealed + 1)
     elif verdict.sealed and anchored.get(verdict.sealed, verdict.head) != verdict.head:
         other = "the anchor knows another end of the erased trail"
-        verdict.fault = Fault(kind=Tampering.REWRITTEN, number=verdict.sealed, entry_id=None, message=other)
+        verdict.fault = fault(Tampering.REWRITTEN, other, verdict.sealed)
+    elif not told:
+        unproven = "the anchor does not say that the practice was erased: the product did not do it"
+        verdict.fault = fault(Tampering.REMOVED, unproven)
 
 
 def _broken(

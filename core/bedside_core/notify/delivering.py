@@ -23,8 +23,7 @@ from bedside_core.notify.channels.outbox import Outbox
 from bedside_core.notify.kinds import DEPLOYMENT, Channel, Language, NotificationKind
 from bedside_core.notify.planning import RUN_SECONDS
 from bedside_core.notify.service import Notify
-from bedside_core.notify.texts import Rendered, rendered
-from bedside_core.notify.wording import Wording, wording
+from bedside_core.notify.wording import Wording, said, wording
 from bedside_core.watching.figures import Figures
 
 log = structlog.get_logger("bedside.notify")
@@ -33,6 +32,8 @@ FIRST_PAUSE = timedelta(seconds=15)
 LONGEST_PAUSE = timedelta(minutes=15)
 LONGEST_OUTAGE_PAUSE = timedelta(minutes=2)
 """While a whole channel is away, two letters of a practice try it this often at least."""
+SLOW_SECONDS = 2.0
+"""After a push that took longer the other practices' turn comes: browsers name servers of anybody's choice."""
 PATIENCE = timedelta(hours=48)
 """How long something is tried."""
 
@@ -69,7 +70,7 @@ WITH noted AS (
         provider_id = coalesce($7, d.provider_id)
     WHERE d.id = $1 AND d.attempts = $2 RETURNING d.notification_id
 )
-UPDATE notification n SET facts = '{}' FROM ended
+UPDATE notification n SET facts = '{}', item_facts = '{}' FROM ended
 WHERE $8 AND n.id = ended.notification_id AND NOT EXISTS (
     SELECT FROM notification_delivery o WHERE o.notification_id = n.id AND o.state = 'waiting' AND o.id <> $1)
 """
@@ -118,15 +119,20 @@ async def deliver(run: JobRun, channel: Channel) -> None:
         practice=practice.name if practice else "Bedside",
         wording=await wording(),
     )
+    # A push that comes twice replaces the first, so that no practice has to wait for another's.
+    turns = asyncio.Lock() if channel is Channel.PUSH else notify.turns[channel]
     until, doubted = time.monotonic() + RUN_SECONDS, False
     while time.monotonic() < until:
-        async with notify.turns[channel]:
+        async with turns:
+            began = time.monotonic()
             row = await DB.fetchrow(_CLAIM, channel, notify.clock.now(), timedelta(seconds=3 * notify.send_seconds))
             if row is None:
                 return
             went = await _attempt(desk, row)
         if not went and doubted:
             await _away(desk, row)
+            return
+        if channel is Channel.PUSH and time.monotonic() - began > SLOW_SECONDS:
             return
         doubted = not went
 
@@ -145,7 +151,7 @@ async def _attempt(desk: _Desk, row: Row) -> bool:
             raise Permanent("not configured in this deployment")
         receipt = await _sent(desk, kind, row)
     except Permanent as failure:
-        await _ended(desk, kind, row, "permanent", "failed", _reason(failure, row))
+        await _ended(desk, kind, row, "permanent", "failed", str(failure))
         log.warning("notification refused", channel=desk.channel, delivery=str(row["id"]), attempt=row["attempts"])
     except Temporary as failure:
         await _put_off(desk, kind, row, failure)
@@ -160,13 +166,15 @@ async def _attempt(desk: _Desk, row: Row) -> bool:
 
 async def _sent(desk: _Desk, kind: NotificationKind, row: Row) -> Receipt:
     """Send a letter, within a time that is shorter than its claim."""
+    language = Language(row["language"])
+    facts = desk.notify.told(row["facts"], desk.practice, row["zone"])
     letter = Letter(
         id=row["id"],
         practice_id=row["practice_id"],
         practice=desk.practice,
         address=row["address"],
-        content=_content(desk, kind, row),
-        language=Language(row["language"]),
+        content=said(kind, desk.channel, desk.wording.get((kind.key, language), {}), facts, language=language),
+        language=language,
         written_at=row["created_at"],
     )
     try:
@@ -176,22 +184,6 @@ async def _sent(desk: _Desk, kind: NotificationKind, row: Row) -> Receipt:
             return await (outbox if row["sandbox"] else desk.notify.ways[desk.channel]).send(letter)
     except TimeoutError as error:
         raise Temporary("no answer in time", channel=True) from error
-
-
-def _content(desk: _Desk, kind: NotificationKind, row: Row) -> Rendered:
-    facts = desk.notify.told(row["facts"], desk.practice, row["zone"])
-    language = Language(row["language"])
-    own = desk.wording.get((kind.key, language), {})
-    try:
-        return rendered(kind, desk.channel, own, facts, language=language)
-    except Exception as error:  # the kind has changed since the practice wrote its text
-        log.warning("a practice's own text does not fit", kind=kind.key, failure=type(error).__name__)
-        return rendered(kind, desk.channel, {}, facts, language=language)
-
-
-def _reason(failure: Exception, row: Row) -> str:
-    """Return why it failed, without the address, which servers like to repeat."""
-    return str(failure).replace(row["address"] or "\0", "the address")
 
 
 async def _ended(
@@ -219,7 +211,7 @@ async def _ended(
 
 async def _put_off(desk: _Desk, kind: NotificationKind | None, row: Row, failure: Temporary) -> None:
     """Have a letter tried later, until patience ends."""
-    now, reason = desk.notify.clock.now(), _reason(failure, row)
+    now, reason = desk.notify.clock.now(), str(failure)
     if now - row["created_at"] > PATIENCE:
         await _ended(desk, kind, row, "temporary", "failed", f"given up: {reason}")
         return

@@ -18,8 +18,7 @@ from bedside_core.live import Topic, follow
 from bedside_core.notify.kinds import Channel, Language
 from bedside_core.notify.preferences import NONE, preferences
 from bedside_core.notify.settings import NotificationSettings
-from bedside_core.notify.texts import rendered
-from bedside_core.notify.wording import wording
+from bedside_core.notify.wording import said, wording
 from bedside_core.paging import Page, key_of, page_of, page_size
 
 if TYPE_CHECKING:
@@ -186,14 +185,14 @@ class Inbox:
             if kind is None:  # of a plugin that is not active: nobody could say what it means
                 continue
             facts = notify.told(row["facts"], name, zone)
-            said = rendered(kind, Channel.IN_APP, own.get((kind.key, language), {}), facts, language=language)
+            words = said(kind, Channel.IN_APP, own.get((kind.key, language), {}), facts, language=language)
             found.append(
                 Notification(
                     id=row["notification_id"],
                     position=row["position"],
                     kind=row["kind"],
-                    title=said.subject,
-                    text=said.text,
+                    title=words.subject,
+                    text=words.text,
                     link=row["facts"].get("link"),
                     shown_at=row["shown_at"],
                     read_at=row["read_at"],

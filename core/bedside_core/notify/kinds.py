@@ -87,6 +87,7 @@ class NotificationKind:
         required: those that nobody can switch off (N2).
         urgent: sent at once and during quiet hours.
         secret: its link lets in whoever has it: never shown in the application, and forgotten once it is sent.
+        of_account: it concerns an account and no practice, whose own text could not stand for the others' (N8).
         texts: language -> part -> jinja2 template, in every language.
 
     Raises:
@@ -102,6 +103,7 @@ class NotificationKind:
     required: tuple[Channel, ...] = ()
     urgent: bool = False
     secret: bool = False
+    of_account: bool = False
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):

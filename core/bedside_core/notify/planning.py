@@ -180,7 +180,8 @@ async def _write(
     forget = forget and state != "waiting" and not any(each[2] == "waiting" for each in made.deliveries)
     await DB.execute(
         """UPDATE notification SET state = $2, due_at = coalesce($3, due_at),
-            facts = CASE WHEN $4 THEN '{}' ELSE facts END WHERE id = $1""",
+            facts = CASE WHEN $4 THEN '{}' ELSE facts END,
+            item_facts = CASE WHEN $4 THEN '{}' ELSE item_facts END WHERE id = $1""",
         row["id"],
         state,
         made.due_at,

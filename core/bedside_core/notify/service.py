@@ -128,12 +128,14 @@ class Notify:
     ) -> int:
         """Take out what was read, deleted or called off meanwhile, unless it is on its way already (N3).
 
+        In the application it is shown no more.
+
         Args:
             work: the unit of work in which that happens.
             kind: key of a declared kind.
             key: as it was sent with.
             to: one recipient; None is everybody.
-            item: this item alone: what is left is still sent.
+            item: this item alone: what is left is still sent, and tells of the last one of that.
 
         Returns:
             How many notifications are not sent for it.

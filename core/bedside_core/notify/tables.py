@@ -22,6 +22,7 @@ class Notification(Table, tablename="notification", db=DB):
     same_key = Text(null=True, help_text="Those with the same make one while it waits (N3).")
     once_key = Text(null=True, help_text="A second one with the same is never made.")
     items = Array(Text(), help_text="The single things it stands for.")
+    item_facts = JSONB(help_text="What each of the newest items tells, where several can make one.")
     state = Text()
     created_at = Timestamptz()
     due_at = Timestamptz()

@@ -16,6 +16,9 @@ from bedside_core.notify.kinds import Channel, Fact, Language, NotificationKind,
 
 LONGEST_TEMPLATE = 5000
 """Characters of one template."""
+MOST_PIECES = 500
+DEEPEST = 20
+"""Pieces of one template, and how deep they may be nested: what takes the compiler long is refused before."""
 _LONGEST_SMS = 480
 """Characters of an SMS, three of them joined; the rest is cut off."""
 
@@ -89,11 +92,13 @@ def faults_of(kind: NotificationKind, part: Part, source: str) -> list[str]:
         return [f"The text is longer than {LONGEST_TEMPLATE} characters."]
     try:
         tree = _TEXT.parse(source)
-        if any(type(node) not in _ALLOWED for node in tree.find_all(nodes.Node)):
-            return ["A template has text, conditions and placeholders alone."]
+        if fault := _tree_fault(tree):
+            return [fault]
         _compiled(source, part is Part.HTML)  # not before: Jinja works out what is constant, such as 'a' * 1000000000
     except TemplateError as error:
         return [f"The template can't be read: {error.message}"]
+    except (SyntaxError, ValueError, RecursionError) as error:  # of brackets or digits beyond number
+        return [f"The template can't be read: {type(error).__name__}"]
     if unknown := sorted(meta.find_undeclared_variables(tree) - kind.placeholders):
         names = ", ".join(sorted(kind.placeholders))
         return [f"There is no placeholder {unknown[0]!r} in this notification, only {names}."]
@@ -102,6 +107,18 @@ def faults_of(kind: NotificationKind, part: Part, source: str) -> list[str]:
     except Exception as error:  # whatever a template does, such as arithmetic with names
         return [f"The template does not work: {type(error).__name__}."]
     return []
+
+
+def _tree_fault(tree: nodes.Template) -> str | None:
+    """Return what is wrong with what a template is made of."""
+    found: list[tuple[nodes.Node, int]] = [(node, 1) for node in tree.iter_child_nodes()]
+    for count, (node, depth) in enumerate(found, 1):  # grows meanwhile
+        if type(node) not in _ALLOWED:
+            return "A template has text, conditions and placeholders alone."
+        if count > MOST_PIECES or depth > DEEPEST:
+            return f"A template has {MOST_PIECES} pieces at most, one in the other up to {DEEPEST} times."
+        found.extend((child, depth + 1) for child in node.iter_child_nodes())
+    return None
 
 
 def sample(kind: NotificationKind) -> dict[str, Any]:

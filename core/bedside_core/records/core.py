@@ -79,7 +79,7 @@ CONTRIBUTION = DataContribution(
             name="notification",
             doc="Notifications that were sent or wait.",
             patient="t.recipient = 'patient' AND t.recipient_id = $1",
-            hidden=("facts",),
+            hidden=("facts", "item_facts"),
         ),
         KeptTable(name="notification_delivery", doc="Their deliveries.", patient=_NOTIFIED),
         KeptTable(name="notification_attempt", doc="The attempts at these.", patient=_TRIED),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ import structlog
 
 from bedside_core import audit, errors
 from bedside_core.access import Permission
-from bedside_core.audit.anchor import Anchor
+from bedside_core.audit.anchor import Anchor, Head
 from bedside_core.audit.sealer import Sealer
 from bedside_core.auth import SESSION_STREAM, Role
 from bedside_core.database import DB, Row, acting, unit
@@ -156,11 +157,15 @@ async def erase_practice(run: JobRun) -> None:
         for row in await DB.fetch("SELECT * FROM practice_end_sessions($1)", platform.clock.now()):
             work.publish(Topic(SESSION_STREAM, row["id"]), row["position"])
     await _remove_bytes(platform, practice_id)
-    sealer = Sealer(Anchor(platform.config.anchor))
+    anchor = Anchor(platform.config.anchor)
     with DB.outside(), acting(None):
-        await sealer.seal()
-    if not await DB.fetchval("SELECT practice_erase($1, $2)", uuid7(), platform.clock.now()):
-        raise errors.Unavailable("Audit entries wait for their seal.")  # the job runs again
+        await Sealer(anchor).seal()
+    async with DB.transaction():
+        if not await DB.fetchval("SELECT practice_erase($1, $2)", uuid7(), platform.clock.now()):
+            raise errors.Unavailable("Audit entries wait for their seal.")  # the job runs again
+        [end] = await DB.fetch("SELECT entries, head FROM practices_erased() WHERE practice_id = $1", practice_id)
+        # Before it is committed: without this line whoever verifies the trail takes it for removed.
+        await asyncio.to_thread(anchor.write, [Head(practice_id, end["entries"], end["head"])], erased=True)
     await _remove_bytes(platform, practice_id)
     log.info("a practice was erased", practice=str(practice_id))
 

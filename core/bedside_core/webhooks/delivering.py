@@ -27,6 +27,8 @@ log = structlog.get_logger("bedside.webhooks")
 
 RUN_SECONDS = 60.0
 """After this time a run leaves the rest to the next one."""
+AT_ONCE = 2
+"""Most deliveries of one practice under way at once: whose receivers hang leaves room for the others'."""
 _CLAIM_LASTS = timedelta(seconds=3 * SECONDS)
 _KEPT = timedelta(days=30)
 
@@ -37,13 +39,14 @@ WHERE d.id = (
     SELECT id FROM webhook_delivery
     WHERE endpoint_id = $1 AND state = 'waiting' AND due_at <= $2
         AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+        AND (SELECT count(*) FROM webhook_delivery u WHERE u.claimed_until > clock_timestamp()) < $4
     ORDER BY due_at, created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING d.*
 """
 
 
 async def deliver(run: JobRun) -> None:
-    """Send what is due to one receiver, until it fails."""
+    """Send what is due to one receiver, until it fails. What is left then gets a job anew within a second."""
     webhooks, endpoint_id = run.platform.webhooks, UUID(str(run.payload["endpoint"]))
     plain = await webhooks.plain()
     until = time.monotonic() + RUN_SECONDS
@@ -55,7 +58,7 @@ async def deliver(run: JobRun) -> None:
             await _give_up(endpoint_id, run.platform.clock.now(), "The webhook was switched off.")
             return
         now = run.platform.clock.now()
-        delivery = await DB.fetchrow(_CLAIM, endpoint_id, now, _CLAIM_LASTS)
+        delivery = await DB.fetchrow(_CLAIM, endpoint_id, now, _CLAIM_LASTS, AT_ONCE)
         if delivery is None:
             return
         body = delivery["body"].encode()
@@ -68,10 +71,10 @@ async def deliver(run: JobRun) -> None:
             status=outcome.status,
             ms=outcome.milliseconds,
         )
-        if outcome.delivered:
-            await _delivered(delivery, outcome, run.platform.clock.now())
-        else:
+        if not outcome.delivered:
             await _failed(run, delivery, outcome)
+            return
+        await _delivered(delivery, outcome, run.platform.clock.now())
 
 
 async def _delivered(delivery: Row, outcome: Outcome, now: datetime) -> None:

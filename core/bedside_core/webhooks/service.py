@@ -184,13 +184,12 @@ class Webhooks:
         """
         if not await DB.fetchval("SELECT true FROM webhook_endpoint WHERE id = $1", endpoint_id):
             raise errors.NotFound("There is no webhook with this id that you may see.")
-        size, key = page_size(first), key_of(after, str, UUID)
-        at = _instant(key[0]) if key else None
+        size, key = page_size(first), key_of(after, datetime, UUID)
         rows = await DB.fetch(
             """SELECT * FROM webhook_delivery WHERE endpoint_id = $1
                 AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::uuid))
             ORDER BY created_at DESC, id DESC LIMIT $2""",
-            endpoint_id, size + 1, at, key[1] if key else None,
+            endpoint_id, size + 1, *(key or (None, None)),
         )  # fmt: skip
         found = [_delivery(row) for row in rows]
         return page_of(found, size, lambda item: (item.created_at.isoformat(), str(item.id)), after=after)
@@ -251,13 +250,6 @@ class Webhooks:
     async def _check_url(self, url: str) -> None:
         if fault := self.sender.url_fault(url, plain=await self.plain()):
             raise errors.InvalidInput(fault, field=("url",))
-
-
-def _instant(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise errors.InvalidInput("This is not a cursor of this list.", field=("after",)) from None
 
 
 def _endpoint(row: Row) -> Endpoint:

@@ -9,7 +9,7 @@ from bedside_core import errors
 from bedside_core.database import unit
 from bedside_core.notify import record, wording
 from bedside_core.notify.kinds import Channel, Fact, Language, NotificationKind, Part, Recipient
-from bedside_core.notify.texts import rendered, sample
+from bedside_core.notify.texts import sample
 from bedside_core.paging import USUAL_PAGE
 from bedside_graphql.context import Info
 from bedside_graphql.gate import gate
@@ -82,6 +82,9 @@ class NotificationTemplates:
     description: str = strawberry.field(description="When it is sent.")
     channels: list[Channel] = strawberry.field(description="The channels it takes.")
     required: list[Channel] = strawberry.field(description="Those that nobody can switch off.")
+    overridable: bool = strawberry.field(
+        description="Whether the practice can put texts of its own in place; not of what concerns an account."
+    )
     placeholders: list[str] = strawberry.field(description="What its texts may name, and nothing else (N4).")
     templates: list[NotificationTemplate] = strawberry.field(description="The texts in force.")
 
@@ -123,6 +126,7 @@ async def _templates(info: Info, kinds: list[NotificationKind]) -> list[Notifica
             description=kind.doc,
             channels=list(kind.every_channel),
             required=list(kind.required),
+            overridable=not kind.of_account,
             placeholders=sorted(kind.placeholders),
             templates=[
                 NotificationTemplate(
@@ -195,15 +199,15 @@ class DeliveriesQuery:
         declared = platform.notify.kind(kind)
         if channel not in declared.every_channel:
             raise errors.InvalidInput("This notification does not take this channel.", field=("channel",))
-        own = dict((await wording.wording()).get((kind, language), {}))
+        own, tried = (await wording.wording()).get((kind, language), {}), dict[Part, str]()
         if (part is None) != (template is None):
             raise errors.InvalidInput("To try a text, give `part` and `template`.", field=("part",))
         if part is not None and template is not None:
             wording.check(declared, part, template)
-            own[part] = template
+            tried[part] = template
         practice = await platform.people.practice(practice_id)
         facts = {**sample(declared), **({"practice": practice.name, "zone": practice.zone} if practice else {})}
-        said = rendered(declared, channel, own, facts, language=language)
+        said = wording.said(declared, channel, own, facts, language=language, tried=tried)
         return NotificationPreview(subject=said.subject, text=said.text, html=said.html)
 
 

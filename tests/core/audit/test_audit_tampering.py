@@ -325,3 +325,40 @@ async def test_the_command_names_it_and_fails(database: Database, tmp_path: Path
         ] == [(str(trail.practice_id), 2, "changed", 3)]
         assert (told[0]["fault"]["entry"], told[0]["unsealed"]) == (str(trail.ids[2]), 1)
         assert (await run("--practice", str(other))).returncode == 0
+
+
+@pytest.mark.rule("A14")
+@pytest.mark.promise("J1")
+@pytest.mark.parametrize("left", [True, False])
+async def test_a_trail_that_was_removed_as_if_its_practice_had_been_erased_is_a_fault(
+    database: Database, tmp_path: Path, left: bool
+) -> None:
+    """By whoever owns the tables, with all that the product writes into the database when it erases one."""
+    async with owner(database) as connection:
+        trail = await sealed_trail(database, tmp_path / "anchor", connection)
+        if left:
+            await connection.execute(
+                "INSERT INTO practice (id, name, zone, created_at) VALUES ($1, 'Here', 'UTC', now())", trail.practice_id
+            )
+        head = await connection.fetchrow(
+            'SELECT "number", hash FROM audit_seal WHERE practice_id = $1 ORDER BY 1 DESC LIMIT 1', trail.practice_id
+        )
+        for table in ("audit_seal", "audit_entry"):
+            await connection.execute(f"DELETE FROM {table} WHERE practice_id = $1", trail.practice_id)
+        await connection.execute(
+            """INSERT INTO practice_erasure (id, practice_id, asked_at, due_at, ended_at, entries, head)
+            VALUES (gen_random_uuid(), $1, now(), now(), now(), $2, $3)""",
+            trail.practice_id, head["number"], head["hash"],
+        )  # fmt: skip
+        await connection.execute(
+            """INSERT INTO audit_entry
+                (id, practice_id, at, operator, action, kind, target, patients, request_id, via, detail)
+            VALUES ($1, $2, now(), false, 'practices.erased', 'practice', $3, '{}', '', 'job',
+                jsonb_build_object('entries', $4::text, 'head', $5::text))""",
+            uuid7(), UUID(int=0), str(trail.practice_id), str(head["number"]), head["hash"].hex(),
+        )  # fmt: skip
+        await Sealer(trail.anchor).seal()
+        verdict = await verdict_on(trail)
+        assert verdict.fault is not None
+        told = "the practice itself is there" if left else "the anchor does not say"
+        assert told in verdict.fault.message

@@ -9,6 +9,7 @@ import pytest_asyncio
 from notify_stage import LOG, Ward, until
 from notify_stage import ward as ward_
 
+from bedside_core.notify import Fact
 from bedside_core.testing import Database
 
 FOLLOW = "subscription($a: String) { notifications(after: $a) { id kind title text link readAt cursor } }"
@@ -67,6 +68,29 @@ async def test_they_are_paged_newest_first_and_unread_ones_apart(ward: Ward) -> 
     assert page["pageInfo"]["hasNextPage"] is True
     rest = await ward.deployment.data(LIST, ward.ada.token, u=False, first=2, after=page["pageInfo"]["endCursor"])
     assert [node["id"] for node in rest["notifications"]["nodes"]] == made[:1]
+
+
+@pytest.mark.rule("N3")
+@pytest.mark.promise("N3")
+async def test_what_is_deleted_later_is_shown_no_more(ward: Ward) -> None:
+    async def texts() -> list[str]:
+        data = await ward.deployment.data(LIST, ward.ada.token, u=False, first=10)
+        return [node["text"] for node in data["notifications"]["nodes"]]
+
+    async with ward.deployment.socket(ward.ada.token) as phone:
+        key = await phone.subscribe(FOLLOW)
+        await until(lambda: ward.deployment.platform.live.readers("notifications") == 1, "the phone to follow")
+        for item, sender in (("a", "Ana"), ("b", "Bob")):
+            facts = {Fact.SENDER: sender, Fact.LINK: "/chat/1"}
+            await ward.send("ward.message", key="talk", item=item, data=facts)
+        await ward.pass_time(seconds=130)
+        assert (await phone.next(key))["notifications"]["text"] == "A message from Bob at Bay View"
+        await ward.settled()
+        assert await ward.cancel("ward.message", "talk", item="b") == 0
+        assert (await phone.next(key))["notifications"]["text"] == "A message from Ana at Bay View"
+        assert await texts() == ["A message from Ana at Bay View"]
+        assert await ward.cancel("ward.message", "talk", item="a") == 1
+        assert await texts() == []
 
 
 @pytest.mark.promise("A1")

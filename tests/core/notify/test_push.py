@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import ssl
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import http_ece
@@ -15,13 +17,14 @@ import pytest_asyncio
 from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from deployment import Person
 from notify_stage import Ward, until
 from notify_stage import ward as ward_
 from tls_stage import contexts
 
 from bedside_core.database import DB, acting
 from bedside_core.notify.channels.push import Push, endpoint_fault, public_key
-from bedside_core.notify.kinds import Channel
+from bedside_core.notify.kinds import Channel, Recipient
 from bedside_core.outward import is_public
 from bedside_core.testing import Database
 
@@ -44,6 +47,7 @@ class Browser:
     secret: bytes = field(default_factory=lambda: os.urandom(16))
     port: int = 0
     status: int = 201
+    hanging: int = 0
     got: list[tuple[bytes, dict[str, str]]] = field(default_factory=list)
 
     @property
@@ -55,6 +59,9 @@ class Browser:
         )
 
     async def take(self, request: web.Request) -> web.Response:
+        if request.match_info["id"] == "hang":
+            self.hanging += 1
+            await asyncio.Event().wait()
         self.got.append((await request.read(), dict(request.headers)))
         return web.Response(status=self.status, headers={"location": "http://127.0.0.1:1/"})
 
@@ -66,7 +73,7 @@ async def browser(tmp_path: Any) -> AsyncGenerator[Browser]:
     browser = Browser()
     app = web.Application()
     app.router.add_post("/push/{id}", browser.take)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=theirs)
     await site.start()
@@ -86,12 +93,15 @@ async def known(ward: Ward) -> list[str]:
         return [row["endpoint"] for row in await DB.fetch("SELECT endpoint FROM push_subscription ORDER BY id")]
 
 
-async def at_this_machine(ward: Ward, browser: Browser, host: str = "localhost") -> None:
+async def at_this_machine(
+    ward: Ward, browser: Browser, host: str = "localhost", *, person: Person | None = None, path: str = "1"
+) -> None:
     """Note the browser past the check of its endpoint, which is inside the house."""
-    with acting(ward.practice.id):
+    member = (person or ward.ada).member
+    with acting(member.practice_id):
         await DB.execute(
             "INSERT INTO push_subscription VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, now())",
-            ward.practice.id, ward.ada.member.id, f"https://{host}:{browser.port}/push/1", browser.public,
+            member.practice_id, member.id, f"https://{host}:{browser.port}/push/{path}", browser.public,
             text(browser.secret),
         )  # fmt: skip
 
@@ -136,6 +146,20 @@ async def test_a_browser_that_has_unsubscribed_is_forgotten_and_redirects_are_no
         await ward.settled()
         assert len(await known(ward)) == left
     assert await ward.states("PUSH") == ["failed", "failed"]
+
+
+@pytest.mark.rule("N1")
+async def test_a_push_server_that_hangs_holds_up_no_other_practice(ward: Ward, browser: Browser) -> None:
+    let_in(ward)
+    eve = await ward.deployment.person(await ward.deployment.practice("Elsewhere", tier=None), name="Eve")
+    await at_this_machine(ward, browser)
+    for number in range(3):
+        await at_this_machine(ward, browser, person=eve, path=f"hang?{number}")
+    await ward.send("ward.message", Recipient.member(eve.member.id, eve.member.practice_id), key="talk")
+    await ward.pass_time(seconds=125)
+    await until(lambda: browser.hanging == 1, "a push to hang")
+    await ward.send("ward.message", key="talk", after=timedelta())
+    await until(lambda: len(browser.got) == 1, "the other practice's", 8)  # fewer seconds than one that hangs is given
 
 
 @pytest.mark.rule("N1")

@@ -51,7 +51,8 @@ def test_no_kind_can_tell_more_than_practice_sender_time_and_link() -> None:
         "practice": str, "sender": str, "time": datetime, "link": str,
     }  # fmt: skip
     assert {field.name for field in dataclasses.fields(NotificationKind)} == {
-        "key", "doc", "facts", "channels", "instead", "required", "urgent", "secret", "texts",
+        "key", "doc", "facts", "channels", "instead", "required", "urgent", "secret", "of_account",
+        "texts",
     }  # fmt: skip
     kinds = every_kind()
     assert len(kinds) >= 1
@@ -129,6 +130,11 @@ def test_a_kind_that_can_not_be_right_is_refused_with_a_reason() -> None:
         ("  ", "empty"),
         ("x" * (LONGEST_TEMPLATE + 1), "longer than"),
         ("{% if sender > 3 %}x{% endif %}", "does not work"),
+        ("{{ " + "(" * 2000 + "practice" + ")" * 2000 + " }}", "can't be read"),
+        ("{{ " + "9" * 4900 + " }}", "can't be read"),
+        ("{% if practice %}" * 140 + "x" + "{% endif %}" * 140, "pieces at most"),
+        ("{{ " + "'a' if practice else " * 230 + "'b' }}", "pieces at most"),
+        ("{{ x }}" * 600, "pieces at most"),
     ],
 )
 def test_templates_hold_text_conditions_and_placeholders_alone(template: str, told: str) -> None:
@@ -177,6 +183,10 @@ async def test_texts_are_changed_by_who_leads_and_never_to_what_can_not_be_sent(
     assert await ward.deployment.code(SET, ward.ada.token, **told) == "FORBIDDEN"
     assert await ward.deployment.code(SET, ward.owner.token, **{**told, "t": "{{ sender }}"}) == "INVALID_INPUT"
     assert await ward.deployment.code(SET, ward.owner.token, **{**told, "k": "ward.nothing"}) == "NOT_FOUND"
+    for odd in ("{{ " + "(" * 2000, "{% if practice %}" * 140 + "x" + "{% endif %}" * 140, "{{ " + "9" * 4900 + " }}"):
+        assert await ward.deployment.code(SET, ward.owner.token, **{**told, "t": odd}) == "INVALID_INPUT"
+        preview = {"k": "ward.alarm", "l": "ENGLISH", "c": "SMS", "p": "SMS", "t": odd}
+        assert await ward.deployment.code(PREVIEW, ward.owner.token, **preview) == "INVALID_INPUT"
     asked = {"k": "ward.invitation", "l": "SPANISH", "c": "VOICE"}
     assert await ward.deployment.code(PREVIEW, ward.owner.token, **asked) == "INVALID_INPUT"
     data = await ward.deployment.data(TEMPLATES, ward.owner.token)
@@ -193,3 +203,45 @@ async def test_a_text_that_the_kind_has_outgrown_gives_way_to_ours(ward: Ward) -
     await ward.send("ward.alarm", after=timedelta())
     await until(lambda: len(ward.mail.mails) == 1, "the mail")
     assert ward.mail.mails[0].subject == "You are needed at Bay View"
+
+
+@pytest.mark.rule("N8")
+async def test_an_outgrown_text_breaks_neither_the_list_nor_a_preview(ward: Ward) -> None:
+    from bedside_core.database import DB, acting
+
+    with acting(ward.practice.id):
+        await DB.execute(
+            "INSERT INTO notification_text VALUES ($1, 'ward.alarm', 'en', 'in_app', '{{ gone }}')", ward.practice.id
+        )
+    await ward.send("ward.alarm")
+    await until(lambda: len(ward.mail.mails) == 1, "the mail")
+    data = await ward.deployment.data("{ notifications { nodes { text } } }", ward.ada.token)
+    assert data["notifications"]["nodes"] == [{"text": "You are needed at Bay View"}]
+    asked = {"k": "ward.alarm", "l": "ENGLISH", "c": "IN_APP"}
+    data = await ward.deployment.data(PREVIEW, ward.owner.token, **asked)
+    assert data["notificationPreview"]["text"] == "You are needed at Bay View"
+    data = await ward.deployment.data(PREVIEW, ward.owner.token, **asked, p="SUBJECT", t="Come to {{ practice }}")
+    told = data["notificationPreview"]
+    assert (told["subject"], told["text"]) == ("Come to Bay View", "You are needed at Bay View")
+
+
+@pytest.mark.rule("N8")
+async def test_texts_about_an_account_are_nobody_s_to_change_and_come_in_the_practice_s_language(ward: Ward) -> None:
+    told = {"k": "core.password_reset", "l": "ENGLISH", "p": "SUBJECT", "t": "OUR OWN"}
+    assert await ward.deployment.code(SET, ward.owner.token, **told) == "INVALID_INPUT"
+    data = await ward.deployment.data("{ notificationTemplates { kind overridable } }", ward.owner.token)
+    kinds = {each["kind"]: each["overridable"] for each in data["notificationTemplates"]}
+    assert {kind for kind, overridable in kinds.items() if not overridable} == {
+        "core.account_locked", "core.email_changed", "core.email_confirm", "core.password_changed",
+        "core.password_reset",
+    }  # fmt: skip
+    assert kinds["ward.alarm"] is True
+    ask = "mutation($e: String!) { requestPasswordReset(email: $e) }"
+    await ward.deployment.data(ask, e=ward.ada.email)
+    await until(lambda: len(ward.mail.mails) == 1, "the mail")
+    assert ward.mail.mails[0].subject == "Choose a new password"
+    spanish = "mutation { updateNotificationsSettings(patch: { spanish: true }) { spanish } }"
+    await ward.deployment.data(spanish, ward.owner.token)
+    await ward.deployment.data(ask, e=ward.owner.email)
+    await until(lambda: len(ward.mail.mails) == 2, "the owner's mail")
+    assert ward.mail.mails[1].subject == "Elija una nueva contraseña"

@@ -51,15 +51,15 @@ async def test_a_temporary_refusal_is_tried_again_later_each_time(ward: Ward) ->
     [entry] = [entry for entry in await ward.log() if entry["channel"] == "EMAIL"]
     assert entry["state"] == "sent"
     assert [(attempt["outcome"], attempt["reason"]) for attempt in entry["attempts"]] == [
-        ("temporary", "450 4.2.0 greylisted"),
-        ("temporary", "451 4.3.0 later"),
+        ("temporary", "450 4.2.0"),
+        ("temporary", "451 4.3.0"),
         ("sent", None),
     ]
 
 
 @pytest.mark.rule("N5")
 async def test_a_permanent_refusal_ends_with_the_reason_in_the_log(ward: Ward) -> None:
-    ward.mail.answer = lambda to: f"550 5.1.1 <{to}> unknown"
+    ward.mail.answer = lambda to: f"550 5.1.1 <{to.upper()}> unknown mailbox {to.partition('@')[0]}"
     await ward.send("ward.alarm")
     await until(lambda: ward.mail.asked == 1, "an attempt")
     await ward.settled()
@@ -67,7 +67,7 @@ async def test_a_permanent_refusal_ends_with_the_reason_in_the_log(ward: Ward) -
     await ward.settled()
     assert ward.mail.asked == 1
     [entry] = [entry for entry in await ward.log() if entry["channel"] == "EMAIL"]
-    assert (entry["state"], entry["reason"]) == ("failed", "550 5.1.1 <the address> unknown")
+    assert (entry["state"], entry["reason"]) == ("failed", "550 5.1.1")
     assert [attempt["outcome"] for attempt in entry["attempts"]] == ["permanent"]
     assert entry["address"] == "a…@example.org"  # a member's own is not for the log (A8)
 
@@ -82,7 +82,7 @@ async def test_after_two_days_it_is_given_up(ward: Ward) -> None:
     await until(lambda: ward.mail.asked == 2, "the last attempt")
     await ward.settled()
     [entry] = [entry for entry in await ward.log() if entry["channel"] == "EMAIL"]
-    assert (entry["state"], entry["reason"]) == ("failed", "given up: 450 4.2.2 mailbox full")
+    assert (entry["state"], entry["reason"]) == ("failed", "given up: 450 4.2.2")
 
 
 @pytest.mark.rule("N5")

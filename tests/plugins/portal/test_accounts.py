@@ -22,7 +22,7 @@ from plugins.portal.desk import (
 
 from bedside_core.auth import Role
 from bedside_core.database import acting
-from bedside_core.testing import statements
+from bedside_core.testing import statements, until
 from bedside_portal.api import PortalAccounts, PortalState
 
 SIGN_IN = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
@@ -206,3 +206,15 @@ async def test_another_practice_sees_nothing_of_a_portal_account(desk: Desk) -> 
         assert await desk.deployment.code(query, stranger.token, p=held.id) == "NOT_FOUND"
     assert (await desk.account(held.patient))["state"] == "ACTIVE"
     assert await desk.deployment.data(OWN, held.token)
+
+
+@pytest.mark.rule("N8")
+async def test_letters_about_a_patient_s_account_come_in_the_language_they_have_chosen(desk: Desk) -> None:
+    door = desk.deployment
+    held, other = await door.held(desk.practice), await door.held(desk.practice)
+    choose = "mutation { updateNotificationPreferences(patch: { language: SPANISH }) { language } }"
+    await door.data(choose, held.token)
+    for email, subject in ((held.email, "Elija una nueva contraseña"), (other.email, "Choose a new password")):
+        await door.data("mutation($e: String!) { requestPasswordReset(email: $e) }", e=email)
+        await until(lambda email=email: len(desk.mail.to(email)) == 1, f"the mail to {email}", 60)
+        assert desk.mail.to(email)[0].subject == subject

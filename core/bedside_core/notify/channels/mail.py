@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import aiosmtplib
 from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,17 +149,17 @@ class Mail:
 
 
 def _refusal(error: aiosmtplib.SMTPResponseException | aiosmtplib.SMTPRecipientRefused) -> Temporary | Permanent:
-    reason = f"{error.code} {_line(error.message)}"
+    reason = _status(error)
     if error.code == 421:  # RFC 5321, 3.8: the server is about to go
         return Temporary(reason, channel=True)
     return Temporary(reason) if error.code < 500 else Permanent(reason)
 
 
 def _told(error: BaseException) -> str:
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return f"{error.code} {_line(error.message)}"
-    return type(error).__name__
+    return _status(error) if isinstance(error, aiosmtplib.SMTPResponseException) else type(error).__name__
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split())[:160]
+def _status(error: aiosmtplib.SMTPResponseException | aiosmtplib.SMTPRecipientRefused) -> str:
+    """Return a server's answer without its text, in which it likes to repeat the address in some spelling (A8)."""
+    enhanced = _ENHANCED.match(error.message)  # RFC 3463
+    return f"{error.code} {enhanced[0]}" if enhanced else str(error.code)
