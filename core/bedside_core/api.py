@@ -82,6 +82,7 @@ from bedside_core.people import (
 )
 from bedside_core.platform import Platform
 from bedside_core.records import DataContribution, KeptTable
+from bedside_core.reserved import refuse_real_address
 from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
 from bedside_core.webhooks import PublicEvent
@@ -199,6 +200,7 @@ __all__ = [
     "page_size",
     "practice_table",
     "public_route",
+    "refuse_real_address",
     "setting",
     "shared_table",
     "sql_migration",

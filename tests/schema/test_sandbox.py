@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from accounts_stage import MAKE_KEY, cheap_hashes, rows
+from accounts_stage import MAKE_KEY, cheap_hashes, everything, rows
 from click.testing import CliRunner
 from deployment import APPS, PASSWORD, Deployment, served
 from smtp_stage import SENDER, mail_server
@@ -33,6 +34,7 @@ RESET = "mutation { resetSandbox }"
 PATIENTS = "{ patients(first: 100) { nodes { mrn firstName lastName } } }"
 START = 'mutation($m: ID!) { startConversation(memberId: $m, clientId: "c") { id } }'
 SEND = 'mutation($i: ID!) { sendMessage(conversationId: $i, body: "Hello", clientId: "s") { id } }'
+CHANGE_EMAIL = "mutation($e: String!, $p: String!) { changeEmail(email: $e, password: $p) }"
 MEMBERS = "{ members(first: 100) { nodes { id name role } } }"
 
 
@@ -223,3 +225,59 @@ def test_the_command_makes_and_resets_the_sandbox(
     assert (done.exit_code, "has a sandbox" in done.output) == (1, True)
     done = CliRunner().invoke(bedside, ["sandbox", "reset"])
     assert (done.exit_code, "as it was at first" in done.output) == (0, True), done.output
+
+
+@pytest.mark.rule("G8", "A4")
+async def test_the_sandbox_takes_no_address_that_may_be_somebody_s(
+    deployment: Deployment, fresh_database: Database
+) -> None:
+    token = await made(deployment)
+    [patient] = await rows(fresh_database, "SELECT id FROM patient ORDER BY id LIMIT 1")
+    before = await everything(fresh_database)
+    victim = "dr.victim@realclinic.org"
+    member = {"email": victim, "firstName": "V", "lastName": "V", "role": "STAFF"}
+    invite = 'mutation($i: InvitationInput!) { inviteMember(input: $i, clientId: "c") { id } }'
+    guardian = {"firstName": "V", "lastName": "V", "relationship": "mother", "email": victim}
+    guard = 'mutation($p: ID!, $g: GuardianInput!) { inviteGuardian(patientId: $p, input: $g, clientId: "c") { id } }'
+    for query, given, field in (
+        (invite, {"i": member}, ["input", "email"]),
+        (guard, {"p": str(patient["id"]), "g": guardian}, ["input", "email"]),
+        (CHANGE_EMAIL, {"e": victim, "p": PASSWORD}, ["email"]),
+    ):
+        [error] = (await deployment.ask(query, token, **given))["errors"]
+        assert (error["extensions"]["code"], error["extensions"]["field"]) == ("INVALID_INPUT", field)
+        assert "nobody's" in error["message"]
+    assert await everything(fresh_database) == before
+    assert await letters(deployment, token) == []
+    for address in ("new@example.com", "new@clinic.test", "new@deep.example.org"):
+        member["email"] = address
+        assert await deployment.data(invite.replace('"c"', f'"{address}"'), token, i=member)
+    owner = await deployment.person(await deployment.practice(), Role.OWNER)
+    assert await deployment.data(invite, owner.token, i={**member, "email": victim})
+
+
+@pytest.mark.rule("G8")
+async def test_letters_about_the_sandbox_s_accounts_stay_in_the_house(fresh_database: Database) -> None:
+    async with mail_server() as server:
+        with cheap_hashes():
+            async with served(
+                fresh_database, worker=True, public_url="https://clinic.example", smtp_url=server.url,
+                mail_sender=SENDER,
+            ) as deployment:  # fmt: skip
+                token = await made(deployment)
+                other = await deployment.person(await deployment.practice(), Role.OWNER)
+                await deployment.data(CHANGE_EMAIL, token, e="new@partner.example", p=PASSWORD)
+
+                async def kept(number: int) -> bool:
+                    return len(await letters(deployment, token)) == number
+
+                await until(lambda: kept(1), "the link to the new address", 60)
+                [letter] = await letters(deployment, token)
+                assert letter["to"] == "new@partner.example"
+                [secret] = re.findall(r"/confirm-email#([A-Za-z0-9_-]{43})", letter["text"])
+                await deployment.data("mutation($s: String!) { confirmEmail(secret: $s) { email } }", s=secret)
+                await until(lambda: kept(2), "what the old address is told", 60)
+                assert (await letters(deployment, token))[0]["to"] == OWNER.email
+                await deployment.data("mutation($e: String!) { requestPasswordReset(email: $e) }", e=other.email)
+                await until(lambda: len(server.mails) == 1, "the other's mail", 60)
+                assert server.mails[0].to == other.email

@@ -13,6 +13,7 @@ from bedside_core.auth import Actor
 from bedside_core.database import DB, acting, unit
 from bedside_core.notify.kinds import Fact, Language, Recipient
 from bedside_core.people import checks
+from bedside_core.reserved import refuse_real_address
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -47,6 +48,7 @@ class Addresses:
         await self._platform.auth.by_password(actor, password)
         language = await _language(actor.account_id)
         with acting(actor.practice_id or audit.DEPLOYMENT, actor.person_id):
+            await refuse_real_address(wanted, ("email",))
             async with unit() as work:
                 await DB.execute(
                     "SELECT email_change_ask($1, $2, $3)", actor.account_id, wanted, self._platform.clock.now()
@@ -55,7 +57,7 @@ class Addresses:
                 await self._platform.notify.send(
                     work,
                     CONFIRM_EMAIL.key,
-                    to=Recipient.address(email=wanted, language=language),
+                    to=Recipient.address(email=wanted, language=language, about=actor.account_id),
                     data={Fact.LINK: f"{PAGE}#{secret}"},
                 )
                 audit.did("account.email_ask", kind="account", target=actor.account_id)
@@ -94,7 +96,7 @@ class Addresses:
                     await self._platform.notify.send(
                         work,
                         EMAIL_CHANGED.key,
-                        to=Recipient.address(email=home["email"], language=language),
+                        to=Recipient.address(email=home["email"], language=language, about=link.subject),
                         data={Fact.TIME: self._platform.clock.now()},
                     )
                     audit.did("account.email", kind="account", target=link.subject)

@@ -21,6 +21,7 @@ from bedside_core.ids import uuid7
 from bedside_core.notify.kinds import Fact, Language, Recipient
 from bedside_core.paging import Page, key_of, page_of, page_size
 from bedside_core.people.base import Base
+from bedside_core.reserved import refuse_real_address
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -214,6 +215,7 @@ class Invitations(Base):
         anew: UUID | None = None,
         client_id: str | None = None,
     ) -> str:
+        await refuse_real_address(given.email, ("input", "email") if anew is None else None)
         now = self._clock.now()
         row = await DB.fetchrow(
             """INSERT INTO invitation (id, practice_id, email, first_name, last_name, role, language, anew, member_id,

@@ -13,6 +13,7 @@ from bedside_core.auth import Role, hash_password, policy
 from bedside_core.auth.passwords import fits
 from bedside_core.database import DB, Work
 from bedside_core.ids import uuid7
+from bedside_core.reserved import refuse_real_address
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -132,6 +133,7 @@ class Joining:
         if work.over:
             raise RuntimeError("an account is made in an open unit of work")
         if joined.password_hash is not None:
+            await refuse_real_address(joined.email, ("email",))
             now = self._platform.clock.now()
             await DB.execute(
                 "SELECT account_create($1, $2, $3, false, $4)",

@@ -19,6 +19,7 @@ from bedside_core.database import DB, Row, Work, acting, unit
 from bedside_core.ids import uuid7
 from bedside_core.notify.kinds import Fact, Recipient
 from bedside_core.people import checks
+from bedside_core.reserved import refuse_real_address
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -166,6 +167,7 @@ class Registration:
             )
 
     async def _joined_by_new(self, row: Row, names: tuple[str, str], hashed: str) -> tuple[UUID, UUID]:
+        await refuse_real_address(row["email"])
         account, member_id = uuid7(), uuid7()
         now = self._platform.clock.now()
         await DB.execute("SELECT account_create($1, $2, $3, false, $4)", account, row["email"], hashed, now)

@@ -142,6 +142,7 @@ class Recipient:
         email: of an address.
         phone: of an address, E.164.
         language: of an address.
+        about: the account that an address is written to about; of the sandbox's nothing leaves the house (G8).
     """
 
     kind: str
@@ -150,6 +151,7 @@ class Recipient:
     email: str | None = None
     phone: str | None = None
     language: Language | None = None
+    about: UUID | None = None
 
     @property
     def key(self) -> str:
@@ -179,6 +181,7 @@ class Recipient:
         email: str | None = None,
         phone: str | None = None,
         language: Language | None = None,
+        about: UUID | None = None,
     ) -> Recipient:
         """Return somebody who is no person of the platform yet, such as whoever is invited.
 
@@ -187,4 +190,4 @@ class Recipient:
         """
         if not email and not phone:
             raise ValueError("an address is an e-mail address or a phone number")
-        return cls(kind="address", practice_id=practice_id, email=email, phone=phone, language=language)
+        return cls(kind="address", practice_id=practice_id, email=email, phone=phone, language=language, about=about)

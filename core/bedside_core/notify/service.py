@@ -112,7 +112,9 @@ class Notify:
             kind,
             to.kind,
             to.id,
-            msgspec.json.encode({"email": to.email, "phone": to.phone, "language": to.language}).decode(),
+            msgspec.json.encode(
+                {"email": to.email, "phone": to.phone, "language": to.language, "account": to.about}
+            ).decode(),
             to.key,
             msgspec.json.encode(facts_of(declared, data or {})).decode(),
             key,

@@ -25,6 +25,7 @@ from bedside_core.api import (
     acting,
     audit,
     checks,
+    refuse_real_address,
     unit,
 )
 from bedside_portal.api import Holder, InvitationChannel, PortalState
@@ -144,6 +145,7 @@ class Registration:
             if await _email(holder, purpose) is not None:
                 raise _other_address()
             address = checks.email(email, ("email",))
+            await refuse_real_address(address, ("email",))
             async with unit() as work:
                 await self._portal.found(holder_id)
                 await self._platform.links.look(PURPOSE, secret)

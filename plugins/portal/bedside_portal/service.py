@@ -21,6 +21,7 @@ from bedside_core.api import (
     SwitchedOff,
     audit,
     checks,
+    refuse_real_address,
     unit,
     uuid7,
 )
@@ -98,6 +99,8 @@ class PortalService(Holders):
         if address is None:
             what = "e-mail address" if channel is InvitationChannel.EMAIL else "phone number"
             raise InvalidInput(f"The patient's record has no {what}.", way_on="Add one first.", field=("channel",))
+        if channel is InvitationChannel.EMAIL:
+            await refuse_real_address(address, ("channel",))
         return await self._invite(actor, patient_id, None, channel, address, client_id)
 
     async def invite_guardian(self, actor: Actor, patient_id: UUID, guardian: Guardian, client_id: str) -> Holder:
@@ -121,6 +124,7 @@ class PortalService(Holders):
             raise InvalidInput("Either an e-mail address or a mobile number is required.", field=("input", "email"))
         if guardian.email is not None:
             address, channel = checks.email(guardian.email, ("input", "email")), InvitationChannel.EMAIL
+            await refuse_real_address(address, ("input", "email"))
         else:
             regions = (await self._platform.settings.read(PeopleSettings)).phone_regions
             address = checks.phone(guardian.phone or "", regions, ("input", "phone"), mobile=True)
