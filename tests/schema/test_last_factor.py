@@ -32,6 +32,7 @@ from pyotp.totp import TOTP
 
 from bedside_core.auth import Role, sessions
 from bedside_core.auth.factors import Factors, SecondFactors
+from bedside_core.auth.passwords import hash_password
 from bedside_core.auth.proof import Account, Proof
 from bedside_core.testing import Database
 
@@ -138,7 +139,7 @@ async def test_a_short_password_is_not_chosen_while_the_last_factor_goes(
 ) -> None:
     ada = await deployment.person(await deployment.practice())
     await with_totp(deployment, ada)
-    hashing, removed, hashed = asyncio.Event(), asyncio.Event(), sessions.hash_password
+    hashing, removed, hashed = asyncio.Event(), asyncio.Event(), hash_password
 
     async def slow(password: str) -> str:
         hashing.set()

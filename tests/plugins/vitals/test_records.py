@@ -10,6 +10,7 @@ import pytest
 from vitals_stage import READ, Clinic
 
 from bedside_core.api import DB, acting
+from bedside_core.auth import Role
 from bedside_core.jobs import JobRun
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -20,6 +21,7 @@ ONE = "query($i: ID!) { dataExport(id: $i) { state url } }"
 
 
 async def test_recordings_follow_the_kept_record_and_are_in_its_export(clinic: Clinic) -> None:
+    owner = await clinic.deployment.person(clinic.practice, Role.OWNER, "Olga")
     kept, merged = await clinic.patient(), await clinic.patient()
     for systolic in (121, 122):
         await clinic.record(kept, systolic)
@@ -38,15 +40,15 @@ async def test_recordings_follow_the_kept_record_and_are_in_its_export(clinic: C
         )
         == "NOT_FOUND"
     )
-    begun = (await clinic.data(EXPORT, clinic.max.token, p=kept))["exportPatient"]["id"]
+    begun = (await clinic.data(EXPORT, owner.token, p=kept))["exportPatient"]["id"]
     platform = clinic.deployment.platform
     with acting(clinic.practice.id):
         await platform.jobs.entries["core.export_data"].function(
             JobRun(platform=platform, practice_id=clinic.practice.id, payload={"export_id": begun}, attempt=1)
         )
         assert await DB.fetchval("SELECT count(*) FROM vitals_stream WHERE patient_id = $1::text::uuid", merged) == 0
-    found = (await clinic.data(ONE, clinic.max.token, i=begun))["dataExport"]
+    found = (await clinic.data(ONE, owner.token, i=begun))["dataExport"]
     assert found["state"] == "READY"
-    answer = await clinic.deployment.http.get(found["url"], headers={"authorization": f"Bearer {clinic.max.token}"})
+    answer = await clinic.deployment.http.get(found["url"], headers={"authorization": f"Bearer {owner.token}"})
     rows = zipfile.ZipFile(io.BytesIO(answer.content)).read("data/vitals/vitals.jsonl").decode().splitlines()
     assert sorted(json.loads(row)["systolic"] for row in rows) == [121, 122, 131, 132, 133, 140]
