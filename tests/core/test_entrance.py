@@ -163,7 +163,7 @@ async def test_the_bare_address_is_a_page_that_says_what_this_is_and_leads_on(de
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert page.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert "<h1>Bedside</h1>" in page.text
-    assert re.findall(r'(?:href|src)="([^"]*)"', page.text) == ["/graphiql"]
+    assert re.findall(r'(?:href|src)="([^"]*)"', page.text) == ["/sign-in", "/graphiql"]
     assert "<script" not in page.text
     assert "<style" not in page.text
 
