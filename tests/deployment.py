@@ -289,7 +289,9 @@ async def served(
         **config,
     }
     app = create_app(Config(database_url=database.dsn, **given), sources=sources)
-    listener = sockets.create_server(("127.0.0.1", 0))
+    # With its protocol named, asyncio sends what there is at once, instead of 40 ms after the answer's first part.
+    listener = sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM, sockets.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(
             app, log_config=None, ws="bedside_core.wire:Wire", lifespan="on", access_log=False, proxy_headers=False

@@ -119,7 +119,8 @@ def _etag(content: bytes) -> str:
 async def s3() -> AsyncGenerator[tuple[S3, dict[str, str]], None]:
     """Serve it; gives it and the variables under which a deployment finds it."""
     bucket = S3()
-    listener = sockets.create_server(("127.0.0.1", 0))
+    listener = sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM, sockets.IPPROTO_TCP)  # see deployment.py
+    listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(bucket, log_config=None, lifespan="off", access_log=False))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
