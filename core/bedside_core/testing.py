@@ -44,8 +44,17 @@ _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SELECT pg_ad
 
 _PREFIX = "bedside-test-"
 
-_BESIDE = ("typeinfo_tree", "current_setting('jit')", "_positions(", "clock_position()", "audit_unsealed", "audit_seal")
-"""What no operation asks for: asyncpg about types it has not met, the look at live positions, the audit's sealer."""
+_BESIDE = (
+    "typeinfo_tree",
+    "current_setting('jit')",
+    "_positions(",
+    "clock_position()",
+    "clock_offset_seconds()",
+    "audit_unsealed",
+    "audit_seal",
+)
+"""What no operation asks for: asyncpg about types it has not met, the look at live positions and at
+the clock, the audit's sealer."""
 
 _recorders: list[list[str]] = []
 
