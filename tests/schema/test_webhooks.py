@@ -328,14 +328,18 @@ async def test_core_and_plugins_declare_what_webhooks_may_be_told_of(deployment:
 
 @pytest.mark.rule("G6")
 async def test_the_log_is_paged_at_a_constant_number_of_statements(
-    deployment: Deployment, receiver: Receiver, hook: Hook
+    deployment: Deployment, fresh_database: Database, receiver: Receiver, hook: Hook
 ) -> None:
     told = [await hook.happens() for _ in range(5)]
 
     async def all_written_down() -> bool:
         return [each["state"] for each in await hook.log()] == ["DELIVERED"] * 5
 
+    async def idle() -> bool:
+        return not await rows(fresh_database, "SELECT FROM pgqueuer WHERE status IN ('queued', 'picked')")
+
     await until(all_written_down, "five deliveries", 60)
+    await until(idle, "the worker to look for more and find none", 60)
     with statements() as ran:
         page = (await deployment.data(LOG, hook.owner.token, i=hook.id, f=3))["webhookDeliveries"]
     assert len(ran) == 3
