@@ -45,11 +45,12 @@ class Addresses:
         """
         actor.oneself().complete()
         wanted = checks.email(email, ("email",))
-        await self._platform.auth.by_password(actor, password)
+        account = await self._platform.auth.proof.by_password(actor, password)
         language = await _language(actor.account_id)
         with acting(actor.practice_id or audit.DEPLOYMENT, actor.person_id):
             await refuse_real_address(wanted, ("email",))
             async with unit() as work:
+                await self._platform.auth.proof.still(actor, account)
                 await DB.execute(
                     "SELECT email_change_ask($1, $2, $3)", actor.account_id, wanted, self._platform.clock.now()
                 )

@@ -55,9 +55,10 @@ class Review:
         """
         actor.oneself().complete()
         given = questions.checked(answers)
-        await self._platform.auth.by_password(actor, password)
+        account = await self._platform.auth.proof.by_password(actor, password)
         hashes = await questions.hashed(given)
         with acting(actor.practice_id or audit.DEPLOYMENT, actor.person_id):
             async with unit():
+                await self._platform.auth.proof.still(actor, account)
                 await questions.store(actor.account_id, hashes, self._platform.clock.now())
                 audit.did("account.answers", kind="account", target=actor.account_id)

@@ -147,6 +147,7 @@ class Factors:
         await self._settle(actor, step is not None, client)
         with in_trail_of(actor.practice_id):
             async with unit():
+                await self.held(actor.account_id)
                 if row is None or not await DB.fetchval(
                     "SELECT totp_confirm($1, $2, $3, $4)", actor.account_id, row["secret"], step, self._clock.now()
                 ):
@@ -287,10 +288,7 @@ class Factors:
         """
         account = await self._proof.by_password(actor.oneself().complete(), password)
         async with _change(actor, "factors.remove", kind, target) as work:
-            await self.held(actor.account_id)
-            row = await DB.fetchrow("SELECT password_hash FROM auth_account_of($1)", actor.account_id)
-            if row is None or row["password_hash"] != account.password_hash:  # changed while it was compared
-                raise errors.InvalidInput("The password is wrong.", field=("password",))
+            await self._proof.still(actor, account)
             yield
             if (await self.of(actor.account_id)).number:
                 return

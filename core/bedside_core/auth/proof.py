@@ -8,7 +8,10 @@ from bedside_core import errors
 from bedside_core.auth.actor import Actor
 from bedside_core.auth.attempts import Attempts
 from bedside_core.auth.passwords import fits
+from bedside_core.clock import Clock
 from bedside_core.database import DB
+
+_OPEN = "SELECT true FROM auth_sessions($1, $2) AS s WHERE s.id = $3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +36,12 @@ class Proof:
 
     Args:
         attempts: counts them.
+        clock: the product's time.
     """
 
-    def __init__(self, attempts: Attempts) -> None:
+    def __init__(self, attempts: Attempts, clock: Clock) -> None:
         self._attempts = attempts
+        self._clock = clock
 
     async def by_password(self, actor: Actor, password: str, *, field: str = "password") -> Account:
         """Return the actor's account once the password was right.
@@ -56,3 +61,17 @@ class Proof:
             password_hash=row["password_hash"],
             words=(email, *(row["words"] or ())),
         )
+
+    async def still(self, actor: Actor, account: Account) -> None:
+        """Hold the account in a unit of work, unless what was proven has come to its end since: it comes first there.
+
+        Raises:
+            errors.InvalidInput: the password was changed while it was compared.
+            errors.Unauthenticated: the session was ended meanwhile.
+        """
+        await DB.execute("SELECT account_hold($1)", actor.account_id)
+        row = await DB.fetchrow("SELECT password_hash FROM auth_account_of($1)", actor.account_id)
+        if row is None or row["password_hash"] != account.password_hash:
+            raise errors.InvalidInput("The password is wrong.", field=("password",))
+        if not await DB.fetchval(_OPEN, actor.account_id, self._clock.now(), actor.session_id):
+            raise errors.Unauthenticated("The session has ended.", way_on="Sign in again.")

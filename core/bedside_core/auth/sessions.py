@@ -70,9 +70,9 @@ class Auth:
         """Who tells which patients an account may act for; set once the plugins are assembled."""
         secret = config.secret_key.get_secret_value() if config.secret_key else None
         self.attempts = Attempts(clock, contact)
-        self._proof = Proof(self.attempts)
-        self.factors = Factors(clock, Sealing(secret, config.data), self.attempts, self._proof)
-        self.passkeys = Passkeys(clock, config.public_url, self.factors, self._proof)
+        self.proof = Proof(self.attempts, clock)
+        self.factors = Factors(clock, Sealing(secret, config.data), self.attempts, self.proof)
+        self.passkeys = Passkeys(clock, config.public_url, self.factors, self.proof)
         self.keys = Keys(clock)
         self._noted: dict[UUID, datetime] = {}
 
@@ -349,15 +349,6 @@ class Auth:
 
     # -- the password ----------------------------------------------------------------------------------------------
 
-    async def by_password(self, actor: Actor, password: str) -> None:
-        """Refuse who does not know the account's password.
-
-        Raises:
-            errors.InvalidInput: it is wrong.
-            Locked: it was wrong six times in a row.
-        """
-        await self._proof.by_password(actor, password)
-
     async def replace_password(self, work: Work, account_id: UUID, hashed: str) -> None:
         """Give an account another password within a unit of work, end all its sessions and know no device (A10).
 
@@ -381,7 +372,7 @@ class Auth:
             WeakPassword: the new one may not be chosen.
         """
         actor.oneself().complete()
-        account = await self._proof.by_password(actor, current, field="current")
+        account = await self.proof.by_password(actor, current, field="current")
         policy.check(new, account.words, with_factor=account.has_factor)
         if new == current:
             raise errors.InvalidInput("This is the password you have.", field=("new",))

@@ -85,10 +85,12 @@ async def restore(
         await prepare_roles(where.owner, where.application)
         await restore_database(where.owner, folder / layout.DUMP)
         tell("comparing")
-        async with snapshot(where.owner) as seen:
-            if faults := await compared(seen, manifest):
-                raise BackupFailed("the restored database is not what was backed up: " + "; ".join(faults))
-        await _end_sessions(where)
+        try:
+            async with snapshot(where.owner) as seen:
+                if faults := await compared(seen, manifest):
+                    raise BackupFailed("the restored database is not what was backed up: " + "; ".join(faults))
+        finally:  # even where it is served as it is: who was signed out since the backup stays so
+            await _end_sessions(where)
         async with _as_application(where):
             await _enter(folder.name)
     return Restored(manifest=manifest, notes=tuple(_notes(manifest, key)))

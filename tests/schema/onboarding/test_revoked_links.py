@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from accounts_stage import CHANGE, SIGN_IN
@@ -21,6 +23,7 @@ from onboarding_stage import (
 )
 
 from bedside_core.auth import Role
+from bedside_core.auth.proof import Account, Proof
 
 EMAIL = "mutation($p: String!, $e: String!) { changeEmail(password: $p, email: $e) }"
 CONFIRM = "mutation($s: String!) { confirmEmail(secret: $s) { email } }"
@@ -83,6 +86,35 @@ async def test_what_was_sent_for_an_account_ends_with_its_sessions(
     await house.pass_time(minutes=3)
     await reset(house, await house.reset_link(ADDRESS), THIRD)
     assert (await house.ask(SIGN_IN, e=ADDRESS, p=THIRD))["data"]["signIn"]["viewer"]["role"] == "STAFF"
+
+
+@pytest.mark.rule("A4")
+@pytest.mark.rule("A10")
+@pytest.mark.parametrize("end", [by_reset, by_change, by_leaving])
+async def test_what_is_asked_for_while_it_ends_is_not_sent(
+    house: House, end: Callable[[House, str], Awaitable[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await house.registered(ADDRESS)
+    compared, ended, by_password = asyncio.Event(), asyncio.Event(), Proof.by_password
+
+    async def slow(self: Proof, *given: Any, field: str = "password") -> Account:
+        account = await by_password(self, *given, field=field)
+        if field == "password":
+            compared.set()
+            await asyncio.wait_for(ended.wait(), 60)
+        return account
+
+    monkeypatch.setattr(Proof, "by_password", slow)
+    asking = asyncio.create_task(house.ask(EMAIL, token, p=NEW_PASSWORD, e="evil@example.net"))
+    await asyncio.wait_for(compared.wait(), 60)
+    await end(house, token)
+    await house.idle()
+    before = await house.counts()
+    ended.set()
+    assert code_of(await asking) == ("UNAUTHENTICATED" if end is by_leaving else "INVALID_INPUT")
+    await house.idle()
+    assert await house.counts() == before
+    assert house.mail.to("evil@example.net") == []
 
 
 async def invited_by(house: House, inviter: Person, email: str, role: str) -> str:
