@@ -9,10 +9,13 @@ from bedside_core.access import LEADERS, OPERATOR, Permission
 from bedside_core.accounts import resets
 from bedside_core.accounts.letters import LOCKED
 from bedside_core.auth import AccountLocked
+from bedside_core.auth.preferences import PLUGIN
 from bedside_core.database import unit
 from bedside_core.events import Listener, on
 from bedside_core.jobs.declared import Job
 from bedside_core.notify.kinds import Fact, Recipient
+from bedside_core.people.base import raise_positions
+from bedside_core.settings import SettingsChanged
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -47,4 +50,10 @@ def listeners(platform: Platform) -> Sequence[Listener]:
                 dedupe=str(event.lock_id),
             )
 
-    return [on(AccountLocked, tell, durable=True)]
+    async def look_again(event: SettingsChanged) -> None:
+        """Have a practice's open sockets looked at again at once where it demands a second factor now (A9, A10)."""
+        if event.plugin == PLUGIN and event.member_id is None and "second_factor_required" in event.changed:
+            async with unit() as work:
+                await raise_positions(work, event.practice_id)
+
+    return [on(AccountLocked, tell, durable=True), on(SettingsChanged, look_again)]
