@@ -166,3 +166,27 @@ async def test_a_message_costs_a_known_number_of_statements(ward: Ward) -> None:
         await ward.send("hello", "m-1")
     # who asks, the plan, whether they take part, the settings, the message; and the sender's name is not asked for
     assert len(ran) == 7, ran  # webhooks are asked about in the same transaction
+
+
+@pytest.mark.rule("A11")
+async def test_one_sign_in_serves_what_every_plugin_adds(ward: Ward) -> None:
+    """One password and one token: the schema has no other way in, and plugins' fields, files and sockets take it."""
+    deployment, ada = ward.deployment, ward.ada
+    token = await deployment.sign_in(ada.email)
+    everything = """{ viewer { member { id } } conversations { nodes { id } } patients { nodes { id } }
+        sessions { id } notifications { nodes { id } } }"""
+    seen = await deployment.data(everything, token)
+    assert (seen["viewer"]["member"]["id"], seen["conversations"]["nodes"]) == (ada.id, [{"id": ward.conversation}])
+    before = len(seen["sessions"])
+    await deployment.data(SEND, token, i=ward.conversation, b="The same sign-in", c="a11")
+    async with deployment.socket(token) as socket:
+        key = await socket.subscribe("{ conversation(id: %r) { kind } }".replace("%r", f'"{ward.conversation}"'))
+        assert (await socket.next(key))["conversation"] == {"kind": "DIRECT"}
+    assert len((await deployment.data("{ sessions { id } }", token))["sessions"]) == before
+    # Whoever has signed out is out of all of it.
+    await deployment.data("mutation { signOut }", token)
+    for asked in ("{ conversations { nodes { id } } }", "{ patients { nodes { id } } }", "{ sessions { id } }"):
+        assert await deployment.code(asked, token) == "UNAUTHENTICATED"
+    mutations = (await deployment.data("{ __schema { mutationType { fields { name } } } }"))["__schema"]
+    ways_in = {each["name"] for each in mutations["mutationType"]["fields"] if each["name"].startswith("signIn")}
+    assert ways_in == {"signIn", "signInWithPasskey"}
