@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
@@ -62,6 +63,7 @@ async def key_of(deployment: Deployment, maker: Person, *scopes: str, client: st
 
 
 @pytest.mark.rule("A13")
+@pytest.mark.rule("A14")
 @pytest.mark.rule("G9")
 async def test_a_key_is_told_once_and_stored_as_its_hash(deployment: Deployment, fresh_database: Database) -> None:
     owner = await deployment.person(await deployment.practice(), Role.OWNER)
@@ -75,6 +77,10 @@ async def test_a_key_is_told_once_and_stored_as_its_hash(deployment: Deployment,
     [row] = await rows(fresh_database, "SELECT token_hash, api_key::text AS whole FROM api_key")
     assert row["token_hash"] == hashlib.sha256(made["token"].encode()).digest()
     assert made["token"] not in row["whole"]
+    entries = await rows(fresh_database, "SELECT target, detail FROM audit_entry WHERE action = 'keys.make'")
+    assert [(str(entry["target"]), json.loads(entry["detail"])["scopes"]) for entry in entries] == [
+        (made["key"]["id"], ["patients.read"])
+    ]
     assert (await deployment.data(PATIENTS, made["token"]))["patients"] == {"nodes": []}
     with statements() as ran:
         await deployment.data("{ viewer { role } }", made["token"])

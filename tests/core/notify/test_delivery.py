@@ -187,6 +187,24 @@ async def test_what_waits_for_a_mail_server_can_still_be_called_off(ward: Ward) 
 
 
 @pytest.mark.rule("N3")
+@pytest.mark.promise("N3")
+async def test_what_waits_for_a_mail_server_is_not_sent_once_it_was_read_in_the_application(ward: Ward) -> None:
+    await ward.mail.away()
+    await ward.send("ward.message", key="talk")
+    await ward.pass_time(seconds=125)
+    await ward.settled()
+    listed = await ward.deployment.data("{ notifications(first: 5) { nodes { id } } }", ward.ada.token)
+    [shown] = listed["notifications"]["nodes"]
+    read = "mutation($i: ID!) { markNotificationRead(id: $i) { readAt } }"
+    assert (await ward.deployment.data(read, ward.ada.token, i=shown["id"]))["markNotificationRead"]["readAt"]
+    await ward.mail.open()
+    await ward.pass_time(minutes=10)
+    await ward.settled()
+    assert ward.mail.mails == []
+    assert await ward.states("EMAIL") == ["cancelled"]
+
+
+@pytest.mark.rule("N3")
 async def test_one_with_the_same_dedupe_is_never_sent_twice(ward: Ward) -> None:
     now = ward.deployment.platform.clock.now()
     first = await ward.send("ward.round", dedupe="appointment-1", data={Fact.TIME: now})
