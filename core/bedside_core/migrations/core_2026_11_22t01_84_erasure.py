@@ -78,7 +78,6 @@ FUNCTIONS = [
             gone CONSTANT uuid := app_practice();
             accounts uuid[] := '{}';
             signed uuid[];
-            whose uuid;
             has_account boolean;
             kept text;
             again boolean := true;
@@ -147,20 +146,7 @@ FUNCTIONS = [
                 gone::text, '{}', '', 'job',
                 jsonb_build_object('entries', e.entries::text, 'head', encode(e.head, 'hex'))
             FROM practice_erasure e WHERE e.practice_id = gone AND e.ended_at IS NOT NULL;
-            FOR whose IN
-                SELECT a.id FROM account a WHERE a.id = ANY(accounts) AND NOT a.operator
-                AND NOT EXISTS (SELECT FROM member m WHERE m.account_id = a.id)
-                AND NOT EXISTS (SELECT FROM session s WHERE s.account_id = a.id
-                    AND (s.member_id IS NOT NULL OR s.patient_id IS NOT NULL))
-            LOOP
-                BEGIN
-                    DELETE FROM account a WHERE a.id = whose;
-                    DELETE FROM notification n WHERE n.recipient = 'account' AND n.recipient_id = whose;
-                    DELETE FROM link l WHERE l.subject = whose;
-                EXCEPTION WHEN foreign_key_violation THEN
-                    NULL;  -- somebody of another practice's, such as a guardian of a patient there
-                END;
-            END LOOP;
+            PERFORM accounts_erase(accounts);
             RETURN true;
         END""",
         language="plpgsql",

@@ -73,7 +73,8 @@ DEFINERS = [
             LOOP
                 BEGIN
                     DELETE FROM account a WHERE a.id = whose;
-                    DELETE FROM notification n WHERE n.recipient = 'account' AND n.recipient_id = whose;
+                    DELETE FROM notification n WHERE n.recipient = 'account' AND n.recipient_id = whose
+                        OR n.recipient = 'address' AND n.address->>'account' = whose::text;
                     DELETE FROM link l WHERE l.subject = whose;
                 EXCEPTION WHEN foreign_key_violation THEN
                     NULL;  -- somebody of another practice's, such as a guardian of a patient there

@@ -81,7 +81,9 @@ async def test_of_an_erased_patient_no_account_of_nobody_and_no_invitation_is_le
     door, patient = desk.deployment, desk.patient
     aunt, _ = await desk.guarded(patient, "aunt@guardians.example", "aunt")
     email = await desk.registered()
-    await door.sign_in(email, PASSWORD)
+    token = await door.sign_in(email, PASSWORD)
+    move = "mutation($p: String!, $e: String!) { changeEmail(password: $p, email: $e) }"
+    await door.data(move, token, p=PASSWORD, e="moved@patients.example")
     mother = await door.held(desk.practice, patient, relationship="mother")
     child = await door.patient(desk.practice, "Kid")
     await door.hold(child, mother.account_id, mother.email, relationship="mother")
@@ -89,7 +91,7 @@ async def test_of_an_erased_patient_no_account_of_nobody_and_no_invitation_is_le
     for sql in AGED:
         await rows(desk, sql, patient.id)
     before = await everything(desk)
-    words = [email.lower(), "aunt@guardians.example"]
+    words = [email.lower(), "aunt@guardians.example", "moved@patients.example"]
     assert [word for word in words if word not in before] == []
     assert await night(desk) == {patient.id}
     assert await night(desk, MONTH + timedelta(hours=1)) == set()
