@@ -137,6 +137,11 @@ class Files:
                 raise _missing()
         return file
 
+    async def by_id(self, file_ids: Sequence[UUID]) -> Mapping[UUID, StoredFile]:
+        """Return files of the acting practice, in one statement; the service that owns them asks who may see them."""
+        rows = await DB.fetch(f"{SELECT} WHERE f.id = ANY($1)", list(file_ids))
+        return {row["id"]: file_of(row) for row in rows}
+
     async def owned(self, owner_kind: str, owner_id: UUID, *, first: int | None, after: str | None) -> Page[StoredFile]:
         """Return what is attached to something, the latest first; its service asks before who may see it."""
         size, key = page_size(first), key_of(after, str, UUID)

@@ -18,6 +18,7 @@ from bedside_core.people.model import (
     Member,
     MemberChanged,
     MemberDeactivated,
+    MemberJoined,
     MemberReactivated,
     NewPatient,
     Patient,
@@ -32,6 +33,7 @@ from bedside_core.people.model import (
     Profile,
     Visibility,
     found,
+    label_of,
 )
 from bedside_core.people.permissions import PERMISSIONS
 from bedside_core.people.practices import Practices
@@ -57,6 +59,7 @@ __all__ = [
     "Member",
     "MemberChanged",
     "MemberDeactivated",
+    "MemberJoined",
     "MemberReactivated",
     "NewPatient",
     "Patient",
@@ -74,5 +77,6 @@ __all__ = [
     "Visibility",
     "checks",
     "found",
+    "label_of",
     "raise_positions",
 ]

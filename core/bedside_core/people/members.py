@@ -23,6 +23,7 @@ from bedside_core.people.model import (
     Member,
     MemberChanged,
     MemberDeactivated,
+    MemberJoined,
     MemberReactivated,
     Profile,
     Visibility,
@@ -109,7 +110,7 @@ class Members(Base):
             role=role,
         )
         with acting(practice_id):
-            async with unit():
+            async with unit() as work:
                 await DB.execute(
                     """INSERT INTO member (id, practice_id, account_id, first_name, last_name, role, created_at)
                     VALUES ($1, $2, $3, $4, $5, $6, $7)""",
@@ -121,6 +122,7 @@ class Members(Base):
                     role,
                     self._clock.now(),
                 )
+                work.emit(MemberJoined(practice_id=practice_id, member_id=member.id))
                 audit.did("members.create", kind="member", target=member.id, detail={"role": role.value})
         return member
 

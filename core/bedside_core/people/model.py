@@ -203,19 +203,29 @@ class Found:
     @property
     def label(self) -> str | None:
         """What stands under the name (P7); None for a member of one's own practice."""
-        match self.kind:
-            case PersonKind.PATIENT:
-                return PATIENT
-            case PersonKind.CONTACT:
-                return EXTERNAL
-            case PersonKind.MEMBER:
-                return self.practice_name
+        return label_of(self.kind, self.practice_name)
 
     @property
     def badge(self) -> str | None:
         """What stands beside the practice's name, where the member may host video (P7)."""
         hosts = isinstance(self.person, Member) and self.person.video_host
         return VIDEO if hosts and self.practice_name is not None else None
+
+
+def label_of(kind: PersonKind, other_practice: str | None) -> str | None:
+    """Return what stands under a person's name (P7); None for a member of one's own practice.
+
+    Args:
+        kind: what they are to the practice.
+        other_practice: what their practice is called, where it is another than the viewer's.
+    """
+    match kind:
+        case PersonKind.PATIENT:
+            return PATIENT
+        case PersonKind.CONTACT:
+            return EXTERNAL
+        case PersonKind.MEMBER:
+            return other_practice
 
 
 def found(who: Patient | Contact | Listed, practice_id: UUID, *, sort: str = "") -> Found:
@@ -276,6 +286,13 @@ class ContactAdded(Event):
     """An external contact was added."""
 
     contact_id: UUID = fact("The new contact.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberJoined(Event):
+    """Somebody became a member of the practice."""
+
+    member_id: UUID = fact("The new member.")
 
 
 @dataclass(frozen=True, kw_only=True)

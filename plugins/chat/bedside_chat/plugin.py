@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from bedside_chat import schema
-from bedside_chat.api import CONVERSATION_STREAM, Chats, ConversationStarted, MessageSent
+from bedside_chat.api import CONVERSATION_STREAM, Chats, ConversationStarted, MessageDeleted, MessageSent
+from bedside_chat.files import MESSAGE_FILES
+from bedside_chat.listeners import member_joined
+from bedside_chat.permissions import PERMISSIONS
 from bedside_chat.records import RECORDS
-from bedside_chat.rules import may_start_with, may_take_part
 from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
-from bedside_core.api import Feature, Manifest, Permission, Platform, PublicEvent, StreamKind, Tier, hookimpl
+from bedside_core.api import (
+    Feature,
+    Listener,
+    Manifest,
+    MemberJoined,
+    Platform,
+    PublicEvent,
+    StreamKind,
+    Tier,
+    hookimpl,
+    on,
+)
 from bedside_graphql.api import GraphQLPart
 
 
@@ -24,6 +37,7 @@ def manifest() -> Manifest:
         title="Chat",
         api=">=1.0,<2",
         requires=("graphql",),
+        after=("portal",),
         features=(
             Feature(key="file_share", title="File share", doc="Share files with patients.", tier=Tier.STARTER),
             Feature(
@@ -31,14 +45,7 @@ def manifest() -> Manifest:
             ),
             Feature(key="team_chat", title="Team chat", doc="Write with one's team.", tier=Tier.PREMIUM),
         ),
-        permissions=(
-            Permission(key="chat.read", doc="Read one's conversations.", feature="team_chat", check=may_take_part),
-            Permission(key="chat.history", doc="Read what one's conversations were, whatever the plan."),
-            Permission(key="chat.start", doc="Start a conversation.", feature="team_chat", check=may_start_with),
-            Permission(
-                key="chat.send", doc="Send messages in one's conversations.", feature="team_chat", check=may_take_part
-            ),
-        ),
+        permissions=PERMISSIONS,
         public_events=(
             PublicEvent(
                 key="conversation.started",
@@ -52,10 +59,17 @@ def manifest() -> Manifest:
                 doc="A message was sent.",
                 ids=("conversation_id", "message_id", "sender_id"),
             ),
+            PublicEvent(
+                key="message.deleted",
+                event=MessageDeleted,
+                doc="A message was deleted for good.",
+                ids=("conversation_id", "message_id", "deleted_by"),
+            ),
         ),
         settings=ChatSettings,
         piccolo_app="bedside_chat.piccolo_app",
         data=RECORDS,
+        file_owners=(MESSAGE_FILES,),
     )
 
 
@@ -67,13 +81,19 @@ def services(platform: Platform) -> Mapping[type[Any], object]:
 
 
 @hookimpl
+def listeners(platform: Platform) -> Iterable[Listener]:
+    """Have new members join their practice's team conversation."""
+    return [on(MemberJoined, member_joined(platform), durable=True)]
+
+
+@hookimpl
 def lifespan(platform: Platform) -> AbstractAsyncContextManager[None]:
     """Make the stream of a conversation known."""
 
     @asynccontextmanager
     async def run() -> AsyncGenerator[None, None]:
         positions = platform.service(ChatService).positions
-        platform.live.add_kind(StreamKind(CONVERSATION_STREAM, positions, "A conversation's last message."))
+        platform.live.add_kind(StreamKind(CONVERSATION_STREAM, positions, "What has changed in a conversation last."))
         yield
 
     return run()

@@ -9,18 +9,33 @@ from bedside_core.api import DB, DataContribution, KeptTable, Platform
 _TAKES_PART = """t.conversation_id IN (SELECT p.conversation_id FROM participant p
     WHERE p.person_id = $1 AND p.practice_id = t.practice_id)"""
 _WRITTEN = f"t.sent_at >= $2 AND {_TAKES_PART}"
+_FILES = """t.owner_kind = 'chat_message' AND t.owner_id IN (SELECT m.id FROM message m
+    JOIN participant p ON p.conversation_id = m.conversation_id AND p.practice_id = m.practice_id
+    WHERE p.person_id = $1)"""
+
+# A member who wrote with both records has two conversations with the one patient: they stay two, and the key of the
+# second is that of the merged record, so that the one with the kept record is found when somebody starts.
+_SUBJECTS = """UPDATE conversation c SET subject_id = $1,
+    only_key = CASE WHEN EXISTS (SELECT FROM conversation o WHERE o.only_key = moved.key) THEN c.only_key
+        ELSE moved.key END
+FROM (SELECT id, (SELECT string_agg(part, '/' ORDER BY part) FROM unnest(
+        array_replace(string_to_array(only_key, '/'), $2::text, $1::text)) AS part) AS key
+    FROM conversation WHERE subject_id = $2::uuid) AS moved
+WHERE c.id = moved.id"""
+_PARTICIPANTS = """INSERT INTO participant (practice_id, conversation_id, person_id, kind, home_id, shown_name,
+    shown_practice, by_link, added_by, joined_at, left_at, removed, read_position, read_number, changed)
+SELECT practice_id, conversation_id, $1::uuid, kind, home_id, shown_name, shown_practice, by_link, added_by, joined_at,
+    left_at, removed, read_position, read_number, changed FROM participant WHERE person_id = $2
+ON CONFLICT DO NOTHING"""
 
 
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
-    """Have the kept patient take part wherever the merged one did, and be who wrote what they wrote."""
-    await DB.execute(
-        """INSERT INTO participant (practice_id, conversation_id, person_id, joined_at)
-        SELECT practice_id, conversation_id, $1::uuid, joined_at FROM participant WHERE person_id = $2
-        ON CONFLICT DO NOTHING""",
-        kept,
-        merged,
-    )
+    """Have the kept patient take part wherever the merged one did, and be who wrote and marked what they did."""
+    await DB.execute(_SUBJECTS, kept, merged)
+    await DB.execute(_PARTICIPANTS, kept, merged)
     await DB.execute("UPDATE message SET sender_id = $1 WHERE sender_id = $2", kept, merged)
+    for table in ("message_reaction", "urgent_recipient"):
+        await DB.execute(f"UPDATE {table} SET person_id = $1 WHERE person_id = $2", kept, merged)
     await DB.execute("DELETE FROM participant WHERE person_id = $1", merged)
     await DB.execute("DELETE FROM conversation_start WHERE person_id = $1", merged)
 
@@ -41,9 +56,20 @@ RECORDS = DataContribution(
             doc="Conversations that the practice owns.",
             patient="""t.id IN (SELECT p.conversation_id FROM participant p
                 WHERE p.person_id = $1 AND p.practice_id = t.practice_id)""",
+            hidden=("only_key",),
         ),
-        KeptTable(name="participant", doc="Who takes part in them.", patient=_TAKES_PART),
-        KeptTable(name="message", doc="Their messages.", patient=_TAKES_PART, hidden=("client_id",), active=_WRITTEN),
+        KeptTable(name="participant", doc="Who takes part in them, or did.", patient=_TAKES_PART),
+        KeptTable(
+            name="message", doc="Their messages.", patient=_TAKES_PART, hidden=("client_id", "words"), active=_WRITTEN
+        ),
+        KeptTable(name="message_reaction", doc="Emojis at messages.", patient=_TAKES_PART),
+        KeptTable(name="message_attachment", doc="Which files are at which messages.", patient=_TAKES_PART),
+        KeptTable(
+            name="urgent_recipient",
+            doc="Who is to acknowledge urgent messages, and who has.",
+            patient=_TAKES_PART,
+            hidden=("reminded", "remind_at"),
+        ),
         KeptTable(
             name="conversation_start",
             doc="Not exported: which retries are retries.",
@@ -51,6 +77,7 @@ RECORDS = DataContribution(
             exported=False,
         ),
     ),
+    files=(_FILES,),
     merge=_merge,
     erase=_erase,
 )

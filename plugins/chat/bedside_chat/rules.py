@@ -6,21 +6,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_core.api import DB, Actor, InvalidInput, NotFound, Problem, Refusal, Rule
+from bedside_chat.kinds import FILE_SHARE, PATIENT_MESSAGES
+from bedside_chat.rows import MISSING
+from bedside_chat.settings import ChatSettings
+from bedside_chat.standing import Standing, composers, standings
+from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Problem, Refusal, Role, Rule
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
+PRACTITIONERS = frozenset({Role.PRACTITIONER, Role.OWNER})
+"""Whom patients can start a conversation with: an owner may be a solo practitioner (A12)."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class NotWithMember(Refusal):
+class NotWith(Refusal):
     """A refusal of the other person, told with the input that named them.
 
     Args:
         kind: the problem that the caller gets.
+        field: the input.
     """
 
     kind: type[Problem]
+    field: str = "memberId"
 
     @property
     def code(self) -> str:
@@ -29,29 +38,125 @@ class NotWithMember(Refusal):
 
     def problem(self) -> Problem:
         """Return the refusal as the error that a caller gets."""
-        return self.kind(self.message, field=("memberId",))
+        return self.kind(self.message, way_on=self.way_on, field=(self.field,))
+
+
+def not_there() -> Refusal:
+    """Return the refusal of a conversation that is none of the actor's, told as if there were none (promise A1)."""
+    return Refusal(rule=Rule.MEMBERSHIP, message=MISSING)
+
+
+async def standing_of(actor: Actor, conversation_id: UUID) -> Standing | None:
+    """Return where the actor stands in a conversation; None where they take no part."""
+    return (await standings(actor, [conversation_id])).get(conversation_id)
 
 
 async def may_take_part(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
-    """Return why an actor can't act on a conversation: none of theirs, told as if there were none (promise A1)."""
+    """Return why an actor can't act on a conversation: none of theirs."""
     if target is None:
         return None
     found = await DB.fetchval(
-        "SELECT true FROM participant WHERE conversation_id = $1 AND person_id = $2", target, actor.person_id
+        "SELECT true FROM participant WHERE conversation_id = $1 AND person_id = $2 AND left_at IS NULL",
+        target,
+        actor.person_id,
     )
-    if found:
+    return None if found else not_there()
+
+
+async def may_follow(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
+    """Return why an actor can't follow a conversation live: none of theirs, or its kind is not in the plan (L4)."""
+    if target is None:
         return None
-    return Refusal(rule=Rule.MEMBERSHIP, message="There is no conversation with this id that you may see.")
+    standing = await standing_of(actor, target)
+    if standing is None:
+        return not_there()
+    refusals = [
+        await platform.access.lacks(actor.practice_id, feature) if actor.practice_id else None
+        for feature in (standing.way.text, standing.way.files)
+    ]
+    return refusals[0] if all(refusals) else None
+
+
+async def may_send_text(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
+    """Return why an actor can't write in a conversation (C2, C3, L2, L9, P2)."""
+    if target is None:
+        return None
+    standing = await standing_of(actor, target)
+    return not_there() if standing is None else (await composers(platform, actor, [standing]))[target].text
+
+
+async def may_send_files(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
+    """Return why an actor can't share files in a conversation (C2, L2, L9, P2)."""
+    if target is None:
+        return None
+    standing = await standing_of(actor, target)
+    return not_there() if standing is None else (await composers(platform, actor, [standing]))[target].files
 
 
 async def may_start_with(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
-    """Return why an actor can't start a conversation with a person: no other member of the practice (C1, C5)."""
+    """Return why an actor can't start a direct conversation with a member: of no practice that they see (C1, C5)."""
     if target is None:
         return None
     if target == actor.person_id:
-        message = "A conversation needs somebody else."
-        return NotWithMember(rule=Rule.MEMBERSHIP, kind=InvalidInput, message=message)
-    if target in await platform.people.members_by_id([target]):
+        return NotWith(rule=Rule.MEMBERSHIP, kind=InvalidInput, message="A conversation needs somebody else.")
+    listed = (await platform.people.directory([target])).get(target)
+    if listed is not None and listed.member.active:
         return None
-    message = "There is no member with this id that you may see."
-    return NotWithMember(rule=Rule.MEMBERSHIP, kind=NotFound, message=message)
+    return NotWith(rule=Rule.MEMBERSHIP, kind=NotFound, message="There is no member with this id that you may see.")
+
+
+async def may_start_with_patient(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
+    """Return why a member can't start a conversation with a patient: none of the practice's, or no plan for it (L2)."""
+    if target is None:
+        return None
+    if target not in await platform.people.patients_by_id([target]):
+        message = "There is no patient with this id that you may see."
+        return NotWith(rule=Rule.MEMBERSHIP, kind=NotFound, message=message, field="patientId")
+    return await lacks_outside(platform, actor)
+
+
+async def may_start_with_contact(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
+    """Return why a member can't start a conversation with a contact: none of the practice's, or no plan for it (L9)."""
+    if target is None:
+        return None
+    if target not in await platform.people.contacts_by_id([target]):
+        message = "There is no contact with this id that you may see."
+        return NotWith(rule=Rule.MEMBERSHIP, kind=NotFound, message=message, field="contactId")
+    return await lacks_outside(platform, actor)
+
+
+async def may_start_with_practitioner(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
+    """Return why a patient can't start a conversation with a practitioner: none here, or not available (C4)."""
+    if target is None:
+        return None
+    member = (await platform.people.members_by_id([target])).get(target)
+    if member is None or not member.active or member.role not in PRACTITIONERS:
+        message = "There is no practitioner with this id that you may see."
+        return NotWith(rule=Rule.MEMBERSHIP, kind=NotFound, message=message)
+    if refusal := await lacks_outside(platform, actor):
+        return refusal
+    if (await platform.settings.read(ChatSettings, member_id=target)).available_for_patients:
+        return None
+    return Refusal(
+        rule=Rule.AVAILABILITY,
+        message="This practitioner takes no new conversations from patients.",
+        way_on="Write to another practitioner, or call the practice.",
+    )
+
+
+async def lacks_outside(platform: Platform, actor: Actor) -> Refusal | None:
+    """Return why the actor's practice can't have conversations with patients and contacts: neither files nor text."""
+    if actor.practice_id is None:
+        return None
+    refusals = [await platform.access.lacks(actor.practice_id, key) for key in (FILE_SHARE, PATIENT_MESSAGES)]
+    return refusals[0] if all(refusals) else None
+
+
+class LastMember(Conflict):
+    """Nobody of the practice would be left in a conversation with somebody outside."""
+
+    code = "LAST_MEMBER"
+    meaning = (
+        "Nobody of the practice would be left in this conversation with a patient or contact; leave it with "
+        "`lastMemberConfirmed: true` (C9). A new message brings it back."
+    )

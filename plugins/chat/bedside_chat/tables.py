@@ -2,51 +2,111 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, Boolean, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 from bedside_core.api import DB, Kind
 
 
 class Conversation(Table, tablename="conversation", db=DB):
-    """A conversation; its position counts its messages and is what live subscribers resume from."""
+    """A conversation; its position counts all that changes in it and is what live subscribers resume from."""
 
     id = UUID(primary_key=True, default=None)
     practice_id = UUID(help_text="The owning practice.")
-    kind = Text(help_text="`direct`.")
-    direct_key = Text(help_text="The two persons' ids in order, so that a pair has one direct conversation.")
+    kind = Text(help_text="`direct`, `external`, `patient`, `group` or `team`.")
+    only_key = Text(help_text="Whose only such conversation it is: two people's ids in order, or a practice's.")
+    name = Text(help_text="Of a group.")
+    description = Text(help_text="Of a group.")
+    private = Boolean(help_text="Whether a group is joined by invitation only (C8).")
+    subject_id = UUID(help_text="The patient or contact it is with.")
     position = BigInt()
+    changed = BigInt(help_text="Position of the last change of its name, description or privacy.")
+    last_position = BigInt(help_text="Position of its last message.")
+    messages = BigInt(help_text="Number of its last message.")
     created_by = UUID()
     created_at = Timestamptz()
     active_at = Timestamptz(help_text="When the last message was sent; orders the list.")
 
 
 class Participant(Table, tablename="participant", db=DB):
-    """A person who takes part in a conversation."""
+    """A person who takes part in a conversation, or did."""
 
     practice_id = UUID(help_text="The owning practice.")
     conversation_id = UUID(primary_key=True, default=None)
     person_id = UUID()
+    kind = Text(help_text="`member`, `patient` or `contact`.")
+    home_id = UUID(help_text="The person's practice.")
+    shown_name = Text(help_text="Their name when they joined, for those who may not look it up.")
+    shown_practice = Text(help_text="Their practice's name when they joined.")
+    by_link = Boolean(help_text="Whether they are reached through a link (C6).")
+    added_by = UUID()
     joined_at = Timestamptz()
+    left_at = Timestamptz()
+    removed = Boolean(help_text="Whether somebody else took them out: no message brings it back to them.")
+    read_position = BigInt(help_text="Position of the last message they have read.")
+    read_number = BigInt(help_text="Number of the last message they have read.")
+    changed = BigInt(help_text="Position of the last change of this row.")
 
 
 class Message(Table, tablename="message", db=DB):
-    """A message, at its position in the conversation."""
+    """A message at its position in the conversation, or its tombstone."""
 
     id = UUID(primary_key=True, default=None)
     practice_id = UUID(help_text="The owning practice.")
     conversation_id = UUID()
     position = BigInt()
-    sender_id = UUID()
-    body = Text()
+    number = BigInt(help_text="The how-manieth of the conversation it is.")
+    changed = BigInt(help_text="Position of the last change of it, or at it.")
+    sender_id = UUID(help_text="The owning practice where it is automatic.")
+    body = Text(help_text="As it was written; empty in a tombstone, or where there are files alone.")
     client_id = Text(help_text="The sender's own id of it: a retry with it returns the first message (C13).")
+    urgent = Boolean()
+    automatic = Boolean(help_text="Whether it is an auto-reply (C17).")
+    attached = Integer(help_text="How many files are attached.")
+    reply_to = UUID()
     sent_at = Timestamptz()
+    deleted_at = Timestamptz()
+    deleted_by = UUID()
+    words = Text(help_text="The full-text index of the body.")
+
+
+class MessageReaction(Table, tablename="message_reaction", db=DB):
+    """An emoji that a person has put to a message."""
+
+    practice_id = UUID()
+    conversation_id = UUID()
+    message_id = UUID(primary_key=True, default=None)
+    person_id = UUID()
+    emoji = Text()
+    made_at = Timestamptz()
+
+
+class MessageAttachment(Table, tablename="message_attachment", db=DB):
+    """A file at a message."""
+
+    practice_id = UUID()
+    conversation_id = UUID()
+    message_id = UUID(primary_key=True, default=None)
+    file_id = UUID()
+    place = Integer(help_text="Where it stands among the message's files, from 1.")
+
+
+class UrgentRecipient(Table, tablename="urgent_recipient", db=DB):
+    """Somebody who is to acknowledge an urgent message (C10)."""
+
+    practice_id = UUID()
+    conversation_id = UUID()
+    message_id = UUID(primary_key=True, default=None)
+    person_id = UUID()
+    acknowledged_at = Timestamptz()
+    reminded = Integer(help_text="How often they were reminded (N6).")
+    remind_at = Timestamptz(help_text="When they are to be reminded next.")
 
 
 class ConversationStart(Table, tablename="conversation_start", db=DB):
     """What a client id started, so that a retry returns it (G9)."""
 
-    practice_id = UUID()
+    practice_id = UUID(help_text="The practice that owns the conversation.")
     person_id = UUID(primary_key=True, default=None)
     client_id = Text()
     conversation_id = UUID()
@@ -56,5 +116,8 @@ TABLE_KINDS = {
     "conversation": Kind.SHARED,
     "participant": Kind.SHARED,
     "message": Kind.SHARED,
+    "message_reaction": Kind.SHARED,
+    "message_attachment": Kind.SHARED,
+    "urgent_recipient": Kind.SHARED,
     "conversation_start": Kind.SHARED,
 }

@@ -60,8 +60,9 @@ async def test_whom_one_can_start_with_is_told_beforehand_and_kept(ward: Ward) -
         assert await ward.deployment.data(CAN, ward.ada.token, t=target) == allowed
     with statements() as ran:
         await ward.deployment.data(START, ward.ada.token, m=carl.id, c="s")
-    # who asks, the plan, the other; the conversation, who takes part, the clientId; it read back, participants, names
-    assert len(ran) == 10, ran  # webhooks are asked about in the same transaction
+    # who asks, the plan, the other, both names; the conversation, who takes part, its clientId; it read back, the
+    # participants, how they are shown, their names
+    assert len(ran) == 13, ran  # webhooks are asked about in the same transaction, and the trail is written
     assert await ward.count("conversation") == 2
 
 
@@ -157,15 +158,15 @@ async def test_a_list_of_conversations_costs_a_constant_number_of_statements(war
         with statements() as ran:
             listed = await ward.deployment.data(query, ward.ada.token)
         costs.append((len(listed["conversations"]["nodes"]), len(ran)))
-    # who asks, the plan, the list, the participants, the senders of the last messages, the participants' names
-    assert costs == [(4, 6), (7, 6)]
+    # who asks, the list, the participants, how people are shown and their names: those of senders, then of participants
+    assert costs == [(4, 7), (7, 7)]
 
 
 async def test_a_message_costs_a_known_number_of_statements(ward: Ward) -> None:
     with statements() as ran:
         await ward.send("hello", "m-1")
-    # who asks, the plan, whether they take part, the settings, the message; and the sender's name is not asked for
-    assert len(ran) == 7, ran  # webhooks are asked about in the same transaction
+    # who asks, where they stand, the plan, the settings, the message; how its sender is shown, and the name
+    assert len(ran) == 8, ran  # webhooks are asked about in the same transaction
 
 
 @pytest.mark.rule("A11")

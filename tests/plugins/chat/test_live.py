@@ -11,6 +11,9 @@ from bedside_plans.service import PlanService
 
 FOLLOW = "subscription($i: ID!, $a: String) { messageAdded(conversationId: $i, after: $a) { body cursor } }"
 
+COMPOSER = """query($i: ID!) { conversation(id: $i) {
+    composer { text { open code feature } files { open code feature } } } }"""
+
 
 async def set_tier(ward: Ward, tier: Tier) -> None:
     await ward.deployment.platform.service(PlanService).change_plan(ward.practice.id, tier)
@@ -61,18 +64,14 @@ async def test_a_downgrade_refuses_at_once_and_an_upgrade_lets_in_without_reconn
         await set_tier(ward, Tier.STARTER)
         assert await ben.error(his) == "FEATURE_NOT_IN_PLAN"
 
-        refused = await ward.deployment.ask(
-            "query($i: ID!) { conversations { nodes { id } } conversation(id: $i) { id } practice { name } }",
-            ward.ada.token,
-            i=ward.conversation,
-        )
-        assert refused["data"] == {"conversations": None, "conversation": None, "practice": {"name": "Bay View"}}
-        assert [
-            (error["path"], error["extensions"]["code"], error["extensions"]["feature"]) for error in refused["errors"]
-        ] == [
-            (["conversations"], "FEATURE_NOT_IN_PLAN", "team_chat"),
-            (["conversation"], "FEATURE_NOT_IN_PLAN", "team_chat"),
-        ]
+        refused = await ward.deployment.ask("{ groups { nodes { id } } practice { name } }", ward.ada.token)
+        assert refused["data"] == {"groups": None, "practice": {"name": "Bay View"}}
+        [error] = refused["errors"]
+        assert (error["path"], error["extensions"]["code"]) == (["groups"], "FEATURE_NOT_IN_PLAN")
+        assert error["extensions"]["feature"] == "team_chat"
+        locked = await ward.deployment.data(COMPOSER, ward.ada.token, i=ward.conversation)
+        closed = {"open": False, "code": "FEATURE_NOT_IN_PLAN", "feature": "team_chat"}
+        assert locked["conversation"]["composer"] == {"text": closed, "files": closed}
         code = ward.deployment.code
         assert await code(SEND, ward.ada.token, i=ward.conversation, b="no", c="m-1") == "FEATURE_NOT_IN_PLAN"
         assert await code(START, ward.ada.token, m=carl.id, c="s-2") == "FEATURE_NOT_IN_PLAN"
@@ -92,12 +91,12 @@ async def test_a_downgrade_refuses_at_once_and_an_upgrade_lets_in_without_reconn
 async def test_after_a_downgrade_what_was_there_can_be_read(ward: Ward) -> None:
     await ward.send("worth keeping", "m-1")
     await set_tier(ward, Tier.STARTER)
-    query = "{ conversationHistory { nodes { id messages { nodes { body } } } } }"
+    query = "{ conversations { nodes { id messages { nodes { body } } } } }"
     for person in (ward.ada, ward.ben):
-        [kept] = (await ward.deployment.data(query, person.token))["conversationHistory"]["nodes"]
+        [kept] = (await ward.deployment.data(query, person.token))["conversations"]["nodes"]
         assert kept == {"id": ward.conversation, "messages": {"nodes": [{"body": "worth keeping"}]}}
     stranger = await ward.deployment.person(ward.practice, Role.OWNER)
-    assert (await ward.deployment.data(query, stranger.token))["conversationHistory"]["nodes"] == []
+    assert (await ward.deployment.data(query, stranger.token))["conversations"]["nodes"] == []
 
 
 @pytest.mark.rule("A10")

@@ -67,7 +67,7 @@ async def test_a_bad_cursor_in_a_list_leaves_the_list(ward: Ward) -> None:
 async def test_a_cursor_from_the_future_is_refused_for_it_would_be_deaf(ward: Ward) -> None:
     sent = await ward.send("one", "m-1")
     async with ward.deployment.socket(ward.ada.token) as socket:
-        key = await socket.subscribe(FOLLOW, i=ward.conversation, a=cursor([2]))
+        key = await socket.subscribe(FOLLOW, i=ward.conversation, a=cursor([99]))
         assert await socket.error(key) == "INVALID_INPUT"
         key = await socket.subscribe(FOLLOW, i=ward.conversation, a=sent["cursor"])
         await ward.quiet(1)

@@ -1,0 +1,21 @@
+"""What chat does when something has happened elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from bedside_chat.service import ChatService
+from bedside_core.api import MemberJoined
+
+if TYPE_CHECKING:
+    from bedside_core.api import Platform
+
+
+def member_joined(platform: Platform) -> Callable[[MemberJoined], Awaitable[None]]:
+    """Return the listener by which a new member joins the practice's team conversation (C1)."""
+
+    async def joined(event: MemberJoined) -> None:
+        await platform.service(ChatService).join_team(event.practice_id, event.member_id)
+
+    return joined

@@ -1,0 +1,92 @@
+"""How chat's rows are read, and become what services hand out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bedside_chat.api import Conversation, Message, Participant
+from bedside_chat.kinds import ConversationKind
+from bedside_core.api import PersonKind, Row
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MISSING = "There is no conversation with this id that you may see."
+NO_MESSAGE = "There is no message with this id that you may see."
+
+_MESSAGE = (
+    "id",
+    "conversation_id",
+    "practice_id",
+    '"position"',
+    "number",
+    "changed",
+    "sender_id",
+    "body",
+    "urgent",
+    "automatic",
+    "attached",
+    "reply_to",
+    "sent_at",
+    "deleted_at",
+    "deleted_by",
+)
+MESSAGE = ", ".join(_MESSAGE)
+"""The columns of a message."""
+MESSAGES = f"SELECT {MESSAGE} FROM message"
+
+PARTICIPANT = """p.conversation_id, p.person_id, p.kind, p.home_id, p.shown_name, p.shown_practice, p.by_link,
+    p.joined_at, p.left_at, p.removed, p.read_position, p.changed"""
+"""The columns of a participant `p`."""
+
+# What was deleted is unread no more; there is little of it, and an index finds it.
+CONVERSATIONS = f"""
+SELECT c.id, c.practice_id, c.kind, c.name, c.description, c.private, c.subject_id, c."position", c.changed,
+    c.created_by, c.created_at, c.active_at,
+    c.messages - p.read_number - (SELECT count(*) FROM message d WHERE d.conversation_id = c.id
+        AND d.deleted_at IS NOT NULL AND d.number > p.read_number) AS unread,
+    (SELECT count(*) FROM urgent_recipient u WHERE u.person_id = p.person_id AND u.conversation_id = c.id
+        AND u.acknowledged_at IS NULL) AS urgent_open,
+    m.id AS message_id, {", ".join(f"m.{name} AS message_{name.strip(chr(34))}" for name in _MESSAGE[3:])}
+FROM participant p JOIN conversation c ON c.id = p.conversation_id
+LEFT JOIN message m ON m.conversation_id = c.id AND m."position" = c.last_position
+WHERE p.person_id = $1 AND p.left_at IS NULL
+"""
+"""Those in which the person $1 takes part."""
+
+
+def message_of(row: Row) -> Message:
+    """Return a message out of its row."""
+    return Message(**{name: row[name] for name in Message.__dataclass_fields__})
+
+
+def participant_of(row: Row) -> Participant:
+    """Return a participant out of their row."""
+    values: dict[str, Any] = {name: row[name] for name in Participant.__dataclass_fields__}
+    values["kind"] = PersonKind(row["kind"])
+    return Participant(**values)
+
+
+def conversation_of(row: Row) -> Conversation:
+    """Return a conversation out of its row."""
+    last = None
+    if row["message_id"] is not None:
+        own = {"id": row["message_id"], "conversation_id": row["id"], "practice_id": row["practice_id"]}
+        names = [name for name in Message.__dataclass_fields__ if name not in own]
+        last = Message(**own, **{name: row[f"message_{name}"] for name in names})
+    return Conversation(
+        id=row["id"],
+        practice_id=row["practice_id"],
+        kind=ConversationKind(row["kind"]),
+        name=row["name"],
+        description=row["description"],
+        private=row["private"],
+        subject_id=row["subject_id"],
+        position=row["position"],
+        changed=row["changed"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        active_at=row["active_at"],
+        unread=row["unread"],
+        urgent=row["urgent_open"],
+        last_message=last,
+    )

@@ -1,0 +1,22 @@
+"""Chat's part of the schema: types, reading and starting, who takes part, messages, and what is followed live."""
+
+import strawberry
+
+from bedside_chat.schema.conversations import ConversationMutation, ConversationQuery
+from bedside_chat.schema.live import ChatSubscription
+from bedside_chat.schema.messages import MessageMutation, MessageQuery
+from bedside_chat.schema.people import PeopleMutation, PeopleQuery
+from bedside_graphql.api import GraphQLPart
+
+
+@strawberry.type
+class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery):
+    """Chat's queries."""
+
+
+@strawberry.type
+class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation):
+    """Chat's mutations."""
+
+
+PART = GraphQLPart(query=ChatQuery, mutation=ChatMutation, subscription=ChatSubscription)

@@ -1,0 +1,281 @@
+"""Chat's types of the schema, and how they are made of what the service returns."""
+
+import asyncio
+import enum
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from bedside_chat import api
+from bedside_chat.service import ChatService
+from bedside_core.api import PersonKind, Refusal, cursor_of, label_of
+from bedside_graphql.api import After, Connection, File, First, Info, connection, file_type, uuid_of
+
+
+def service(info: Info) -> ChatService:
+    """Return chat's service."""
+    return info.context.platform.service(ChatService)
+
+
+@strawberry.enum(description="The kinds of conversations (C1).")
+class ConversationKind(enum.Enum):
+    """Kinds of conversations."""
+
+    DIRECT = strawberry.enum_value("direct", description="Two members, of one practice or of connected ones.")
+    EXTERNAL = strawberry.enum_value("external", description="A member and a contact.")
+    PATIENT = strawberry.enum_value("patient", description="Members and a patient.")
+    GROUP = strawberry.enum_value("group", description="Named; members, and outsiders where the practice allows it.")
+    TEAM = strawberry.enum_value("team", description="All members of the practice.")
+
+
+@strawberry.type(description="Somebody who takes part in a conversation, or did.")
+class Participant:
+    """A participant."""
+
+    id: strawberry.ID = strawberry.field(description="The id of the member, patient or contact.")
+    kind: PersonKind = strawberry.field(description="What the person is to the practice.")
+    name: str = strawberry.field(description="The name as it is shown.")
+    label: str | None = strawberry.field(
+        description="What stands under the name: null for one's own practice, the practice's name for a member of a "
+        'connected one, "Patient", "(External)" (P7).'
+    )
+    by_link: bool = strawberry.field(description="Whether they are reached through a link and no account (C6).")
+    joined_at: datetime = strawberry.field(description="Since when they take part.")
+    left_at: datetime | None = strawberry.field(description="Since when no longer.")
+    read_up_to: str | None = strawberry.field(
+        description="Cursor of the last message they have read. Who sends has read up to their own message."
+    )
+
+
+@strawberry.type(description="An emoji that people have put to a message.")
+class Reaction:
+    """A reaction."""
+
+    emoji: str = strawberry.field(description="The emoji.")
+    person_ids: list[strawberry.ID] = strawberry.field(description="Who has put it, the first first.")
+
+
+@strawberry.type(description="Whether a recipient of an urgent message has acknowledged it (C10).")
+class Acknowledgement:
+    """An acknowledgement."""
+
+    person_id: strawberry.ID = strawberry.field(description="The recipient.")
+    acknowledged_at: datetime | None = strawberry.field(description="When; null is not yet.")
+
+
+@strawberry.type(description="A message of a conversation, or the tombstone of one that was deleted.")
+class Message:
+    """A message."""
+
+    id: strawberry.ID = strawberry.field(description="Opaque id.")
+    conversation_id: strawberry.ID = strawberry.field(description="Where it stands.")
+    body: str = strawberry.field(
+        description="The text as it was written, in Markdown; empty in a tombstone, or where there are files alone."
+    )
+    sent_at: datetime = strawberry.field(description="When it was accepted.")
+    cursor: str = strawberry.field(description="Where it stands; give the last one to `messageAdded` as `after`.")
+    urgent: bool = strawberry.field(description="Whether each recipient is to acknowledge it (C10).")
+    automatic: bool = strawberry.field(description="Whether it is an auto-reply (C17).")
+    deleted_at: datetime | None = strawberry.field(description="When it was deleted for good (C11).")
+    reply_to_id: strawberry.ID | None = strawberry.field(description="The message that it answers.")
+    sender_id: strawberry.Private[UUID]
+    attached: strawberry.Private[int]
+
+    @strawberry.field(description="Who sent it; null where it is automatic, or they are nobody any more.")
+    async def sender(self, info: Info) -> Participant | None:
+        """Return the sender."""
+        return await person(info, self.sender_id)
+
+    @strawberry.field(description="The message that it answers, or its tombstone.")
+    async def reply_to(self, info: Info) -> "Message | None":
+        """Return the message that is answered."""
+        if self.reply_to_id is None:
+            return None
+        found = await info.context.loader(service(info).messages_by_id).load(uuid_of(self.reply_to_id))
+        return message_type(found) if found else None
+
+    @strawberry.field(description="Its files, in order (C12).")
+    async def attachments(self, info: Info) -> list[File]:
+        """Return the files."""
+        if not self.attached:
+            return []
+        files = await info.context.loader(service(info).attached).load(uuid_of(self.id))
+        return [file_type(file) for file in files or ()]
+
+    @strawberry.field(description="Emojis that people have put to it.")
+    async def reactions(self, info: Info) -> list[Reaction]:
+        """Return the reactions."""
+        found = await info.context.loader(service(info).reactions).load(uuid_of(self.id))
+        return [
+            Reaction(emoji=each.emoji, person_ids=[strawberry.ID(str(person_id)) for person_id in each.person_ids])
+            for each in found or ()
+        ]
+
+    @strawberry.field(description="Who is to acknowledge it, where it is urgent, and who has.")
+    async def acknowledgements(self, info: Info) -> list[Acknowledgement]:
+        """Return the acknowledgements."""
+        if not self.urgent:
+            return []
+        found = await info.context.loader(service(info).acknowledgements).load(uuid_of(self.id))
+        return [
+            Acknowledgement(person_id=strawberry.ID(str(each.person_id)), acknowledged_at=each.acknowledged_at)
+            for each in found or ()
+        ]
+
+
+@strawberry.type(description="Whether something can be sent in a conversation, or why not and what would open it.")
+class ComposerState:
+    """Whether something is open."""
+
+    open: bool = strawberry.field(description="Whether it can be sent.")
+    code: str | None = strawberry.field(description="The error's code that sending would get.")
+    message: str | None = strawberry.field(description="Why not, for people.")
+    way_on: str | None = strawberry.field(description="What would open it.")
+    feature: str | None = strawberry.field(description="The feature that the plan lacks.")
+
+
+@strawberry.type(description="What can be sent in a conversation now.")
+class Composer:
+    """What can be sent."""
+
+    text: ComposerState = strawberry.field(description="Messages with text.")
+    files: ComposerState = strawberry.field(description="Files.")
+
+
+@strawberry.type(description="A conversation.")
+class Conversation:
+    """A conversation."""
+
+    id: strawberry.ID = strawberry.field(description="Opaque id.")
+    kind: ConversationKind = strawberry.field(description="What kind it is.")
+    name: str | None = strawberry.field(description="What a group is called.")
+    description: str | None = strawberry.field(description="What a group is for.")
+    private: bool = strawberry.field(description="Whether a group is joined by invitation only (C8).")
+    created_at: datetime = strawberry.field(description="When it was started.")
+    active_at: datetime = strawberry.field(description="When its last message was sent, or it was started.")
+    unread: int = strawberry.field(description="Messages that one has not read (C10).")
+    urgent: int = strawberry.field(description="Urgent messages that one has not acknowledged (C10).")
+    cursor: str = strawberry.field(description="Position of the last change in it, for `conversationEvents`.")
+    last_message: Message | None = strawberry.field(description="Its last message.")
+
+    @strawberry.field(description="Who takes part.")
+    async def participants(self, info: Info) -> list[Participant]:
+        """Return the participants, in the order in which they joined."""
+        found = await info.context.loader(service(info).participants).load(uuid_of(self.id))
+        return await people(info, found or ())
+
+    @strawberry.field(description="What can be sent in it now, or why not and what would open it.")
+    async def composer(self, info: Info) -> Composer | None:
+        """Return what is open."""
+        chat, actor = service(info), info.context.signed_in()
+        found = await info.context.loader(chat.composing(actor)).load(uuid_of(self.id))
+        return Composer(text=_state(found.text), files=_state(found.files)) if found else None
+
+    @strawberry.field(description="Its messages, oldest first; page from the end with `last` and `before`.")
+    async def messages(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Annotated[int | None, strawberry.argument(description="How many from the end, at most 100.")] = None,
+        before: Annotated[str | None, strawberry.argument(description="Cursor before which the page ends.")] = None,
+    ) -> Connection[Message] | None:
+        """Return a page of messages."""
+        page = await service(info).messages(uuid_of(self.id), first=first, after=after, last=last, before=before)
+        return connection(page, message_type)
+
+
+@strawberry.type(description="A group of the practice, as those find it who could join it (C8).")
+class Group:
+    """A group that was found."""
+
+    id: strawberry.ID = strawberry.field(description="The conversation's id.")
+    name: str = strawberry.field(description="What it is called.")
+    description: str | None = strawberry.field(description="What it is for.")
+    members: int = strawberry.field(description="How many take part.")
+    joined: bool = strawberry.field(description="Whether one takes part oneself.")
+
+
+ConversationId = Annotated[strawberry.ID, strawberry.argument(description="The conversation's id.")]
+MessageId = Annotated[strawberry.ID, strawberry.argument(description="The message's id.")]
+
+
+async def person(info: Info, person_id: UUID) -> Participant | None:
+    """Return how somebody is shown who takes part in a conversation of the viewer's, or did."""
+    found = await info.context.loader(service(info).people).load(person_id)
+    return participant_type(info, found, found) if found else None
+
+
+async def people(info: Info, participants: Sequence[api.Participant]) -> list[Participant]:
+    """Return participants with the names of today."""
+    loader = info.context.loader(service(info).people)
+    named = await asyncio.gather(*(loader.load(each.person_id) for each in participants))
+    return [participant_type(info, each, name or each) for each, name in zip(participants, named, strict=True)]
+
+
+def participant_type(info: Info, participant: api.Participant, named: api.Participant) -> Participant:
+    """Return a participant as GraphQL shows one.
+
+    Args:
+        info: for whom; members of other practices are shown with their practice's name.
+        participant: who takes part.
+        named: the same person with the name of today.
+    """
+    own = info.context.signed_in().practice_id == participant.home_id
+    return Participant(
+        id=strawberry.ID(str(participant.person_id)),
+        kind=participant.kind,
+        name=named.shown_name,
+        label=label_of(participant.kind, None if own else named.shown_practice),
+        by_link=participant.by_link,
+        joined_at=participant.joined_at,
+        left_at=participant.left_at,
+        read_up_to=cursor_of(participant.read_position) if participant.read_position else None,
+    )
+
+
+def message_type(message: api.Message) -> Message:
+    """Return a message as GraphQL shows one."""
+    return Message(
+        id=strawberry.ID(str(message.id)),
+        conversation_id=strawberry.ID(str(message.conversation_id)),
+        body=message.body,
+        sent_at=message.sent_at,
+        cursor=cursor_of(message.position),
+        urgent=message.urgent,
+        automatic=message.automatic,
+        deleted_at=message.deleted_at,
+        reply_to_id=strawberry.ID(str(message.reply_to)) if message.reply_to else None,
+        sender_id=message.sender_id,
+        attached=message.attached,
+    )
+
+
+def conversation_type(conversation: api.Conversation) -> Conversation:
+    """Return a conversation as GraphQL shows one."""
+    return Conversation(
+        id=strawberry.ID(str(conversation.id)),
+        kind=ConversationKind(conversation.kind.value),
+        name=conversation.name,
+        description=conversation.description,
+        private=conversation.private,
+        created_at=conversation.created_at,
+        active_at=conversation.active_at,
+        unread=conversation.unread,
+        urgent=conversation.urgent,
+        cursor=cursor_of(conversation.position),
+        last_message=message_type(conversation.last_message) if conversation.last_message else None,
+    )
+
+
+def _state(refusal: Refusal | None) -> ComposerState:
+    return ComposerState(
+        open=refusal is None,
+        code=refusal.code if refusal else None,
+        message=refusal.message if refusal else None,
+        way_on=refusal.way_on if refusal else None,
+        feature=refusal.feature if refusal else None,
+    )

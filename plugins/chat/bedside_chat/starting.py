@@ -1,0 +1,291 @@
+"""Starts conversations of every kind; the only one of its kind between two people is found again (C1, C5, C7, C9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from bedside_chat.api import CONVERSATION_STREAM, Conversation, ConversationStarted
+from bedside_chat.joins import Joining, Joins, outsider
+from bedside_chat.kinds import ConversationKind
+from bedside_chat.standing import no_portal_account
+from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Topic, Work, audit, unit, uuid7
+from bedside_portal.api import PortalAccounts, PortalState
+
+LONGEST_NAME = 100
+LONGEST_DESCRIPTION = 1000
+MOST_AT_ONCE = 100
+"""People who can be added at once."""
+
+_INSERT = """INSERT INTO conversation
+    (id, practice_id, kind, only_key, name, description, private, subject_id, created_by, created_at, active_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT (only_key) DO NOTHING RETURNING id"""
+_NOTE = """INSERT INTO conversation_start (practice_id, person_id, client_id, conversation_id)
+SELECT practice_id, $1, $2, id FROM conversation WHERE id = $3
+ON CONFLICT (person_id, client_id) DO UPDATE SET client_id = EXCLUDED.client_id RETURNING conversation_id"""
+_TEAM = """SELECT id FROM member WHERE active AND id <> $1 ORDER BY id"""
+
+
+class Starting(Joins):
+    """Starts conversations."""
+
+    async def start_direct(self, actor: Actor, member_id: UUID, client_id: str) -> Conversation:
+        """Start the direct conversation with a member of the own or a connected practice, or return it (C1, P2).
+
+        Args:
+            actor: who starts.
+            member_id: the other.
+            client_id: the client's own id of this start (G9).
+
+        Raises:
+            NotFound: no such member that the actor sees.
+            InvalidInput: the other is oneself.
+            Conflict: the client id has started another conversation.
+        """
+        _, person_id = actor.in_practice()
+        await self._platform.access.require(actor, "chat.start", member_id)
+        people = await self._members([person_id, member_id])
+        return await self._only(actor, ConversationKind.DIRECT, _pair(person_id, member_id), people, client_id)
+
+    async def start_with_patient(
+        self, actor: Actor, patient_id: UUID, client_id: str, *, by_link: bool = False
+    ) -> Conversation:
+        """Start the conversation of the actor and a patient of the practice, or return it if there is one (C2).
+
+        Args:
+            actor: a member.
+            patient_id: the patient.
+            client_id: the client's own id of this start (G9).
+            by_link: reach them by a link where they have no active portal account (C6).
+
+        Raises:
+            NotFound: no such patient in the practice.
+            PortalNeeded: the patient has no active portal account, and is not to be reached by a link.
+            Conflict: the client id has started another conversation.
+        """
+        _, person_id = actor.in_practice()
+        await self._platform.access.require(actor, "chat.start_with_patient", patient_id)
+        active = await self._in_portal(patient_id)
+        if not active and not by_link:
+            raise no_portal_account().problem()
+        patient = (await self._platform.people.patients_by_id([patient_id]))[patient_id]
+        [member] = await self._members([person_id])
+        people = [member, outsider(patient, member.practice, by_link=not active)]
+        key = _pair(person_id, patient_id)
+        return await self._only(actor, ConversationKind.PATIENT, key, people, client_id, subject_id=patient_id)
+
+    async def start_with_contact(self, actor: Actor, contact_id: UUID, client_id: str) -> Conversation:
+        """Start the conversation of the actor and a contact, who is reached by a link, or return it (C6).
+
+        Args:
+            actor: a member.
+            contact_id: the contact.
+            client_id: the client's own id of this start (G9).
+
+        Raises:
+            NotFound: no such contact in the practice.
+            Conflict: the client id has started another conversation.
+        """
+        _, person_id = actor.in_practice()
+        await self._platform.access.require(actor, "chat.start_with_contact", contact_id)
+        contact = (await self._platform.people.contacts_by_id([contact_id]))[contact_id]
+        [member] = await self._members([person_id])
+        people = [member, outsider(contact, member.practice, by_link=True)]
+        key = _pair(person_id, contact_id)
+        return await self._only(actor, ConversationKind.EXTERNAL, key, people, client_id, subject_id=contact_id)
+
+    async def start_with_practitioner(self, actor: Actor, member_id: UUID, client_id: str) -> Conversation:
+        """Start the conversation of a patient and a practitioner, or return it if there is one (C4).
+
+        Args:
+            actor: a patient in the portal.
+            member_id: the practitioner.
+            client_id: the client's own id of this start (G9).
+
+        Raises:
+            NotFound: no such practitioner in the practice.
+            NotAvailable: they take no new conversations from patients; one that there is goes on.
+            Conflict: the client id has started another conversation.
+        """
+        _, patient_id = actor.as_patient()
+        key = _pair(member_id, patient_id)
+        there = await DB.fetchval("SELECT true FROM conversation WHERE only_key = $1", key)
+        await self._platform.access.require(actor, "chat.start_with_practitioner", None if there else member_id)
+        patient = (await self._platform.people.patients_by_id([patient_id])).get(patient_id)
+        if patient is None:
+            raise NotFound("There is no patient record that you act for.")
+        [member] = await self._members([member_id])
+        people = [member, outsider(patient, member.practice, by_link=False)]
+        return await self._only(actor, ConversationKind.PATIENT, key, people, client_id, subject_id=patient_id)
+
+    async def open_team(self, actor: Actor, client_id: str) -> Conversation:
+        """Return the conversation of all members of the practice, which begins with the first who opens it (C1).
+
+        Args:
+            actor: a member.
+            client_id: the client's own id of this start (G9).
+
+        Raises:
+            Conflict: the client id has started another conversation.
+        """
+        practice_id, person_id = actor.in_practice()
+        await self._platform.access.require(actor, "chat.open_team")
+        others = [row["id"] for row in await DB.fetch(_TEAM, person_id)]
+        people = await self._members([person_id, *others])
+        return await self._only(actor, ConversationKind.TEAM, str(practice_id), people, client_id)
+
+    async def create_group(
+        self,
+        actor: Actor,
+        name: str,
+        description: str | None,
+        person_ids: Sequence[UUID],
+        client_id: str,
+        *,
+        private: bool = False,
+    ) -> Conversation:
+        """Create a group with the actor and others in it (C7).
+
+        Args:
+            actor: a member.
+            name: what it is called, 1 to 100 characters.
+            description: what it is for, at most 1,000 characters.
+            person_ids: members, and outsiders where the practice allows them; at most 100.
+            client_id: the client's own id of it (G9).
+            private: whether it is joined by invitation only (C8).
+
+        Raises:
+            InvalidInput: no name, something too long, or too many people.
+            NotFound: one of the people is nobody that the actor sees.
+            SwitchedOff: outsiders are not allowed in groups.
+            Conflict: the client id has started another conversation.
+        """
+        practice_id, person_id = actor.in_practice()
+        await self._platform.access.require(actor, "chat.create_group")
+        named, described = group_name(name), group_description(description)
+        others = await self._invited(practice_id, at_once([each for each in person_ids if each != person_id]))
+        [oneself] = await self._members([person_id])
+        now = self._platform.clock.now()
+        async with unit() as work:
+            new_id = uuid7()
+            started = await DB.fetchval(
+                _INSERT, new_id, practice_id, ConversationKind.GROUP, None, named, described, private, None,
+                person_id, now,
+            )  # fmt: skip
+            noted = await self._note(actor, client_id, started)
+            if noted == new_id:
+                await self._begin(work, practice_id, new_id, person_id, [oneself, *others])
+            else:  # a retry: nothing of this one stays
+                await DB.execute("DELETE FROM conversation WHERE id = $1", new_id)
+        conversation = await self._one(actor, noted)
+        if noted != new_id and (conversation.kind, conversation.name) != (ConversationKind.GROUP, named):
+            raise _other()
+        return conversation
+
+    async def _only(
+        self,
+        actor: Actor,
+        kind: ConversationKind,
+        key: str,
+        people: Sequence[Joining],
+        client_id: str,
+        *,
+        subject_id: UUID | None = None,
+    ) -> Conversation:
+        """Start the one conversation with a key, or come back to it."""
+        practice_id, person_id = actor.as_person()
+        now = self._platform.clock.now()
+        async with unit() as work:
+            new_id = uuid7()
+            if await DB.fetchval(
+                _INSERT, new_id, practice_id, kind, key, None, None, False, subject_id, person_id, now
+            ):
+                conversation_id = new_id
+                await self._begin(work, practice_id, new_id, person_id, people)
+            else:
+                conversation_id = await self._come_back(work, key, people, person_id)
+            if await self._note(actor, client_id, conversation_id) != conversation_id:
+                raise _other()
+        return await self._one(actor, conversation_id)
+
+    async def _begin(
+        self, work: Work, practice_id: UUID, conversation_id: UUID, person_id: UUID, people: Sequence[Joining]
+    ) -> None:
+        await self._enter(conversation_id, people, person_id, self._platform.clock.now())
+        work.emit(ConversationStarted(practice_id=practice_id, conversation_id=conversation_id, started_by=person_id))
+        patients = [each.person_id for each in people if each.kind == "patient"]
+        audit.did("chat.start", kind="conversation", target=conversation_id, patients=patients)
+
+    async def _come_back(self, work: Work, key: str, people: Sequence[Joining], person_id: UUID) -> UUID:
+        """Return the conversation that there is; the actor is in it again, and reached people as they are now."""
+        row = await DB.fetchrow("SELECT * FROM chat_come_back($1)", key)
+        if row is None:  # its key is that of people whom the actor is none of
+            raise NotFound("There is no conversation with this id that you may see.")
+        conversation_id: UUID = row["id"]
+        for each in people:
+            if each.kind != "member" and each.person_id != person_id:
+                await DB.execute(
+                    """UPDATE participant SET by_link = $3
+                    WHERE conversation_id = $1 AND person_id = $2 AND by_link <> $3""",
+                    conversation_id,
+                    each.person_id,
+                    each.by_link,
+                )
+        if row["moved"] is not None:
+            work.publish(Topic(CONVERSATION_STREAM, conversation_id), row["moved"])
+        return conversation_id
+
+    async def _note(self, actor: Actor, client_id: str, conversation_id: UUID) -> UUID:
+        """Note what a client id has started; returns what it started first (G9)."""
+        return await DB.fetchval(_NOTE, actor.as_person()[1], client_id, conversation_id)
+
+    async def _in_portal(self, patient_id: UUID) -> bool:
+        """Tell whether a patient has an active portal account."""
+        if not self._platform.provides(PortalAccounts):
+            return False
+        states = await self._platform.service(PortalAccounts).states([patient_id])
+        return states[patient_id] is PortalState.ACTIVE
+
+
+def _pair(one: UUID, other: UUID) -> str:
+    """Return the key of the only conversation of two people."""
+    return "/".join(sorted((str(one), str(other))))
+
+
+def _other() -> Conflict:
+    return Conflict("This clientId has started another conversation.", field=("clientId",))
+
+
+def group_name(name: str) -> str:
+    """Return a group's name without blanks around it.
+
+    Raises:
+        InvalidInput: there is none, or it is too long.
+    """
+    named = name.strip()
+    if not 1 <= len(named) <= LONGEST_NAME:
+        raise InvalidInput(f"A group's name has 1 to {LONGEST_NAME} characters.", field=("name",))
+    return named
+
+
+def group_description(description: str | None) -> str | None:
+    """Return a group's description; None for an empty one.
+
+    Raises:
+        InvalidInput: it is too long.
+    """
+    described = (description or "").strip()
+    if len(described) > LONGEST_DESCRIPTION:
+        raise InvalidInput(f"A description has at most {LONGEST_DESCRIPTION} characters.", field=("description",))
+    return described or None
+
+
+def at_once(ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Return the ids of people who are to be added.
+
+    Raises:
+        InvalidInput: they are too many.
+    """
+    if len(ids) > MOST_AT_ONCE:
+        raise InvalidInput(f"At most {MOST_AT_ONCE} people are added at once.", field=("personIds",))
+    return ids
