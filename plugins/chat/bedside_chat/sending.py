@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -244,7 +244,7 @@ class Composing:
         actor: who would send.
     """
 
-    platform: Platform
+    platform: Platform = field(compare=False)
     actor: Actor
 
     async def __call__(self, conversation_ids: Sequence[UUID]) -> Mapping[UUID, Composer]:
