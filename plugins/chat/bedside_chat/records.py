@@ -34,8 +34,8 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     await DB.execute(_SUBJECTS, kept, merged)
     await DB.execute(_PARTICIPANTS, kept, merged)
     await DB.execute("UPDATE message SET sender_id = $1 WHERE sender_id = $2", kept, merged)
-    for table in ("message_reaction", "urgent_recipient"):
-        await DB.execute(f"UPDATE {table} SET person_id = $1 WHERE person_id = $2", kept, merged)
+    await DB.execute("UPDATE message_reaction SET person_id = $1 WHERE person_id = $2", kept, merged)
+    await DB.execute("UPDATE urgent_recipient SET person_id = $1 WHERE person_id = $2", kept, merged)
     await DB.execute("DELETE FROM participant WHERE person_id = $1", merged)
     await DB.execute("DELETE FROM conversation_start WHERE person_id = $1", merged)
 
