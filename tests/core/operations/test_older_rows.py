@@ -138,3 +138,21 @@ async def test_an_account_that_acts_for_patients_alone_is_known_for_the_sandbox_
     after = {row["id"]: row["sandbox"] for row in await owner.fetch("SELECT id, sandbox FROM account")}
     assert after == {**before, unmarked: True, both: False}
     assert {after[each] for each in kept} == {True, False}
+
+
+@pytest.mark.rule("G8")
+@pytest.mark.rule("P2")
+async def test_what_the_sandbox_was_connected_to_it_is_no_more(older: Older) -> None:
+    owner, dsn = await older("core_2026_11_22t02_42")
+    sandbox = await practice(owner, "Sandbox", sandbox=True)
+    near, far, away = [await practice(owner, name) for name in ("Near", "Far", "Away")]
+    pairs = ((sandbox, near, "accepted"), (far, sandbox, "asked"), (away, sandbox, "declined"), (near, far, "accepted"))
+    for asker, asked, state in pairs:
+        await owner.execute(
+            """INSERT INTO connection (id, asker, asked, named, state, created_at, changed_at)
+            VALUES ($1, $2, $3, 'x', $4, now(), now())""",
+            uuid7(), asker, asked, state,
+        )  # fmt: skip
+    await migrate(dsn, APPS)
+    rows = await owner.fetch("SELECT state FROM connection ORDER BY id")
+    assert [row["state"] for row in rows] == ["ended", "ended", "declined", "accepted"]
