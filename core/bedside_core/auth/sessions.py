@@ -17,7 +17,7 @@ from bedside_core.auth.factors import Factors
 from bedside_core.auth.keys import PREFIX, Keys, key_actor
 from bedside_core.auth.passkeys import Passkeys, ProvenPasskey
 from bedside_core.auth.passwords import fits, hash_password
-from bedside_core.auth.personas import PatientPersonas, Persona, PersonaIds, personas_of
+from bedside_core.auth.personas import PatientPersonas, Persona, PersonaIds, personas_of, told
 from bedside_core.auth.proof import Proof
 from bedside_core.auth.sealing import Sealing
 from bedside_core.auth.tokens import APPLICATION_PREFIX, LONGEST_TOKEN, SESSION_STREAM, token_hash
@@ -232,8 +232,12 @@ class Auth:
 
     # -- as whom ---------------------------------------------------------------------------------------------------
 
-    async def personas(self, actor: Actor) -> Sequence[Persona]:
-        """Return everybody the actor's account can act as; a key or an application acts as one person alone."""
+    async def personas(self, actor: Actor, *, only: UUID | None = None) -> Sequence[Persona]:
+        """Tell everybody the actor's account can act as, or one of them; a key or an application is one person."""
+        found = await self._personas(actor)
+        return told(actor, [persona for persona in found if only is None or persona.id == only])
+
+    async def _personas(self, actor: Actor) -> Sequence[Persona]:
         found = await personas_of(actor.account_id, self.patients)
         return [persona for persona in found if actor.scopes is None or persona.id == actor.person_id]
 
@@ -249,7 +253,7 @@ class Auth:
             errors.NotFound: the account can't act as them.
         """
         actor.oneself().complete()
-        wanted = next((persona for persona in await self.personas(actor) if persona.id == persona_id), None)
+        wanted = next((persona for persona in await self._personas(actor) if persona.id == persona_id), None)
         if wanted is None:
             raise errors.NotFound("There is nobody with this id whom you may act as.")
         patient = wanted.role is Role.PATIENT
