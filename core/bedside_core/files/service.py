@@ -251,12 +251,20 @@ class Files:
         self, work: Work, owner_kind: str, owner_id: UUID, person_id: UUID | None, file_id: UUID | None
     ) -> int:
         """Leave tombstones, doom the bytes, and have a job take them away if this process does not come to it."""
+        found = await DB.fetchval(
+            """SELECT array_agg(id) FROM file
+            WHERE owner_kind = $1 AND owner_id = $2 AND ($3::uuid IS NULL OR id = $3) AND state = 'attached'""",
+            owner_kind, owner_id, file_id,
+        )  # fmt: skip
+        if not found:
+            return 0
+        # Exports before files: whoever makes one, or takes one away, comes to its file last.
+        await self._deleted(self._platform, found)
         rows = await DB.fetch(
-            """UPDATE file SET state = 'deleted', deleted_at = $4, deleted_by = $5, client_id = NULL, name = NULL,
+            """UPDATE file SET state = 'deleted', deleted_at = $2, deleted_by = $3, client_id = NULL, name = NULL,
                 media_type = NULL, size = NULL, upload_size = NULL, upload_sha256 = NULL, lost = false
-            WHERE owner_kind = $1 AND owner_id = $2 AND ($3::uuid IS NULL OR id = $3) AND state = 'attached'
-            RETURNING id, practice_id""",
-            owner_kind, owner_id, file_id, self._platform.clock.now(), person_id,
+            WHERE id = ANY($1) AND state = 'attached' RETURNING id, practice_id""",
+            found, self._platform.clock.now(), person_id,
         )  # fmt: skip
         if not rows:
             return 0
@@ -272,7 +280,6 @@ class Files:
                     deleted_by=person_id,
                 ),
             )
-        await self._deleted(self._platform, [row["id"] for row in rows])
         await work.enqueue(REMOVE_JOB, {})
         return len(rows)
 

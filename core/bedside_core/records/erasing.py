@@ -39,6 +39,8 @@ async def erase_patient(platform: Platform, work: Work, practice_id: UUID, patie
     ]
     pointers = await DB.fetch("SELECT id FROM patient WHERE merged_into = $1", patient_id)
     await expire_containing(platform, [patient_id, *(row["id"] for row in pointers)])
+    # Accounts before their sessions, as whoever changes a password or a factor takes them.
+    await DB.execute("SELECT account_hold(id) FROM (SELECT unnest($1::uuid[]) AS id ORDER BY id) AS held", accounts)
     await DB.execute("SELECT patient_erase_sessions($1)", patient_id)
     for _, data in parts:
         if data.erase is not None:
