@@ -189,16 +189,19 @@ def test_a_restore_that_is_killed_leaves_nothing_or_no_session_open(
         "BEDSIDE_DATABASE_URL": postgres_server.application_dsn(name),
         "BEDSIDE_DATABASE_OWNER_URL": owner,
         "BEDSIDE_DATA": str(elsewhere),
+        "BEDSIDE_AUDIT_ANCHOR": str(elsewhere / "audit"),
         "BEDSIDE_SECRET_KEY": KEY,
     }
     restoring = (sys.executable, "-m", "bedside_core.cli", "backup", "restore", str(source.backup))
     with subprocess.Popen(restoring, env={**os.environ, **given}, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
+        said = ""
         for line in process.stderr:
+            said += line
             if line.startswith(phase):
                 process.kill()
                 break
-    assert process.returncode == -9
+    assert process.returncode == -9, said
 
     async def left() -> tuple[bool, int]:
         """Tell, once nobody else is connected, whether there are tables, and how many sessions are open."""
