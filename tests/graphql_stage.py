@@ -117,7 +117,7 @@ async def stage(
     ) -> RequestContext:
         return Context(actor, request_id, client_address, live, world)
 
-    http = GraphQLHTTP(executor, context)
+    http = GraphQLHTTP(executor, context, world.seen)
     sockets = GraphQLSockets(
         executor, deployment, context, world.authenticate, attach=world.attach, gates_of=gates_of, seen=world.seen
     )

@@ -133,11 +133,10 @@ class Entrance:
             await self._app(cast("Scope", scope), receive, send)
 
     async def _actor(self, scope: dict[str, Any], headers: dict[str, str]) -> Actor | None:
-        # Pages, what they load and health are looked at without a person doing anything: they hold back no idle
-        # sign-out. What is read of a practice by GET stands behind a gate, which notes it (promise A8).
-        seen = scope["method"] not in SAFE_METHODS
+        # To send something somewhere holds back no idle sign-out: pages and scripts do that with nobody there. What is
+        # let through notes that somebody is: an operation, a gate, the page of an application (promise A8).
         try:
-            actor = await self._platform.auth.authenticate(token_of(scope, headers, self._platform.config), seen=seen)
+            actor = await self._platform.auth.authenticate(token_of(scope, headers, self._platform.config))
         except Problem as problem:
             scope["refusal"] = problem if isinstance(problem, Unavailable | Forbidden) else None
             return None

@@ -52,9 +52,10 @@ _BESIDE = (
     "clock_offset_seconds()",
     "audit_unsealed",
     "audit_seal",
+    "auth_seen(",
 )
 """What no operation asks for: asyncpg about types it has not met, the look at live positions and at
-the clock, the audit's sealer."""
+the clock, the audit's sealer, and the note that somebody is there, which is made once in ten seconds."""
 
 _recorders: list[list[str]] = []
 
@@ -179,7 +180,7 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, seco
 
 @contextmanager
 def statements() -> Generator[list[str]]:
-    """Record the SQL that `DB` runs in the block, without that of transactions, scopes and the live poll.
+    """Record the SQL that `DB` runs in the block, without that of transactions, scopes, the live poll and sign-outs.
 
     Yields:
         The statements, in order: `assert len(ran) == 3` is an assertion on an operation's cost.

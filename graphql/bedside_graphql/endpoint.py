@@ -119,12 +119,12 @@ class Endpoint:
         executor = Executor(schema, self.config, persisted, limits=self._limits, figures=self._platform.figures)
         self.way_back = has_a_way_back(persisted, executor.documents)
         platform = self._platform
-        self._http = GraphQLHTTP(executor, self._context)
+        self._http = GraphQLHTTP(executor, self._context, self._seen)
         self._sockets = GraphQLSockets(
             executor,
             platform.config,
             self._context,
-            partial(platform.auth.authenticate, seen=False),
+            platform.auth.authenticate,
             attach=platform.live.attach,
             gates_of=gates_of,
             seen=self._seen,

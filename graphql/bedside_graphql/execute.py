@@ -27,7 +27,7 @@ from bedside_graphql.engine import CoreEngine, Engine, Results, Variables
 from bedside_graphql.errors import contained, format_error, internal, problem_of, told
 from bedside_graphql.persisted import PersistedDocuments
 from bedside_graphql.ratelimit import Budget, RateLimits
-from bedside_graphql.request import GraphQLRequest, RequestContext, budget_key
+from bedside_graphql.request import GraphQLRequest, RequestContext, Seen, budget_key
 
 log = structlog.get_logger("bedside.graphql")
 
@@ -149,12 +149,20 @@ class Executor:
         policy = self.config.introspection
         return policy == "everyone" or (policy == "signed_in" and actor is not None and actor.pending is None)
 
-    async def execute(self, request: GraphQLRequest, context: RequestContext) -> Answer:
-        """Run a query or mutation that came as one request; never raises."""
+    async def execute(self, request: GraphQLRequest, context: RequestContext, seen: Seen | None = None) -> Answer:
+        """Run a query or mutation that came as one request; never raises.
+
+        Args:
+            request: what came.
+            context: who asks, and from where.
+            seen: told of who asks once the request is let through, unless that is nobody.
+        """
         try:
             ready = await self.prepare(request, context.actor, context.client_address)
             if ready.live:
                 raise problems.SubscriptionNeedsSocket("Subscriptions run over a WebSocket.")
+            if seen is not None and context.actor is not None:
+                await seen(context.actor)
         except Exception as error:
             return await self.refusal(error, context)
         return await self.run(ready, context)

@@ -24,7 +24,7 @@ from bedside_graphql import problems
 from bedside_graphql.errors import described, internal
 from bedside_graphql.execute import Answer, Executor
 from bedside_graphql.media import GRAPHQL, JSON, chosen, readable
-from bedside_graphql.request import MakeContext, RequestContext, read_request
+from bedside_graphql.request import MakeContext, RequestContext, Seen, read_request
 
 log = structlog.get_logger("bedside.graphql")
 
@@ -43,11 +43,13 @@ class GraphQLHTTP:
     Args:
         executor: runs requests.
         make_context: makes what resolvers are given.
+        seen: told of each actor whose operation is let through: somebody is there (promise A8).
     """
 
-    def __init__(self, executor: Executor, make_context: MakeContext) -> None:
+    def __init__(self, executor: Executor, make_context: MakeContext, seen: Seen) -> None:
         self._executor = executor
         self._make_context = make_context
+        self._seen = seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -97,7 +99,7 @@ class GraphQLHTTP:
         if context.actor is None and headers.get("authorization", "").lower().startswith("bearer "):
             raise errors.Unauthenticated("The token is unknown, or its session has ended.", way_on="Sign in again.")
         body = await self._body(headers, receive)
-        return await self._executor.execute(read_request(body, self._executor.config), context)
+        return await self._executor.execute(read_request(body, self._executor.config), context, self._seen)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
         limit = self._executor.config.max_message_bytes

@@ -14,10 +14,7 @@ from bedside_graphql import messages, problems
 from bedside_graphql.errors import contained
 from bedside_graphql.execute import Answer, Executor, Ready, acting_for
 from bedside_graphql.messages import Closed
-from bedside_graphql.request import GraphQLRequest, MakeContext, RequestContext
-
-Seen = Callable[[Actor], Awaitable[None]]
-"""Notes that somebody is there."""
+from bedside_graphql.request import GraphQLRequest, MakeContext, RequestContext, Seen
 
 
 class Gone(Exception):

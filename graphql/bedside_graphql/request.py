@@ -16,6 +16,8 @@ from bedside_graphql.config import GraphQLConfig
 
 Authenticate = Callable[[str], Awaitable[Actor | None]]
 """Finds out who a token stands for; None where it is unknown, ended or expired."""
+Seen = Callable[[Actor], Awaitable[None]]
+"""Notes that somebody is there (promise A8)."""
 
 JSON_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for text that is no JSON, not UTF-8, or nested beyond reason."""

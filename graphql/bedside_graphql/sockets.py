@@ -21,8 +21,8 @@ from bedside_graphql import messages
 from bedside_graphql.execute import Executor, Ready
 from bedside_graphql.following import Attach, Following, Topic
 from bedside_graphql.messages import Close, Closed
-from bedside_graphql.operations import Gate, Operations, Seen
-from bedside_graphql.request import Authenticate, MakeContext, budget_key
+from bedside_graphql.operations import Gate, Operations
+from bedside_graphql.request import Authenticate, MakeContext, Seen, budget_key
 from bedside_graphql.socket import Socket
 
 GatesOf = Callable[[StrawberryField], Sequence[Gate]]

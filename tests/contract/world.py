@@ -324,6 +324,9 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
     now = deployment.platform.clock.now()
     with acting(practice.id):  # what time alone brings about
         await DB.execute("INSERT INTO retention_due VALUES ($1, $2, $3, false)", practice.id, of, now)
+        await DB.execute(
+            "INSERT INTO notification_opt_out VALUES ($1, $2, $3, $4)", practice.id, "+12125550199", of, now
+        )
         await DB.fetchrow(
             "SELECT * FROM practice_erasure_ask($1, NULL, $2, $3)", uuid7(), now, now + timedelta(days=30)
         )

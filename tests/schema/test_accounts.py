@@ -209,6 +209,30 @@ async def test_pages_what_they_load_and_health_hold_no_sign_out_back(deployment:
         assert await deployment.code("{ practice { name } }", person.token) == "UNAUTHENTICATED", path
 
 
+@pytest.mark.promise("A8")
+async def test_what_is_sent_and_not_let_through_holds_no_sign_out_back(deployment: Deployment) -> None:
+    practice = await deployment.practice()
+    owner, busy = await deployment.person(practice, Role.OWNER), await deployment.person(practice, name="Ben")
+    await deployment.data(IDLE, owner.token, m=5)
+    sent = (
+        ("POST", "/no/such/page", {}), ("POST", "/health/ready", {}), ("POST", "/metrics", {}),
+        ("PATCH", "/terms", {}), ("DELETE", "/", {}), ("POST", "/oauth/authorize", {}),
+        ("PUT", "/graphql", {"query": "{ viewer { role } }"}), ("POST", "/graphql", {}),
+        ("POST", "/graphql", {"query": "{ viewer { nothing } }"}),
+        ("POST", "/graphql", {"query": "subscription { viewer { role } }"}),
+    )  # fmt: skip
+    people = [await deployment.person(practice) for _ in sent]
+    for _ in range(2):
+        await deployment.platform.clock.move(timedelta(minutes=4))
+        for (method, path, body), person in zip(sent, people, strict=True):
+            headers = {"authorization": f"Bearer {person.token}"}
+            answer = await deployment.http.request(method, path, json=body, headers=headers)
+            assert answer.status_code in {200, 400, 401, 404, 405}, (method, path)
+        assert (await deployment.data("{ viewer { role } }", busy.token))["viewer"] == {"role": "PRACTITIONER"}
+    for one, person in zip(sent, people, strict=True):
+        assert await deployment.code("{ practice { name } }", person.token) == "UNAUTHENTICATED", one
+
+
 @pytest.mark.rule("A10")
 @pytest.mark.promise("A8")
 async def test_being_in_a_call_counts_as_activity(deployment: Deployment) -> None:

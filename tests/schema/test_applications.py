@@ -72,6 +72,20 @@ async def client(deployment: Deployment, owner: Person) -> Client:
     return Client(deployment, await registered(deployment, owner.token))
 
 
+@pytest.mark.promise("A8")
+async def test_to_answer_an_application_s_page_holds_the_sign_out_back(
+    deployment: Deployment, client: Client, owner: Person, ada: Person
+) -> None:
+    await deployment.data("mutation { updateAccountsSettings(patch: { idleMinutes: 5 }) { idleMinutes } }", owner.token)
+    for decision in ("deny", "allow"):
+        await deployment.platform.clock.move(timedelta(minutes=4))
+        assert (await client.answer(ada.token, await client.page(ada.token), decision)).status_code == 303
+    await deployment.platform.clock.move(timedelta(minutes=4))
+    assert (await client.page(ada.token)).status_code == 200
+    await deployment.platform.clock.move(timedelta(minutes=2))
+    assert (await client.page(ada.token)).status_code == 303  # to sign in, and back
+
+
 @pytest.mark.rule("G1")
 async def test_somebody_consents_and_the_application_acts_for_them_within_its_scopes(
     deployment: Deployment, fresh_database: Database, client: Client, ada: Person

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -393,3 +394,34 @@ async def test_a_practice_whose_receivers_hang_holds_up_no_other(deployment: Dep
             # Fewer seconds than one that hangs is given.
             await until(lambda before=before: len(receiver.got) > before, "the other practice's", 9)
         assert most < 5  # of five runs of the job at once; two that begin in the same moment may both be let in
+
+
+@pytest.mark.rule("G6")
+async def test_three_practices_whose_receivers_hang_hold_up_no_fourth(deployment: Deployment) -> None:
+    hanging, over = 0, 0
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal hanging, over
+        hanging += 1
+        await reader.readuntil(b"\r\n\r\n")
+        with suppress(ConnectionError):
+            await reader.read()  # until the client has had enough
+        hanging, over = hanging - 1, over + 1
+        writer.close()
+
+    bad = [await deployment.person(await deployment.practice(f"Bad {name}"), Role.OWNER) for name in "ABC"]
+    good = await deployment.person(await deployment.practice("Good"), Role.OWNER)
+    async with receiving() as receiver, await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for owner in bad:
+            hooks = [await hooked(deployment, owner, f"http://127.0.0.1:{port}/{number}") for number in range(8)]
+            for _ in range(3):
+                await hooks[0].happens()
+        hook = await hooked(deployment, good, receiver.url())
+        await until(lambda: over >= 6, "the hanging ones to be known as such", 60)
+        for _ in range(3):
+            before = len(receiver.got)
+            await until(lambda: hanging >= 3, "them to hang again", 60)
+            await hook.happens()
+            # Fewer seconds than one that hangs is given.
+            await until(lambda before=before: len(receiver.got) > before, "the fourth practice's", 9)

@@ -99,7 +99,7 @@ class Grants:
                 if session_id is None:
                     return Fault(error="invalid_grant", description="The sign-in that consented has ended.")
                 tokens = await self._issue(session_id, code.scopes, now, until)
-                actor = await self._auth.authenticate(tokens.access, seen=False)
+                actor = await self._auth.authenticate(tokens.access)
                 if actor is None or actor.practice_id != practice_id:
                     await self._registry.end(work, application.id, session_id)
                     return Fault(error="invalid_grant", description="The sign-in has become another's meanwhile.")

@@ -113,6 +113,8 @@ async def _put(request: Request[Any, Any, Any], pairs: list[tuple[str, str]], de
     if (page := _kept_out(actor, wish)) is not None:
         return page
     assert actor is not None
+    if decision is not None:
+        await platform.auth.seen(actor.session_id)
     if decision == "deny":
         return _to(answered(wish.redirect_uri, issuer, wish.state, error="access_denied"))
     if decision == "allow":

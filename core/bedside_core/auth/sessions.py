@@ -153,6 +153,7 @@ class Auth:
                 if actor is None:
                     raise errors.Unauthenticated("The sign-in was ended at once.", way_on=self._way_on)
                 audit.did("session.open", kind="session", target=session_id, actor=actor)
+        self._noted[session_id] = now
         return token, actor
 
     async def _refused(self, row: Row | None) -> None:
@@ -163,12 +164,13 @@ class Auth:
 
     # -- who a token stands for ------------------------------------------------------------------------------------
 
-    async def authenticate(self, token: str | None, *, seen: bool = True) -> Actor | None:
+    async def authenticate(self, token: str | None) -> Actor | None:
         """Return who a token stands for; None where it is unknown, ended, expired or idle. One statement.
+
+        That holds back no idle sign-out; `seen` does.
 
         Args:
             token: of a session, an API key or an application.
-            seen: whether the person does something now, by which the time to the idle sign-out begins anew.
         """
         if not token or len(token) > LONGEST_TOKEN:
             return None
@@ -176,12 +178,12 @@ class Auth:
         if token.startswith(PREFIX):
             return await key_actor(token, now)
         if token.startswith(APPLICATION_PREFIX):
-            granted = await DB.fetchrow("SELECT * FROM auth_application($1, $2, $3)", token_hash(token), now, seen)
+            granted = await DB.fetchrow("SELECT * FROM auth_application($1, $2, false)", token_hash(token), now)
             actor = await self._of(granted)
             if granted is None or actor is None:
                 return None
             return replace(actor, application_id=granted["application_id"], scopes=frozenset(granted["scopes"]))
-        return await self._of(await DB.fetchrow("SELECT * FROM auth_session($1, $2, $3)", token_hash(token), now, seen))
+        return await self._of(await DB.fetchrow("SELECT * FROM auth_session($1, $2, false)", token_hash(token), now))
 
     async def _of(self, row: Row | None) -> Actor | None:
         if row is None:
@@ -218,8 +220,8 @@ class Auth:
     async def seen(self, *session_ids: UUID) -> None:
         """Note that the owners of sessions do something, which holds back the idle sign-out (promise A8).
 
-        For what no request tells: an operation over a socket, or being in a call (A10), told once a minute. At most
-        one statement in ten seconds for each session.
+        What is let through tells it: an operation, by HTTP or over a socket, a route's gate, and being in a call (A10)
+        once a minute. At most one statement in ten seconds for each session.
         """
         now = self._clock.now()
         due = [each for each in session_ids if each not in self._noted or abs(now - self._noted[each]) >= NOTED]

@@ -18,7 +18,8 @@ import structlog
 
 from bedside_core.database import DB, Row
 from bedside_core.jobs.declared import JobRun
-from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary
+from bedside_core.notify import optouts
+from bedside_core.notify.channels import Letter, OptedOut, Permanent, Receipt, Temporary
 from bedside_core.notify.channels.outbox import Outbox
 from bedside_core.notify.kinds import DEPLOYMENT, Channel, Language, NotificationKind
 from bedside_core.notify.planning import RUN_SECONDS
@@ -56,7 +57,8 @@ WITH next AS (
     INSERT INTO notification_attempt (practice_id, delivery_id, number, began_at)
     SELECT practice_id, id, attempts, $2 FROM taken
 )
-SELECT taken.*, n.kind, n.facts, notification_in_sandbox(n.id) AS sandbox
+SELECT taken.*, n.kind, n.facts, notification_in_sandbox(n.id) AS sandbox, $1 = 'sms' AND EXISTS (
+    SELECT FROM notification_opt_out o WHERE o.address = taken.address) AS stopped
 FROM taken JOIN notification n ON n.id = taken.notification_id
 """
 
@@ -149,8 +151,12 @@ async def _attempt(desk: _Desk, row: Row) -> bool:
     try:
         if kind is None or (desk.channel not in notify.ways and not row["sandbox"]):
             raise Permanent("not configured in this deployment")
+        if row["stopped"]:  # since it was planned
+            raise OptedOut
         receipt = await _sent(desk, kind, row)
     except Permanent as failure:
+        if isinstance(failure, OptedOut):
+            await optouts.remember(row["id"], notify.clock.now())
         await _ended(desk, kind, row, "permanent", "failed", str(failure))
         log.warning("notification refused", channel=desk.channel, delivery=str(row["id"]), attempt=row["attempts"])
     except Temporary as failure:

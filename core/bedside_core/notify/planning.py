@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +12,10 @@ from uuid import UUID
 from bedside_core.database import DB, Row, Work, unit
 from bedside_core.ids import uuid7
 from bedside_core.jobs.declared import JobRun
+from bedside_core.notify.channels import STOPPED
 from bedside_core.notify.inbox import show
 from bedside_core.notify.kinds import DEPLOYMENT, Channel, Language, NotificationKind
+from bedside_core.notify.optouts import opted_out
 from bedside_core.notify.preferences import NONE, Preferences, preferences, switched_off
 from bedside_core.notify.quiet import quiet_until
 from bedside_core.notify.service import Notify
@@ -55,6 +57,7 @@ class _Circumstances:
     chosen: Mapping[UUID, Preferences]
     languages: Mapping[UUID, Language]
     browsers: Mapping[UUID, Sequence[UUID]]
+    stopped: Collection[str]
 
     def language(self, row: Row) -> Language:
         """Return the language to write in."""
@@ -138,6 +141,8 @@ def _ways(
     reachable = [address for address in addresses if address]
     if not reachable:
         return [(channel, "", "impossible", "no address")]
+    if channel is Channel.SMS and reachable[0] in known.stopped and not row["sandbox"]:
+        return [(channel, reachable[0], "impossible", STOPPED)]
     off = {name for name, on in ((Channel.SMS, known.settings.sms), (Channel.VOICE, known.settings.voice)) if not on}
     by = switched_off(kind, channel, chosen, off, has_email=bool(email))
     return [(channel, address, "switched_off" if by else "waiting", by) for address in reachable]
@@ -161,6 +166,7 @@ async def _circumstances(run: JobRun, rows: Sequence[Row]) -> _Circumstances:
     browsers: dict[UUID, list[UUID]] = {}
     for found in await DB.fetch("SELECT id, person_id FROM push_subscription WHERE person_id = ANY($1)", every):
         browsers.setdefault(found["person_id"], []).append(found["id"])
+    places: list[Any] = [*addresses.values(), *(row["address"] for row in rows if row["recipient_id"] is None)]
     practice = await run.platform.people.practice(run.practice_id) if run.practice_id != DEPLOYMENT else None
     return _Circumstances(
         notify=run.platform.notify,
@@ -170,6 +176,7 @@ async def _circumstances(run: JobRun, rows: Sequence[Row]) -> _Circumstances:
         chosen=await preferences(every),
         languages={row["id"]: Language(row["language"]) for row in languages if row["language"]},
         browsers=browsers,
+        stopped=await opted_out([place["phone"] for place in places if place.get("phone")]),
     )
 
 

@@ -10,6 +10,9 @@ from litestar.params import FromPath
 
 from bedside_core import errors
 from bedside_core.database import DB, acting
+from bedside_core.notify import optouts
+from bedside_core.notify.channels import STOPPED
+from bedside_core.notify.channels.phone import OPTED_OUT
 from bedside_core.notify.ways import TWILIO_PATH
 from bedside_core.platform import Platform
 from bedside_core.routes import Route, public_route
@@ -21,6 +24,7 @@ _TOLD = """
 UPDATE notification_delivery SET state = $2, reason = $3, ended_at = $4
 WHERE id = $1 AND channel IN ('sms', 'voice') AND state IN ('waiting', 'sent')
     AND (provider_id IS NULL OR provider_id = $5)
+RETURNING id
 """
 
 
@@ -45,16 +49,19 @@ async def twilio_status(
     status = form.get("MessageStatus") or form.get("CallStatus") or ""
     if status in _DONE | _FAILED:
         code = form.get("ErrorCode", "")
+        stopped = status in _FAILED and code == str(OPTED_OUT)
         reason = f"Twilio {code or status}"[:40] if status in _FAILED else None
         with acting(practice_id):
-            await DB.execute(
+            told = await DB.fetchval(
                 _TOLD,
                 delivery_id,
                 "delivered" if status in _DONE else "failed",
-                reason,
+                STOPPED if stopped else reason,
                 platform.clock.now(),
                 form.get("MessageSid") or form.get("CallSid"),
             )
+            if stopped and told is not None:
+                await optouts.remember(told, platform.clock.now())
     return Response(None, status_code=204)
 
 

@@ -82,6 +82,15 @@ class NotificationText(Table, tablename="notification_text", db=DB):
     template = Text()
 
 
+class NotificationOptOut(Table, tablename="notification_opt_out", db=DB):
+    """A number that has written STOP."""
+
+    practice_id = UUID()
+    address = Text(primary_key=True, default=None)
+    person_id = UUID(null=True, help_text="Whom the letter was for that was refused.")
+    since = Timestamptz()
+
+
 class NotificationBox(Table, tablename="notification_box", db=DB):
     """How far a person's notifications have come."""
 
@@ -134,6 +143,7 @@ TABLE_KINDS = {
     "notification_attempt": Kind.PRACTICE,
     "notification_preference": Kind.PRACTICE,
     "notification_text": Kind.PRACTICE,
+    "notification_opt_out": Kind.PRACTICE,
     "notification_box": Kind.PRACTICE,
     "notification_shown": Kind.PRACTICE,
     "push_subscription": Kind.PRACTICE,

@@ -96,6 +96,12 @@ CONTRIBUTION = DataContribution(
             exported=False,
         ),
         KeptTable(name="notification_preference", doc="How notifications are to come.", patient="t.person_id = $1"),
+        KeptTable(
+            name="notification_opt_out",
+            doc="Numbers that have written STOP.",
+            patient="t.person_id = $1 OR t.address IN (SELECT p.phone FROM patient p WHERE p.id = $1)",
+            moves="person_id",
+        ),
         KeptTable(name="notification_text", doc="The practice's own texts of notifications."),
         KeptTable(
             name="push_subscription",

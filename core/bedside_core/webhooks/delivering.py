@@ -28,7 +28,9 @@ log = structlog.get_logger("bedside.webhooks")
 RUN_SECONDS = 60.0
 """After this time a run leaves the rest to the next one."""
 AT_ONCE = 2
-"""Most deliveries of one practice under way at once: whose receivers hang leaves room for the others'."""
+"""Most deliveries of one practice under way at once, to the slow and to the others: that leaves room for others'."""
+SLOW_MILLISECONDS = 1000
+"""A receiver that takes as long to answer is a slow one, and waits with its like until it was quicker."""
 _CLAIM_LASTS = timedelta(seconds=3 * SECONDS)
 _KEPT = timedelta(days=30)
 
@@ -39,14 +41,26 @@ WHERE d.id = (
     SELECT id FROM webhook_delivery
     WHERE endpoint_id = $1 AND state = 'waiting' AND due_at <= $2
         AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
-        AND (SELECT count(*) FROM webhook_delivery u WHERE u.claimed_until > clock_timestamp()) < $4
+        AND (
+            SELECT count(*) FROM webhook_delivery u JOIN webhook_endpoint e ON e.id = u.endpoint_id
+            WHERE u.claimed_until > clock_timestamp() AND e.slow = $5
+        ) < $4
     ORDER BY due_at, created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING d.*
 """
 
 
 async def deliver(run: JobRun) -> None:
-    """Send what is due to one receiver, until it fails. What is left then gets a job anew within a second."""
+    """Send what is due to one receiver, until it fails or is slow. The rest then gets a job anew within a second."""
+    await _deliver(run, slow=False)
+
+
+async def deliver_slow(run: JobRun) -> None:
+    """Send one thing that is due to a receiver that was slow to answer; more as soon as it is quick again."""
+    await _deliver(run, slow=True)
+
+
+async def _deliver(run: JobRun, *, slow: bool) -> None:
     webhooks, endpoint_id = run.platform.webhooks, UUID(str(run.payload["endpoint"]))
     plain = await webhooks.plain()
     until = time.monotonic() + RUN_SECONDS
@@ -57,8 +71,10 @@ async def deliver(run: JobRun) -> None:
         if not endpoint["enabled"]:
             await _give_up(endpoint_id, run.platform.clock.now(), "The webhook was switched off.")
             return
+        if endpoint["slow"] != slow:  # since this was enqueued
+            return
         now = run.platform.clock.now()
-        delivery = await DB.fetchrow(_CLAIM, endpoint_id, now, _CLAIM_LASTS, AT_ONCE)
+        delivery = await DB.fetchrow(_CLAIM, endpoint_id, now, _CLAIM_LASTS, AT_ONCE, slow)
         if delivery is None:
             return
         body = delivery["body"].encode()
@@ -71,10 +87,29 @@ async def deliver(run: JobRun) -> None:
             status=outcome.status,
             ms=outcome.milliseconds,
         )
+        was_slow = outcome.milliseconds >= SLOW_MILLISECONDS
+        if was_slow != slow:
+            await _turned(endpoint_id, slow=was_slow)
         if not outcome.delivered:
             await _failed(run, delivery, outcome)
             return
         await _delivered(delivery, outcome, run.platform.clock.now())
+        if was_slow or slow:
+            return
+
+
+async def _turned(endpoint_id: UUID, *, slow: bool) -> None:
+    """Note that a receiver has become slow, or quick again.
+
+    The practice's others are taken for slow with it until they were quick: receivers of one practice are often one
+    machine, and would else each hold the quick ones up once.
+    """
+    await DB.execute(
+        """UPDATE webhook_endpoint SET slow = $2 WHERE id IN (
+            SELECT id FROM webhook_endpoint WHERE slow <> $2 AND ($2 OR id = $1) ORDER BY id FOR UPDATE
+        )""",
+        endpoint_id, slow,
+    )  # fmt: skip
 
 
 async def _delivered(delivery: Row, outcome: Outcome, now: datetime) -> None:
@@ -145,6 +180,12 @@ async def wake(pool: Any, now: datetime) -> None:
 
 JOBS: Sequence[Job] = (
     Job(name="webhook_deliver", function=deliver, doc="Sends what is due to a webhook's receiver.", public=True),
+    Job(
+        name="webhook_deliver_slow",
+        function=deliver_slow,
+        doc="Sends what is due to a webhook's receiver that was slow to answer, so that no other waits for it.",
+        public=True,
+    ),
     Job(
         name="webhook_forget",
         function=forget,

@@ -23,6 +23,7 @@ class WebhookEndpoint(Table, tablename="webhook_endpoint", db=DB):
     enabled = Boolean()
     created_at = Timestamptz()
     failing_since = Timestamptz(null=True, help_text="When the first of a row of failures was.")
+    slow = Boolean(help_text="Whether its receiver was slow to answer, and has jobs of its own.")
     disabled_reason = Text(null=True, help_text="Why it was switched off by itself.")
 
 

@@ -7,7 +7,7 @@ import strawberry
 
 from bedside_core import errors
 from bedside_core.database import unit
-from bedside_core.notify import record, wording
+from bedside_core.notify import optouts, record, wording
 from bedside_core.notify.kinds import Channel, Fact, Language, NotificationKind, Part, Recipient
 from bedside_core.notify.texts import sample
 from bedside_core.paging import USUAL_PAGE
@@ -247,6 +247,18 @@ class DeliveriesMutation:
         declared = info.context.platform.notify.kind(kind)
         await wording.reset(declared, language, part)
         return (await _templates(info, [declared]))[0]
+
+    @strawberry.mutation(
+        description="Text a patient again whose number has written STOP, now that START was written from it. Tells "
+        "whether it had; where Twilio still refuses it, the delivery log says so again.",
+        extensions=[gate("patients.update")],
+    )
+    async def take_back_opt_out(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The patient's id.")]
+    ) -> bool | None:
+        """Take back the opt-out of a patient's number."""
+        info.context.signed_in().in_practice()
+        return await optouts.take_back(info.context.platform.people, uuid_of(id))
 
     @strawberry.mutation(
         description="Send oneself a notification on every channel, to see what arrives.",

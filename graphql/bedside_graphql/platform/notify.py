@@ -14,6 +14,7 @@ from bedside_core import errors
 from bedside_core.notify import browsers, inbox
 from bedside_core.notify.channels.push import public_key
 from bedside_core.notify.kinds import Channel, Language
+from bedside_core.notify.optouts import opted_in
 from bedside_core.notify.preferences import NONE, Preferences, prefer, preferences
 from bedside_core.paging import USUAL_PAGE, cursor_of
 from bedside_graphql.context import Info
@@ -156,7 +157,8 @@ class NotifyMutation:
         return notification_type(await inbox.Inbox(info.context.platform).read(info.context.signed_in(), uuid_of(id)))
 
     @strawberry.mutation(
-        description="Choose how one's notifications come; what is not given stays.",
+        description="Choose how one's notifications come; what is not given stays. To give `switchedOff` without SMS "
+        "has a number that has written STOP texted again, once START was written from it.",
         extensions=[gate("notifications.own")],
     )
     async def update_notification_preferences(
@@ -178,6 +180,8 @@ class NotifyMutation:
             given["switched_off"] = frozenset(given["switched_off"] or ())
         chosen = replace(chosen, **given)
         await prefer(practice_id, person_id, chosen)
+        if "switched_off" in given and Channel.SMS not in chosen.switched_off:
+            await opted_in(person_id)
         return _preferences(chosen)
 
     @strawberry.mutation(

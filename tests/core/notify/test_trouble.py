@@ -19,7 +19,7 @@ from tls_stage import contexts
 
 from bedside_core.database import DB, acting
 from bedside_core.ids import uuid7
-from bedside_core.notify.channels import Letter, Temporary
+from bedside_core.notify.channels import STOPPED, Letter, Temporary
 from bedside_core.notify.channels.mail import Mail, MailServer
 from bedside_core.notify.delivering import LONGEST_PAUSE, pause
 from bedside_core.notify.kinds import Language, Recipient
@@ -213,7 +213,7 @@ async def test_twilio_s_temporary_answers_are_tried_again_and_its_refusals_are_n
         await ward.pass_time(minutes=3)
     await ward.settled()
     [entry] = [entry for entry in await ward.log() if entry["channel"] == "SMS"]
-    assert (entry["state"], entry["reason"]) == ("failed", "Twilio 21610")  # they have written STOP
+    assert (entry["state"], entry["reason"]) == ("failed", STOPPED)
     assert [attempt["outcome"] for attempt in entry["attempts"]] == ["temporary", "temporary", "permanent"]
 
 

@@ -11,6 +11,9 @@ from uuid import UUID
 from bedside_core.notify.kinds import Channel, Language
 from bedside_core.notify.texts import Rendered
 
+STOPPED = "the number has written STOP (Twilio 21610)"
+"""The reason in the delivery log where a number takes no SMS any more."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
@@ -61,6 +64,13 @@ class Temporary(Exception):
 
 class Permanent(Exception):
     """It will never work; the text is the reason in the delivery log."""
+
+
+class OptedOut(Permanent):
+    """Somebody has written STOP from the number, so that it takes no SMS any more."""
+
+    def __init__(self) -> None:
+        super().__init__(STOPPED)
 
 
 class Way(Protocol):

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # pyright: reportMissingTypeStubs=false
-from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary
+from bedside_core.notify.channels import Letter, OptedOut, Permanent, Receipt, Temporary
 from bedside_core.notify.kinds import Channel, Language
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 SECONDS = 10.0
 """Longest time that a call of Twilio's API may take; its client has no limit of its own."""
+
+OPTED_OUT = 21610
+"""Twilio's error code where STOP was written from the number."""
 
 _HOME = "https://api.twilio.com"
 _VOICES = {Language.ENGLISH: "en-US", Language.SPANISH: "es-US"}
@@ -77,6 +80,7 @@ class Phone:
 
         Raises:
             Temporary: Twilio is away or has too much to do (429, 5xx).
+            OptedOut: STOP was written from the number.
             Permanent: it refuses this one; the reason is Twilio's error code.
         """
         from aiohttp import ClientError
@@ -123,6 +127,8 @@ def _refusal(status: Any, code: Any) -> Temporary | Permanent:
         status: of HTTP; in problem details (RFC 9457) it comes out of the body.
         code: Twilio's own.
     """
+    if code == OPTED_OUT:
+        return OptedOut()
     status = status if isinstance(status, int) else 500
     reason = f"Twilio {code if isinstance(code, int) and code else status}"
     if status in {401, 403}:  # the account's fault, not the recipient's
