@@ -123,6 +123,7 @@ class Recovery:
             for each in sorted((account_id, actor.account_id)):  # two owners who help each other wait in no circle
                 await DB.execute("SELECT account_hold($1)", each)
             await self._platform.auth.proof.still(actor, own)
+            await self._has_factors(account_id)  # asked first, so that the refusal below tells nothing of who has none
             elsewhere = set(await self._practices(account_id)) - {practice_id}
             if elsewhere or await DB.fetchval("SELECT account_operator($1)", account_id):
                 raise errors.Forbidden(
@@ -138,12 +139,21 @@ class Recovery:
         acts = await patients.of_account(account_id) if patients is not None else ()
         return sorted({*(row["id"] for row in rows), *(persona.practice_id for persona in acts)})
 
+    async def _has_factors(self, account_id: UUID) -> SecondFactors:
+        """Hold an account and return its second factors.
+
+        Raises:
+            errors.Conflict: it has none.
+        """
+        there = await self._platform.auth.factors.held(account_id)
+        if not (there.number or there.codes):
+            raise errors.Conflict("The account has no second factor.", way_on="It is signed in to by password alone.")
+        return there
+
     async def _take_away(self, work: Work, account_id: UUID, hashed: str) -> SecondFactors:
         """Take all of an account's factors away within a unit of work, with whatever was opened by them."""
         auth, notify = self._platform.auth, self._platform.notify
-        there = await auth.factors.held(account_id)
-        if not (there.number or there.codes):
-            raise errors.Conflict("The account has no second factor.", way_on="It is signed in to by password alone.")
+        there = await self._has_factors(account_id)
         await DB.execute("SELECT factors_take_away($1)", account_id)
         await auth.replace_password(work, account_id, hashed)
         now = self._platform.clock.now()

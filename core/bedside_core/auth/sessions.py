@@ -110,7 +110,7 @@ class Auth:
         if not right or row is None or persona is None:
             await self._refused(row)
             raise errors.Unauthenticated("The e-mail address or the password is wrong.", way_on=self._way_on)
-        return await self._open(row["account_id"], persona, client, device, "needed" if row["has_factor"] else "none")
+        return await self._open(row["account_id"], persona, client, device, password_hash=row["password_hash"])
 
     async def sign_in_with_passkey(self, proven: ProvenPasskey, client: Client | None = None) -> tuple[str, Actor]:
         """Open a session for whom a passkey was proven to be; it is both factors in one (A9).
@@ -122,7 +122,7 @@ class Auth:
         persona = await self._first(row) if row else None
         if row is None or persona is None:
             raise errors.Unauthenticated("The passkey is not known here.", way_on=self._way_on)
-        return await self._open(row["account_id"], persona, client, row["device_id"], "shown")
+        return await self._open(row["account_id"], persona, client, row["device_id"], passkey=proven.passkey_id)
 
     async def _first(self, row: Row) -> PersonaIds | None:
         """Return whom a sign-in acts as at first, if the account can act as anybody."""
@@ -137,11 +137,17 @@ class Auth:
         persona: PersonaIds,
         client: Client | None,
         device: UUID | None,
-        factor: str,
+        *,
+        password_hash: str | None = None,
+        passkey: UUID | None = None,
     ) -> tuple[str, Actor]:
+        """Open a session, unless what was shown for it was changed or taken away while it was looked at (A10)."""
         token, session_id, now = secrets.token_urlsafe(32), uuid7(), self._clock.now()
         with in_trail_of(persona.practice_id):
             async with unit():
+                factor = await DB.fetchval("SELECT auth_hold_shown($1, $2, $3)", account, password_hash, passkey)
+                if factor is None:
+                    raise errors.Unauthenticated("The e-mail address or the password is wrong.", way_on=self._way_on)
                 if client is not None and factor != "needed":  # else it is known once the factor was shown
                     device = await know(account, client, device, now)
                 await DB.execute(
@@ -385,6 +391,7 @@ class Auth:
         hashed = await hash_password(new)
         with in_trail_of(actor.practice_id):
             async with unit() as work:
+                await self.proof.still(actor, account, field="current")
                 await self.factors.hold_for(actor.account_id, new)
                 await DB.execute("SELECT auth_set_password($1, $2)", actor.account_id, hashed)
                 await self.end_sessions(work, account_id=actor.account_id, but=actor.session_id)
