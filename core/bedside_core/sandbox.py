@@ -107,7 +107,7 @@ async def create(platform: Platform, owner: SandboxOwner) -> Practice:
 async def reset(platform: Platform, practice_id: UUID | None = None) -> UUID:
     """Take away what was made in the sandbox and put the sample patients back, in one transaction.
 
-    Its people, keys, applications, webhooks, connections, settings, plan and audit trail stay.
+    Its people, keys, applications, webhooks, settings, plan and audit trail stay.
 
     Args:
         platform: whose sandbox.

@@ -393,8 +393,8 @@ async def test_signing_in_and_being_signed_in_take_so_many_statements(deployment
     ada = await deployment.person(await deployment.practice())
     with statements() as ran:
         await deployment.sign_in(ada.email)
-    # account, count, device, session, who that is, the entry, the member
-    assert len(ran) == 7
+    # account, count, whether that still holds, device, session, who that is, the entry, the member
+    assert len(ran) == 8
     with statements() as ran:
         await deployment.data("{ viewer { role } }", ada.token)
     assert len(ran) == 2

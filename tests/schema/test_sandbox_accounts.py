@@ -13,6 +13,7 @@ from accounts_stage import SIGN_IN, WIDE, cheap_hashes, rows
 from deployment import APPS, PASSWORD, Deployment, Person, served
 from onboarding_stage import ACCEPT, ANEW, ANSWERS, ASK, INVITE, NEW_PASSWORD, REGISTER, code_of
 from smtp_stage import SENDER, MailServer, mail_server
+from twilio_stage import Twilio, twilio
 
 from bedside_core import audit, sandbox
 from bedside_core.access import Tier
@@ -26,6 +27,13 @@ from bedside_plans.service import PlanService
 OWNER = sandbox.SandboxOwner(email="olga@partner.example", password=PASSWORD, first_name="Olga", last_name="Partner")
 OUTBOX = "{ sandboxOutbox(first: 50) { nodes { to text } } }"
 INVITE_PATIENT = 'mutation($p: ID!) { invitePatient(patientId: $p, channel: EMAIL, clientId: "i") { id } }'
+TEXTS = "mutation { updateNotificationsSettings(patch: { sms: true }) { sms } }"
+ADD_CONTACT = 'mutation($i: ContactInput!) { addContact(input: $i, clientId: "c") { __typename } }'
+ADD_PATIENT = 'mutation($i: PatientInput!) { createPatient(input: $i, clientId: "p") { id } }'
+CHANGE_EMAIL = "mutation($e: String!, $p: String!) { changeEmail(email: $e, password: $p) }"
+REQUEST = "mutation($p: String!, $c: String!) { requestConnection(practice: $p, clientId: $c) { id } }"
+KEPT = """SELECT n.kind FROM outbox_letter o JOIN notification_delivery d ON d.id = o.delivery_id
+    JOIN notification n ON n.id = d.notification_id"""
 JOIN = """mutation($s: String!, $p: String!) {
     registerForPortal(secret: $s, dateOfBirth: "1980-02-29", password: $p, clientId: "k") }"""
 
@@ -38,10 +46,13 @@ def database_apps() -> tuple[str, ...]:
 class Stage:
     """A sandbox with its owner, and a practice with Vera, who owns it."""
 
-    def __init__(self, deployment: Deployment, database: Database, mail: MailServer, olga: str, vera: Person) -> None:
+    def __init__(
+        self, deployment: Deployment, database: Database, mail: MailServer, phones: Twilio, olga: str, vera: Person
+    ) -> None:
         self.deployment = deployment
         self.database = database
         self.mail = mail
+        self.phones = phones
         self.olga = olga
         self.vera = vera
 
@@ -80,15 +91,16 @@ def secret_in(text: str) -> str:
 async def stage(fresh_database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Stage]:
     for name, value in WIDE.items():
         monkeypatch.setenv(name, value)
-    async with mail_server() as mail:
+    async with mail_server() as mail, twilio() as phones:
         given: dict[str, Any] = {"smtp_url": mail.url, "mail_sender": SENDER, "public_url": "https://clinic.example"}
+        given.update(phones.settings())
         with cheap_hashes():
             async with served(fresh_database, worker=True, **given) as deployment:
                 async with audit.operation(via=audit.Via.COMMAND, operator=True):
                     await sandbox.create(deployment.platform, OWNER)
                 olga = await deployment.sign_in(OWNER.email)
                 vera = await deployment.person(await deployment.practice("Real Clinic"), Role.OWNER, name="Vera")
-                yield Stage(deployment, fresh_database, mail, olga, vera)
+                yield Stage(deployment, fresh_database, mail, phones, olga, vera)
 
 
 @pytest.mark.rule("A4")
@@ -192,3 +204,71 @@ async def test_an_account_of_the_sandbox_is_of_no_practice(stage: Stage) -> None
     letter = await stage.kept(2)
     assert (letter["to"], "/reset#" in letter["text"]) == ("nia@partner.example", True)
     assert len(stage.mail.to("nia@partner.example")) == 1
+
+
+@pytest.mark.rule("G8")
+@pytest.mark.promise("A2")
+async def test_nothing_that_the_sandbox_s_people_do_leaves_the_house(stage: Stage) -> None:
+    door, olga = stage.deployment, stage.olga
+    [place] = await rows(stage.database, "SELECT id FROM practice WHERE sandbox")
+    await door.platform.service(PlanService).change_plan(place["id"], Tier.PREMIUM)
+    await door.data(TEXTS, olga)
+    # Addresses that may be anybody's, of people who are written about, and to.
+    victim, number = "dr.victim@realclinic.org", "+12025550177"
+    contact = {"firstName": "Vic", "lastName": "Tim", "email": victim, "phone": number}
+    await door.data(ADD_CONTACT, olga, i=contact)
+    given = {
+        "firstName": "Pat", "lastName": "Vale", "dateOfBirth": "1980-02-29", "mrn": "X-9", "gender": "female",
+        "email": victim, "phone": number,
+    }  # fmt: skip
+    patient = (await door.data(ADD_PATIENT, olga, i=given))["createPatient"]["id"]
+    assert await door.code(INVITE_PATIENT, olga, p=patient) == "INVALID_INPUT"
+    await door.data(INVITE_PATIENT.replace("EMAIL", "SMS"), olga, p=patient)
+    await stage.invited("new@deep.example.org", 2)
+    # And what concerns their own accounts.
+    await door.data('mutation { tryNotifications(clientId: "t") }', olga)
+    for _ in range(6):
+        await door.ask(SIGN_IN, e=OWNER.email, p="not the password at all", d=None)
+    await door.data(ASK, e=OWNER.email)
+    await door.data(CHANGE_EMAIL, olga, e="other@deep.example.org", p=PASSWORD)
+
+    async def kept() -> set[str]:
+        return {row["kind"] for row in await rows(stage.database, KEPT)}
+
+    wanted = {
+        "core.invitation",
+        "portal.invitation",
+        "core.trial",
+        "core.account_locked",
+        "core.password_reset",
+        "core.email_confirm",
+    }
+
+    async def all_kept() -> bool:
+        return await kept() >= wanted
+
+    await until(all_kept, "every letter in the house", 60)
+    # The last that goes out is a practice's own, so that whatever came before it would be there.
+    await door.data(ASK, e=stage.vera.email)
+    await until(lambda: len(stage.mail.to(stage.vera.email)) == 1, "the mail", 40)
+    assert [mail.to for mail in stage.mail.mails] == [stage.vera.email]
+    assert stage.phones.asked == 0
+
+    async def all_written() -> bool:
+        return await rows(stage.database, "SELECT 1 FROM notification_delivery WHERE state = 'waiting'") == []
+
+    await until(all_written, "what became of each letter", 60)
+    assert [mail.to for mail in stage.mail.mails] == [stage.vera.email]
+
+
+@pytest.mark.rule("G8")
+@pytest.mark.rule("P2")
+async def test_the_sandbox_is_connected_to_no_practice(stage: Stage) -> None:
+    door = stage.deployment
+    handle = "{ practice { handle } }"
+    ours, theirs = [(await door.data(handle, token))["practice"]["handle"] for token in (stage.olga, stage.vera.token)]
+    connections = "SELECT * FROM connection"
+    assert await door.code(REQUEST, stage.olga, p=theirs, c="c-1") == "FORBIDDEN"
+    assert await door.code(REQUEST, stage.vera.token, p=ours, c="c-2") == "NOT_FOUND"
+    assert await door.code(REQUEST, stage.vera.token, p="no-such-practice", c="c-3") == "NOT_FOUND"
+    assert await rows(stage.database, connections) == []

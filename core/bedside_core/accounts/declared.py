@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from bedside_core.access import LEADERS, OPERATOR, Permission
 from bedside_core.accounts import resets
 from bedside_core.accounts.letters import LOCKED
-from bedside_core.auth import AccountLocked
+from bedside_core.auth import AccountLocked, Role
 from bedside_core.auth.preferences import PLUGIN
 from bedside_core.database import unit
 from bedside_core.events import Listener, on
 from bedside_core.jobs.declared import Job
 from bedside_core.notify.kinds import Fact, Recipient
 from bedside_core.people.base import raise_positions
+from bedside_core.people.permissions import a_member
 from bedside_core.settings import SettingsChanged
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 PERMISSIONS = (
     Permission(key="members.invite", doc="Invite people, and see who was invited.", roles=LEADERS),
     Permission(key="practices.invite", doc="Invite a practice's first owner.", roles=OPERATOR),
+    Permission(
+        key="account.recover",
+        doc="Take lost second factors from members of one's own practice alone.",
+        roles=frozenset({Role.OWNER}),
+        check=a_member,
+    ),
     Permission(key="terms.publish", doc="Publish the Terms of Use.", roles=OPERATOR),
 )
 

@@ -144,6 +144,25 @@ LOCKED = _mail(
     of_account=True,
 )
 
+FACTORS_REMOVED = _mail(
+    "core.factors_removed",
+    "The second factors of an account were taken away by the operator or an owner, as whoever has lost them asks for.",
+    (
+        "Your second factor was removed",
+        "The second factor and the recovery codes of your account were removed on {{ time }}, and all its sign-ins "
+        'were ended. Your password counts no more: choose a new one by "Reset Password" on the sign-in page, unless '
+        "you were given one.\n\nIf you did not ask for this, tell your practice at once.",
+    ),
+    (
+        "Se ha quitado su segundo factor",
+        "El segundo factor y los códigos de recuperación de su cuenta se quitaron el {{ time }} y se cerraron todas "
+        "sus sesiones. Su contraseña ya no sirve: elija una nueva con «Restablecer contraseña» en la página de inicio "
+        "de sesión, salvo que le hayan dado una.\n\nSi no lo ha pedido, avise de inmediato a su consultorio.",
+    ),
+    Fact.TIME,
+    of_account=True,
+)
+
 CONFIRM_EMAIL = _mail(
     "core.email_confirm",
     "Somebody wants this address to be the user name of their account (A8).",
@@ -185,6 +204,7 @@ NOTIFICATIONS: Sequence[NotificationKind] = (
     ANEW,
     RESET,
     PASSWORD_CHANGED,
+    FACTORS_REMOVED,
     LOCKED,
     CONFIRM_EMAIL,
     EMAIL_CHANGED,

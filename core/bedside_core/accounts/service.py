@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bedside_core.accounts.address import Addresses
 from bedside_core.accounts.invitations import Invitations
 from bedside_core.accounts.joining import Joining
+from bedside_core.accounts.recovery import Recovery
 from bedside_core.accounts.registration import Registration
 from bedside_core.accounts.resets import Resets
 from bedside_core.accounts.review import Review
@@ -28,6 +29,7 @@ class Accounts:
         self.registration = Registration(platform)
         self.joining = Joining(platform)
         self.resets = Resets(platform)
+        self.recovery = Recovery(platform)
         self.terms = TermsOfUse(platform.clock)
         self.addresses = Addresses(platform)
         self.review = Review(platform)

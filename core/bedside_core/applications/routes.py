@@ -123,7 +123,7 @@ async def _put(request: Request[Any, Any, Any], pairs: list[tuple[str, str]], de
         )
         return _to(answered(wish.redirect_uri, issuer, wish.state, code=code))
     docs = {key: permission.doc for key, permission in platform.access.permissions.items()}
-    persona = next((each for each in await platform.auth.personas(actor) if each.id == actor.person_id), None)
+    persona = next(iter(await platform.auth.personas(actor, only=actor.person_id)), None)
     return pages.consent(wish, docs, persona.name if persona else "", persona.practice if persona else "")
 
 

@@ -60,6 +60,8 @@ class Operation:
     def __post_init__(self) -> None:
         self._seen: dict[UUID, dict[UUID, None]] = {}
         """Practice -> the patients that no entry of this operation names yet, in the order in which they were seen."""
+        self._as: dict[UUID, Actor] = {}
+        """Practice -> as whom they were seen, where that is not who acts."""
         self._named: dict[UUID, set[UUID]] = {}
         """Practice -> those that one names."""
         self._deeds: list[Deed] = []
@@ -71,11 +73,13 @@ class Operation:
         """Whether something is still to be entered before anything may leave."""
         return bool(self._deeds or self._seen)
 
-    def see(self, practice_id: UUID, patient_ids: Iterable[UUID]) -> None:
-        """Note patients whose data is to be returned."""
+    def see(self, practice_id: UUID, patient_ids: Iterable[UUID], actor: Actor | None = None) -> None:
+        """Note patients whose data is to be returned, to the operation's own actor or to another."""
         named = self._named.get(practice_id, frozenset[UUID]())
         if new := [patient_id for patient_id in patient_ids if patient_id not in named]:
             self._seen.setdefault(practice_id, {}).update(dict.fromkeys(new))
+            if actor is not None:
+                self._as[practice_id] = actor
 
     def note(self, deed: Deed) -> None:
         """Note what was done outside of any unit of work."""
@@ -111,8 +115,9 @@ class Operation:
         ]
         if not made and seen:
             reading = Deed(
-                practice_id=practice_id, action=READ, kind=None, target=None, patients=(), detail={}, actor=None
-            )
+                practice_id=practice_id, action=READ, kind=None, target=None, patients=(), detail={},
+                actor=self._as.get(practice_id),
+            )  # fmt: skip
             made = [self._entry(reading, seen)]
         return made
 
@@ -208,7 +213,7 @@ async def operation(
         await running.settle()
 
 
-def saw(patient_ids: Iterable[UUID]) -> None:
+def saw(patient_ids: Iterable[UUID], *, practice_id: UUID | None = None, actor: Actor | None = None) -> None:
     """Note that the running operation returns data of these patients of the acting practice.
 
     `People` does so for every patient it returns. A service does for what it reads from tables of its own, event by
@@ -216,13 +221,15 @@ def saw(patient_ids: Iterable[UUID]) -> None:
 
     Args:
         patient_ids: whose data; those that an entry of the operation names already cost nothing more.
+        practice_id: whose patients, where they are another's than the acting practice's.
+        actor: who is told, as that practice knows them, where that is not the operation's own.
     """
-    practice_id = current_scope().practice_id
+    practice_id = practice_id or current_scope().practice_id
     if practice_id is None:
         return
     running = _running.get()
     if running is not None and not running.over:
-        running.see(practice_id, patient_ids)
+        running.see(practice_id, patient_ids, actor)
     elif any(True for _ in patient_ids):
         log.warning("patients were read outside of any operation", practice=str(practice_id))
 

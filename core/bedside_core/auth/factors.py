@@ -125,8 +125,10 @@ class Factors:
         account = await self._proof.by_password(may_add(actor), password)
         secret = random_base32()
         sealed = self._sealing.seal(_PURPOSE, secret.encode(), actor.account_id.bytes)
-        if not await DB.fetchval("SELECT totp_begin($1, $2)", actor.account_id, sealed):
-            raise errors.Conflict("An authenticator application is set up already.", way_on="Remove it first.")
+        async with unit():
+            await self._proof.still(actor, account)
+            if not await DB.fetchval("SELECT totp_begin($1, $2)", actor.account_id, sealed):
+                raise errors.Conflict("An authenticator application is set up already.", way_on="Remove it first.")
         return secret, TOTP(secret).provisioning_uri(name=account.email, issuer_name=_ISSUER)
 
     async def confirm_totp(self, actor: Actor, code: str, client: Client | None = None) -> Sequence[str]:
@@ -172,10 +174,11 @@ class Factors:
             errors.Conflict: there is no second factor.
             errors.InvalidInput: the password is wrong.
         """
-        await self._proof.by_password(actor.oneself().complete(), password)
-        if not (await self.of(actor.account_id)).number:
-            raise errors.Conflict("There is no second factor to recover from.", way_on="Set one up first.")
+        account = await self._proof.by_password(actor.oneself().complete(), password)
         async with _change(actor, "factors.codes", "account", actor.account_id):
+            await self._proof.still(actor, account)
+            if not (await self.of(actor.account_id)).number:
+                raise errors.Conflict("There is no second factor to recover from.", way_on="Set one up first.")
             return await _new_codes(actor.account_id)
 
     # -- showing ---------------------------------------------------------------------------------------------------

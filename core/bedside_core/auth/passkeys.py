@@ -56,6 +56,7 @@ class ProvenPasskey:
 
     account_id: UUID
     email: str
+    passkey_id: UUID
 
 
 class Passkeys:
@@ -232,7 +233,7 @@ class Passkeys:
             raise refused from None
         if not await DB.fetchval("SELECT passkey_use($1, $2, $3)", row["id"], seen.new_sign_count, self._clock.now()):
             raise refused
-        return ProvenPasskey(account_id=row["account_id"], email=row["email"])
+        return ProvenPasskey(account_id=row["account_id"], email=row["email"], passkey_id=row["id"])
 
     async def verify(self, actor: Actor, challenge_id: UUID, credential: str, client: Client | None = None) -> None:
         """Complete a sign-in by one of the account's passkeys.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from bedside_core.auth.actor import Role
+from bedside_core import audit
+from bedside_core.auth.actor import Actor, Role
 from bedside_core.database import DB
 
 
@@ -64,3 +65,19 @@ async def personas_of(account_id: UUID, patients: PatientPersonas | None) -> Seq
         for row in rows
     ]
     return [*members, *(await patients.of_account(account_id) if patients is not None else ())]
+
+
+def told(actor: Actor, personas: Sequence[Persona]) -> Sequence[Persona]:
+    """Return personas of an actor's account, which is told their names.
+
+    Those of patients come out of their records: that stands in their practices' trails, of whom the account can act as
+    there, for no practice is told who somebody is in another (A14, P1).
+    """
+    for persona in personas:
+        if persona.role is Role.PATIENT:
+            there = actor
+            if actor.practice_id != persona.practice_id:
+                known = {"practice_id": persona.practice_id, "member_id": None, "patient_id": persona.id}
+                there = replace(actor, role=Role.PATIENT, **known)
+            audit.saw([persona.id], practice_id=persona.practice_id, actor=there)
+    return personas

@@ -62,7 +62,7 @@ class Proof:
             words=(email, *(row["words"] or ())),
         )
 
-    async def still(self, actor: Actor, account: Account) -> None:
+    async def still(self, actor: Actor, account: Account, *, field: str = "password") -> None:
         """Hold the account in a unit of work, unless what was proven has come to its end since: it comes first there.
 
         Raises:
@@ -72,6 +72,6 @@ class Proof:
         await DB.execute("SELECT account_hold($1)", actor.account_id)
         row = await DB.fetchrow("SELECT password_hash FROM auth_account_of($1)", actor.account_id)
         if row is None or row["password_hash"] != account.password_hash:
-            raise errors.InvalidInput("The password is wrong.", field=("password",))
+            raise errors.InvalidInput("The password is wrong.", field=(field,))
         if not await DB.fetchval(_OPEN, actor.account_id, self._clock.now(), actor.session_id):
             raise errors.Unauthenticated("The session has ended.", way_on="Sign in again.")

@@ -17,7 +17,7 @@ from bedside_core.auth.factors import Factors
 from bedside_core.auth.keys import PREFIX, Keys, key_actor
 from bedside_core.auth.passkeys import Passkeys, ProvenPasskey
 from bedside_core.auth.passwords import fits, hash_password
-from bedside_core.auth.personas import PatientPersonas, Persona, PersonaIds, personas_of
+from bedside_core.auth.personas import PatientPersonas, Persona, PersonaIds, personas_of, told
 from bedside_core.auth.proof import Proof
 from bedside_core.auth.sealing import Sealing
 from bedside_core.auth.tokens import APPLICATION_PREFIX, LONGEST_TOKEN, SESSION_STREAM, token_hash
@@ -110,7 +110,7 @@ class Auth:
         if not right or row is None or persona is None:
             await self._refused(row)
             raise errors.Unauthenticated("The e-mail address or the password is wrong.", way_on=self._way_on)
-        return await self._open(row["account_id"], persona, client, device, "needed" if row["has_factor"] else "none")
+        return await self._open(row["account_id"], persona, client, device, password_hash=row["password_hash"])
 
     async def sign_in_with_passkey(self, proven: ProvenPasskey, client: Client | None = None) -> tuple[str, Actor]:
         """Open a session for whom a passkey was proven to be; it is both factors in one (A9).
@@ -122,7 +122,7 @@ class Auth:
         persona = await self._first(row) if row else None
         if row is None or persona is None:
             raise errors.Unauthenticated("The passkey is not known here.", way_on=self._way_on)
-        return await self._open(row["account_id"], persona, client, row["device_id"], "shown")
+        return await self._open(row["account_id"], persona, client, row["device_id"], passkey=proven.passkey_id)
 
     async def _first(self, row: Row) -> PersonaIds | None:
         """Return whom a sign-in acts as at first, if the account can act as anybody."""
@@ -137,11 +137,17 @@ class Auth:
         persona: PersonaIds,
         client: Client | None,
         device: UUID | None,
-        factor: str,
+        *,
+        password_hash: str | None = None,
+        passkey: UUID | None = None,
     ) -> tuple[str, Actor]:
+        """Open a session, unless what was shown for it was changed or taken away while it was looked at (A10)."""
         token, session_id, now = secrets.token_urlsafe(32), uuid7(), self._clock.now()
         with in_trail_of(persona.practice_id):
             async with unit():
+                factor = await DB.fetchval("SELECT auth_hold_shown($1, $2, $3)", account, password_hash, passkey)
+                if factor is None:
+                    raise errors.Unauthenticated("The e-mail address or the password is wrong.", way_on=self._way_on)
                 if client is not None and factor != "needed":  # else it is known once the factor was shown
                     device = await know(account, client, device, now)
                 await DB.execute(
@@ -234,8 +240,12 @@ class Auth:
 
     # -- as whom ---------------------------------------------------------------------------------------------------
 
-    async def personas(self, actor: Actor) -> Sequence[Persona]:
-        """Return everybody the actor's account can act as; a key or an application acts as one person alone."""
+    async def personas(self, actor: Actor, *, only: UUID | None = None) -> Sequence[Persona]:
+        """Tell everybody the actor's account can act as, or one of them; a key or an application is one person."""
+        found = await self._personas(actor)
+        return told(actor, [persona for persona in found if only is None or persona.id == only])
+
+    async def _personas(self, actor: Actor) -> Sequence[Persona]:
         found = await personas_of(actor.account_id, self.patients)
         return [persona for persona in found if actor.scopes is None or persona.id == actor.person_id]
 
@@ -251,7 +261,7 @@ class Auth:
             errors.NotFound: the account can't act as them.
         """
         actor.oneself().complete()
-        wanted = next((persona for persona in await self.personas(actor) if persona.id == persona_id), None)
+        wanted = next((persona for persona in await self._personas(actor) if persona.id == persona_id), None)
         if wanted is None:
             raise errors.NotFound("There is nobody with this id whom you may act as.")
         patient = wanted.role is Role.PATIENT
@@ -381,6 +391,7 @@ class Auth:
         hashed = await hash_password(new)
         with in_trail_of(actor.practice_id):
             async with unit() as work:
+                await self.proof.still(actor, account, field="current")
                 await self.factors.hold_for(actor.account_id, new)
                 await DB.execute("SELECT auth_set_password($1, $2)", actor.account_id, hashed)
                 await self.end_sessions(work, account_id=actor.account_id, but=actor.session_id)

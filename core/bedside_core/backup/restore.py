@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bedside_core import audit
@@ -21,7 +22,6 @@ from bedside_core.config import Config
 from bedside_core.database import DB, acting, prepare_roles
 from bedside_core.database.dump import is_bare, snapshot
 from bedside_core.database.dump import restore as restore_database
-from bedside_core.database.engine import connect
 from bedside_core.database.migrate import CORE, App, read_app
 from bedside_core.files.store import INCOMING, WHOLE, Store
 from bedside_core.plugins import Plugins
@@ -83,14 +83,15 @@ async def restore(
             await asyncio.to_thread(_keep_key, config, key)
         tell("restoring the database")
         await prepare_roles(where.owner, where.application)
-        await restore_database(where.owner, folder / layout.DUMP)
+        # Every session ends with what restores it, so that whatever comes in between, nobody finds one open: who signed
+        # out since the backup, or was signed out, is not signed in by it (A10).
+        ended = f"ended_at = '{datetime.now(UTC).isoformat()}'"  # the machine's time, as in the backup's name
+        end = f"UPDATE public.session SET {ended} WHERE ended_at IS NULL"
+        await restore_database(where.owner, folder / layout.DUMP, also=end)
         tell("comparing")
-        try:
-            async with snapshot(where.owner) as seen:
-                if faults := await compared(seen, manifest):
-                    raise BackupFailed("the restored database is not what was backed up: " + "; ".join(faults))
-        finally:  # even where it is served as it is: who was signed out since the backup stays so
-            await _end_sessions(where)
+        async with snapshot(where.owner, but=f"UPDATE public.session SET ended_at = NULL WHERE {ended}") as seen:
+            if faults := await compared(seen, manifest):
+                raise BackupFailed("the restored database is not what was backed up: " + "; ".join(faults))
         async with _as_application(where):
             await _enter(folder.name)
     return Restored(manifest=manifest, notes=tuple(_notes(manifest, key)))
@@ -168,15 +169,6 @@ async def _as_application(where: Where) -> AsyncGenerator[None]:
         yield
     finally:
         await DB.close()
-
-
-async def _end_sessions(where: Where) -> None:
-    """End every session: who signed out since the backup, or was signed out, is not signed in by it (A10)."""
-    owner = await connect(where.owner)
-    try:
-        await owner.execute("UPDATE session SET ended_at = now() WHERE ended_at IS NULL")
-    finally:
-        await owner.close()
 
 
 async def _enter(name: str) -> None:

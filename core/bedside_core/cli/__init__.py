@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "audit": "Verify that the audit trail is what was entered.",
     "plugins": "Show the plugins with their status, or check one.",
     "operator": "Make an account of the deployment's operator.",
+    "account": "Help somebody back in who has lost the second factor.",
     "practice": "Make a practice and invite its first owner, or erase one that leaves.",
     "patients": "Import a practice's patients from a file.",
     "terms": "Publish the Terms of Use.",

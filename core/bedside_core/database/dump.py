@@ -8,9 +8,9 @@ import re
 import shutil
 from asyncio import subprocess
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from bedside_core.database.driver import DedicatedConnection
@@ -81,18 +81,21 @@ class Snapshot:
 
 
 @asynccontextmanager
-async def snapshot(owner_dsn: str) -> AsyncGenerator[Snapshot]:
+async def snapshot(owner_dsn: str, *, but: str | None = None) -> AsyncGenerator[Snapshot]:
     """Hold on to a moment of the database during the block.
 
     Args:
         owner_dsn: URL as the owner of the tables, whom row-level security does not bind.
+        but: a statement by which the moment differs from what is there; nobody else sees it, and it is never committed.
 
     Raises:
         Unavailable: there is no server.
     """
     connection = await connect(owner_dsn)
     try:
-        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        await connection.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ{'' if but else ' READ ONLY'}")
+        if but:
+            await connection.execute(but)
         await connection.execute(_AS_TEXT)
         id = await connection.fetchval("SELECT pg_export_snapshot()")
         yield Snapshot(connection, id, await connection.fetchval("SHOW server_version"))
@@ -124,23 +127,46 @@ async def dump(owner_dsn: str, seen: Snapshot, path: Path) -> None:
     await _run("pg_dump", _major(seen.version), owner_dsn, *arguments)
 
 
-async def restore(owner_dsn: str, path: Path) -> None:
+async def restore(owner_dsn: str, path: Path, *, also: str = "") -> None:
     """Put a dump into a bare database, all or nothing; the roles have to be there.
+
+    The script of the dump is run between a BEGIN and a COMMIT that come from here: whoever is killed meanwhile, this
+    process or one of PostgreSQL's, the script ends without its COMMIT.
 
     Args:
         owner_dsn: URL as who will own the tables.
         path: what `dump` wrote. It is code, and runs with that role's rights.
+        also: statements that belong to it, such as what must not be without them; nothing is on the search path.
 
     Raises:
         DumpFailed: it can't be put back; the database is as it was.
     """
-    arguments = ("--no-owner", "--single-transaction", "--exit-on-error", "--no-password")
     connection = await connect(owner_dsn)
     try:
-        version = await connection.fetchval("SHOW server_version")
+        version = _major(await connection.fetchval("SHOW server_version"))
     finally:
         await connection.close()
-    await _run("pg_restore", _major(version), owner_dsn, *arguments, str(path))
+    quiet = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", "--file=-")
+    script, into = _pipe()
+    with into:
+        with script:
+            running = await _start("psql", version, *quiet, dsn=owner_dsn, stdin=script)
+        refusal = asyncio.create_task(_complaint("psql", running))
+        with suppress(BrokenPipeError):  # of which psql says why
+            await asyncio.to_thread(into.write, b"BEGIN;\n")
+        arguments = ("--file=-", "--no-owner", "--exit-on-error", str(path))
+        try:
+            unread = await _complaint("pg_restore", await _start("pg_restore", version, *arguments, stdout=into))
+            if unread is None:
+                with suppress(BrokenPipeError):
+                    await asyncio.to_thread(into.write, f"{also};\nCOMMIT;\n".encode())
+        except BaseException:
+            refusal.cancel()
+            with suppress(asyncio.CancelledError):
+                await refusal
+            raise
+    if complaint := await refusal or unread:
+        raise DumpFailed(complaint)
     connection = await connect(owner_dsn)
     try:
         await connection.execute("ANALYZE")
@@ -150,12 +176,7 @@ async def restore(owner_dsn: str, path: Path) -> None:
 
 async def readable(path: Path) -> str | None:
     """Return why a dump can't be read to its end, without a database; None where it can."""
-    program = await asyncio.to_thread(_program, "pg_restore", VERSION)
-    process = await subprocess.create_subprocess_exec(
-        program, "--file=/dev/null", str(path), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    _, said = await process.communicate()
-    return _last(said) if process.returncode else None
+    return await _complaint("pg_restore", await _start("pg_restore", VERSION, "--file=/dev/null", str(path)))
 
 
 def differences(expected: Mapping[str, Content], found: Mapping[str, Content]) -> list[str]:
@@ -186,31 +207,63 @@ def _program(name: str, server: int) -> Path:
     return Path(found)
 
 
+def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+    """Return the two ends of a pipe: to read from, and to write to."""
+    read, write = os.pipe()
+    return os.fdopen(read, "rb", buffering=0), os.fdopen(write, "wb", buffering=0)
+
+
 async def _run(name: str, server: int, dsn: str, *arguments: str) -> None:
+    if complaint := await _complaint(name, await _start(name, server, *arguments, dsn=dsn)):
+        raise DumpFailed(complaint)
+
+
+async def _start(
+    name: str,
+    server: int,
+    *arguments: str,
+    dsn: str | None = None,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
+) -> subprocess.Process:
+    """Start one of PostgreSQL's programs.
+
+    Args:
+        name: the program.
+        server: major version of the server that it is for.
+        arguments: further ones.
+        dsn: what to connect to, if anything.
+        stdin: where it reads; by default nothing.
+        stdout: where it writes; by default nowhere.
+    """
     program = await asyncio.to_thread(_program, name, server)
-    url, password = without_password(dsn)
-    process = await subprocess.create_subprocess_exec(
+    url, password = without_password(dsn) if dsn is not None else (None, None)
+    return await subprocess.create_subprocess_exec(
         program,
-        f"--dbname={url}",
+        *([f"--dbname={url}"] if url is not None else []),
         *arguments,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin or subprocess.DEVNULL,
+        stdout=stdout or subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env={**os.environ, **({"PGPASSWORD": password} if password else {})},
         umask=0o077,
     )
+
+
+async def _complaint(name: str, process: subprocess.Process) -> str | None:
+    """Wait for a program's end, and return what it complained of; None where it was content."""
     try:
         _, said = await process.communicate()
     except BaseException:
         process.kill()
         await process.wait()
         raise
-    if process.returncode:
-        raise DumpFailed(f"{name} failed: {_last(said)}")
+    return f"{name} failed: {_last(said)}" if process.returncode else None
 
 
 def _last(said: bytes) -> str:
     """Return the first complaint; what follows may quote rows (`DETAIL`, `CONTEXT`)."""
-    lines = [line for line in said.decode(errors="replace").splitlines() if "error:" in line]
+    lines = [line for line in said.decode(errors="replace").splitlines() if "error:" in line.lower()]
     return lines[0] if lines else "it did not say why"
 
 

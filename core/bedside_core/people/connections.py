@@ -45,9 +45,13 @@ class Connections(Base):
             The connection; the one there is where it was asked for, or accepted, before.
 
         Raises:
-            errors.NotFound: there is no such practice, or it is one's own.
+            errors.NotFound: there is no such practice, or it is one's own, or the sandbox.
             errors.Conflict: the client id was used for another practice.
+            errors.Forbidden: one's own is the sandbox, of which nothing is told to real people (G8).
         """
+        practice_id, _ = actor.in_practice()
+        if await DB.fetchval("SELECT practice_sandbox($1)", practice_id):
+            raise errors.Forbidden("The sandbox is connected to no practice.", way_on="Try connections in the demo.")
         wanted = practice.strip().lower()[:100]
 
         async def make(new_id: UUID, work: Work) -> UUID:

@@ -20,7 +20,7 @@ async def _a_patient(platform: Platform, actor: Actor, target: UUID | None) -> R
     return Refusal(rule=Rule.MEMBERSHIP, message="There is no patient with this id that you may see.")
 
 
-async def _a_member(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
+async def a_member(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
     """Refuse what is no member of the acting practice, as if there were none (promise A1)."""
     if target is None or await DB.fetchval("SELECT true FROM member WHERE id = $1", target):
         return None
@@ -40,10 +40,8 @@ PERMISSIONS = (
     Permission(key="contacts.add", doc="Add external contacts.", roles=EVERYONE),
     Permission(key="profile.own", doc="Change one's own profile, and who may see it.", roles=EVERYONE),
     Permission(key="members.read", doc="See the practice's deactivated members too.", roles=LEADERS),
-    Permission(
-        key="members.grant", doc="Change members' roles and who may host video.", roles=LEADERS, check=_a_member
-    ),
-    Permission(key="members.deactivate", doc="Deactivate and reactivate members.", roles=LEADERS, check=_a_member),
+    Permission(key="members.grant", doc="Change members' roles and who may host video.", roles=LEADERS, check=a_member),
+    Permission(key="members.deactivate", doc="Deactivate and reactivate members.", roles=LEADERS, check=a_member),
     Permission(key="connections.read", doc="See which practices one's own is connected to.", roles=EVERYONE),
     Permission(key="connections.change", doc="Ask for, accept and end connections of practices.", roles=LEADERS),
 )

@@ -99,7 +99,9 @@ CONTRIBUTION = DataContribution(
         KeptTable(
             name="notification_opt_out",
             doc="Numbers that have written STOP.",
-            patient="t.person_id = $1 OR t.address IN (SELECT p.phone FROM patient p WHERE p.id = $1)",
+            patient="""(t.person_id = $1 OR t.address IN (SELECT p.phone FROM patient p WHERE p.id = $1))
+                AND NOT EXISTS (SELECT FROM patient o WHERE o.practice_id = t.practice_id AND o.phone = t.address
+                    AND o.id <> $1 AND o.merged_into IS DISTINCT FROM $1)""",
             moves="person_id",
         ),
         KeptTable(name="notification_text", doc="The practice's own texts of notifications."),

@@ -11,6 +11,7 @@ from bedside_core.paging import USUAL_PAGE
 from bedside_graphql.context import Info
 from bedside_graphql.gate import gate, public
 from bedside_graphql.part import GraphQLPart
+from bedside_graphql.platform.members import Member, MemberId, member_of
 from bedside_graphql.platform.session import (
     SIGN_IN_WEIGHT,
     ChallengeId,
@@ -306,6 +307,19 @@ class AccountsMutation:
         await info.context.count_sign_in(actor.account_id)
         await info.context.platform.auth.passkeys.remove(actor, uuid_of(id), password)
         return True
+
+    @strawberry.mutation(
+        description="Take the second factors and recovery codes from a member who has lost them, of one's own practice "
+        "and of no other. All their sign-ins end and their password counts no more: they choose a new one by "
+        "`requestPasswordReset`, or are invited anew. Never for oneself; the member is told by mail.",
+        extensions=[gate("account.recover"), weighed(SIGN_IN_WEIGHT), once],
+    )
+    async def recover_member(self, info: Info, member_id: MemberId, password: Password) -> Member | None:
+        """Take them away."""
+        actor, wanted = info.context.signed_in(), uuid_of(member_id)
+        await info.context.count_sign_in(actor.account_id)
+        await info.context.platform.accounts.recovery.by_owner(actor, wanted, password)
+        return await member_of(info, wanted)
 
     @strawberry.mutation(
         description="Make an API key. It does what you may at the time, within its scopes, and ends with you; it never "

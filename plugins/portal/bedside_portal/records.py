@@ -9,6 +9,12 @@ from bedside_portal.api import Holder, HolderState, PortalAccount
 from bedside_portal.holders import Holders
 from bedside_portal.service import void_links
 
+# A number that has written STOP and is nobody else's: neither another patient's, nor of who acts for another.
+_OPT_OUTS = """DELETE FROM notification_opt_out t USING portal_holder h
+WHERE h.patient_id = $1 AND t.practice_id = h.practice_id AND t.address = h.address
+    AND NOT EXISTS (SELECT FROM patient p WHERE p.phone = t.address AND p.id <> $1)
+    AND NOT EXISTS (SELECT FROM portal_holder o WHERE o.address = t.address AND o.patient_id <> $1)"""
+
 
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     """Have who acts for the merged patient, or is invited to, act for the kept one; suspended stays so.
@@ -69,6 +75,7 @@ async def _erase(platform: Platform, patient_id: UUID) -> None:
     rows = await DB.fetch("SELECT id FROM portal_holder WHERE patient_id = $1", patient_id)
     async with unit() as work:
         await platform.notify.erase(work, [str(row["id"]) for row in rows])
+        await DB.execute(_OPT_OUTS, patient_id)
 
 
 RECORDS = DataContribution(

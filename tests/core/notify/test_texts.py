@@ -232,8 +232,8 @@ async def test_texts_about_an_account_are_nobody_s_to_change_and_come_in_the_pra
     data = await ward.deployment.data("{ notificationTemplates { kind overridable } }", ward.owner.token)
     kinds = {each["kind"]: each["overridable"] for each in data["notificationTemplates"]}
     assert {kind for kind, overridable in kinds.items() if not overridable} == {
-        "core.account_locked", "core.email_changed", "core.email_confirm", "core.password_changed",
-        "core.password_reset",
+        "core.account_locked", "core.email_changed", "core.email_confirm", "core.factors_removed",
+        "core.password_changed", "core.password_reset",
     }  # fmt: skip
     assert kinds["ward.alarm"] is True
     ask = "mutation($e: String!) { requestPasswordReset(email: $e) }"

@@ -26,6 +26,7 @@ from bedside_core.backup.keys import passphrase_in
 from bedside_core.backup.layout import listed, part_of, read_manifest, write_manifest
 from bedside_core.config import Config
 from bedside_core.database import EmbeddedServer, prepare_roles
+from bedside_core.database.dump import is_bare
 from bedside_core.database.engine import connect
 from bedside_core.people import NewPatient
 from bedside_core.testing import Database, Templates, until
@@ -173,6 +174,56 @@ def test_what_is_restored_on_an_empty_machine_equals_what_was_backed_up(source: 
     # A second time there is something already, and nothing of it is touched.
     refused = bedside("backup", "restore", str(source.backup), fails=True, given=there).stderr
     assert "already: a backup is restored into an empty one" in refused
+
+
+@pytest.mark.promise("O1")
+@pytest.mark.rule("A10")
+@pytest.mark.parametrize("phase", ["restoring the database", "comparing"])
+def test_a_restore_that_is_killed_leaves_nothing_or_no_session_open(
+    source: Source, postgres_server: EmbeddedServer, database_templates: Templates, elsewhere: Path, phase: str
+) -> None:
+    name = database_templates.fresh_name()
+    asyncio.run(postgres_server.create_database(name))
+    owner = postgres_server.owner_dsn(name)
+    given = {
+        "BEDSIDE_DATABASE_URL": postgres_server.application_dsn(name),
+        "BEDSIDE_DATABASE_OWNER_URL": owner,
+        "BEDSIDE_DATA": str(elsewhere),
+        "BEDSIDE_AUDIT_ANCHOR": str(elsewhere / "audit"),
+        "BEDSIDE_SECRET_KEY": KEY,
+    }
+    restoring = (sys.executable, "-m", "bedside_core.cli", "backup", "restore", str(source.backup))
+    with subprocess.Popen(restoring, env={**os.environ, **given}, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = ""
+        for line in process.stderr:
+            said += line
+            if line.startswith(phase):
+                process.kill()
+                break
+    assert process.returncode == -9, said
+
+    async def left() -> tuple[bool, int]:
+        """Tell, once nobody else is connected, whether there are tables, and how many sessions are open."""
+        connection = await connect(owner)
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
+        try:
+
+            async def alone() -> bool:
+                return await connection.fetchval(others, name) == 0
+
+            await until(alone, "the end of what it had started", 60.0)
+        finally:
+            await connection.close()
+        bare = await is_bare(owner)
+        return bare, 0 if bare else await open_sessions(owner)
+
+    assert asyncio.run(open_sessions(source.database.owner_dsn)) > 0
+    assert asyncio.run(left()) == (phase != "comparing", 0)
+    if phase != "comparing":
+        assert bedside("backup", "restore", str(source.backup), given=given).stdout.startswith("Restored ")
+        assert asyncio.run(left()) == (False, 0)
+    asyncio.run(postgres_server.drop_database(name))
 
 
 def test_a_deep_look_restores_it_aside_and_follows_the_trail(source: Source) -> None:
