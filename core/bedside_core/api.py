@@ -50,7 +50,7 @@ from bedside_core.errors import (
     Unavailable,
 )
 from bedside_core.events import Event, Listener, fact, on
-from bedside_core.files import FileAttached, FileDeleted, FileDownloaded, FileOwner, FileState, StoredFile
+from bedside_core.files import Copies, FileAttached, FileDeleted, FileDownloaded, FileOwner, FileState, StoredFile
 from bedside_core.hookspecs import hookimpl, hookspec
 from bedside_core.ids import uuid7
 from bedside_core.imports import PatientsImported
@@ -110,6 +110,7 @@ __all__ = [
     "Conflict",
     "ConnectionEnded",
     "Contact",
+    "Copies",
     "DataContribution",
     "Entitlements",
     "Event",
