@@ -146,8 +146,8 @@ class FilesQuery:
         return file_type(await info.context.platform.files.file(info.context.signed_in(), uuid_of(id)))
 
     @strawberry.field(
-        description="A patient's files, the latest first: those with the patient, and those shared in conversations with "
-        "them that one takes part in (P8).",
+        description="A patient's files, the latest first: those with the patient, and those shared in conversations "
+        "with them that one takes part in (P8).",
         extensions=[gate("files.read")],
     )
     async def patient_files(
