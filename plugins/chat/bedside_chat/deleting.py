@@ -9,7 +9,7 @@ from bedside_chat.marks import Marks
 from bedside_chat.rows import MESSAGES, NO_MESSAGE, message_of
 from bedside_chat.rules import may_delete
 from bedside_chat.sending import FILES
-from bedside_core.api import DB, Actor, NotFound, StoredFile, Topic, Work, acting, audit, unit
+from bedside_core.api import DB, Actor, NotFound, StoredFile, Topic, Work, acting, audit, expire_exports, unit
 
 _DELETE = """
 WITH moved AS (
@@ -51,7 +51,8 @@ class Deleting(Marks):
         if message.deleted_at is None:
             with acting(message.practice_id, person_id):  # whose all of it is, whoever wrote it
                 async with unit() as work:
-                    await self._end(work, actor, message)
+                    patients = await self._forget(message)
+                    await self._end(work, actor, message, patients)
                 if message.attached:
                     await self._platform.files.tidy()
         row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1", message_id)
@@ -66,6 +67,7 @@ class Deleting(Marks):
             row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1", file.owner_id)
             if row is None:
                 return
+            patients = await self._forget(message_of(row))
             await self._hold(row["conversation_id"])
             lost = await DB.fetchval(
                 "DELETE FROM message_attachment WHERE message_id = $1 AND file_id = $2 RETURNING true",
@@ -80,14 +82,23 @@ class Deleting(Marks):
                 await DB.execute("UPDATE message SET attached = attached - 1 WHERE id = $1", message.id)
                 await self._touch(work, message)
             else:
-                await self._end(work, actor, message)
+                await self._end(work, actor, message, patients)
 
-    async def _end(self, work: Work, actor: Actor, message: Message) -> None:
+    async def _forget(self, message: Message) -> list[UUID]:
+        """Take away exports that may contain a message, before anything else is held; returns whom it is about."""
+        subject = await DB.fetchval(
+            "SELECT subject_id FROM conversation WHERE id = $1 AND kind = 'patient'", message.conversation_id
+        )
+        patients = [subject] if subject is not None else []
+        await expire_exports(self._platform, patients, message.sent_at)
+        return patients
+
+    async def _end(self, work: Work, actor: Actor, message: Message, patients: list[UUID]) -> None:
         """Have a message end as a tombstone, unless it has; as the practice that owns it."""
         person_id, now = actor.as_person()[1], self._platform.clock.now()
         position = await DB.fetchval(_DELETE, message.conversation_id, message.id, now, person_id)
         if position is not None:
-            await self._bury(work, actor, message, position)
+            await self._bury(work, actor, message, position, patients)
 
     async def _deletable(self, actor: Actor, practice_id: UUID, message_id: UUID) -> Message:
         """Return a message that the actor sees, or could moderate."""
@@ -101,7 +112,7 @@ class Deleting(Marks):
             raise NotFound(NO_MESSAGE)
         return message_of(row)
 
-    async def _bury(self, work: Work, actor: Actor, message: Message, position: int) -> None:
+    async def _bury(self, work: Work, actor: Actor, message: Message, position: int, patients: list[UUID]) -> None:
         """Take away all that hangs on a message, in the unit that deletes it."""
         await self._platform.files.delete_owned(actor, FILES, message.id)
         work.emit(
@@ -112,9 +123,5 @@ class Deleting(Marks):
                 deleted_by=actor.as_person()[1],
             )
         )
-        subject = await DB.fetchval(
-            "SELECT subject_id FROM conversation WHERE id = $1 AND kind = 'patient'", message.conversation_id
-        )
-        patients = [subject] if subject is not None else []
         audit.did("chat.delete", kind="message", target=message.id, patients=patients)
         work.publish(Topic(CONVERSATION_STREAM, message.conversation_id), position)
