@@ -36,6 +36,7 @@ START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, client
 SEND = """mutation($i: ID!, $u: Boolean, $c: String!) {
     sendMessage(conversationId: $i, body: "Hello", urgent: $u, clientId: $c) { id } }"""
 START_WITH = "mutation($m: ID!, $c: String!) { startPractitionerConversation(memberId: $m, clientId: $c) { id } }"
+REACT = 'mutation($i: ID!) { reactToMessage(messageId: $i, emoji: "👍") { id } }'
 PORTAL_CHAT = """mutation {
     updateChatSettings(patch: { patientsInPortal: true, patientsDelete: true }) { patientsInPortal } }"""
 GROUP = """mutation($p: Boolean!, $c: String!) {
@@ -227,7 +228,9 @@ async def upload(deployment: Deployment, practice: Practice, person: Person) -> 
     return (await _announced(deployment, person))["id"]
 
 
-async def stored_upload(deployment: Deployment, practice: Practice, person: Person) -> str:
+async def stored_upload(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    if isinstance(person, Held):  # patients upload nothing
+        person = await deployment.person(practice)
     announced = await _announced(deployment, person)
     answer = await deployment.http.put(
         announced["url"], content=TEXT, headers={"authorization": f"Bearer {person.token}"}
@@ -309,10 +312,12 @@ class Kind:
     Args:
         make: makes a fresh one of a practice, by one of its people; by a patient, what patients have.
         personal: whether others of the same practice don't see it.
+        everybodys: whether each patient of the practice sees it, whoever it was made for.
     """
 
     make: Callable[[Deployment, Practice, Any], Awaitable[str]]
     personal: bool = False
+    everybodys: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -328,7 +333,7 @@ KINDS: Mapping[str, Kind] = {
     "urgent_message": Kind(urgent_message, personal=True),
     "group": Kind(group, personal=True),
     "open_group": Kind(open_group),
-    "member_of_care": Kind(member_of_care),
+    "member_of_care": Kind(member_of_care, everybodys=True),
     "practice": Kind(own_practice),
     "connection_asked": Kind(connection_asked),
     "connection": Kind(connection),
@@ -375,6 +380,15 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
         )
         await DB.fetchrow(
             "SELECT * FROM practice_erasure_ask($1, NULL, $2, $3)", uuid7(), now, now + timedelta(days=30)
+        )
+    sent = await message(deployment, practice, person)
+    await deployment.data(REACT, person.token, i=sent)
+    with acting(practice.id):
+        await DB.execute(
+            """INSERT INTO message_attachment (practice_id, conversation_id, message_id, file_id, place)
+            SELECT practice_id, conversation_id, id, $2, 1 FROM message WHERE id = $1""",
+            UUID(sent),
+            uuid7(),
         )
     await deployment.data(SUSPEND, owner.token, p=(await deployment.held(practice)).id)
     operator = await deployment.operator()

@@ -88,19 +88,23 @@ class Files:
         practice_id, person_id = actor.as_person()
         if owner_kind not in self.owners():
             raise LookupError(f"no file owner {owner_kind!r} is declared")
-        attached: list[StoredFile] = []
         async with unit() as work:
+            rows = await DB.fetch(
+                """UPDATE file SET state = 'attached', owner_kind = $3, owner_id = $4, attached_at = $5,
+                    expires_at = NULL
+                WHERE id = ANY($1) AND made_by = $2 AND state = 'stored' RETURNING id""",
+                list(file_ids), person_id, owner_kind, owner_id, self._platform.clock.now(),
+            )  # fmt: skip
+            moved, found = {row["id"] for row in rows}, await self.by_id(file_ids)
             for file_id in file_ids:
-                moved = await DB.fetchval(
-                    """UPDATE file SET state = 'attached', owner_kind = $3, owner_id = $4, attached_at = $5,
-                        expires_at = NULL
-                    WHERE id = $1 AND made_by = $2 AND state = 'stored' RETURNING true""",
-                    file_id, person_id, owner_kind, owner_id, self._platform.clock.now(),
-                )  # fmt: skip
-                file = await file_by_id(file_id)
+                file = found.get(file_id)
                 if file is None or file.made_by != person_id or file.state is FileState.DELETED:
                     raise errors.NotFound("There is no upload with this id that you may see.", field=("uploadId",))
-                if moved:
+                if file.state is not FileState.ATTACHED or (file.owner_kind, file.owner_id) != (owner_kind, owner_id):
+                    raise errors.Conflict(
+                        "The upload is not finished, or attached to something else.", field=("uploadId",)
+                    )
+                if file_id in moved:
                     self._tell(
                         work,
                         FileAttached(
@@ -111,12 +115,7 @@ class Files:
                             attached_by=person_id,
                         ),
                     )
-                elif file.state is not FileState.ATTACHED or (file.owner_kind, file.owner_id) != (owner_kind, owner_id):
-                    raise errors.Conflict(
-                        "The upload is not finished, or attached to something else.", field=("uploadId",)
-                    )
-                attached.append(file)
-        return attached
+            return [found[file_id] for file_id in file_ids]
 
     async def file(self, actor: Actor, file_id: UUID) -> StoredFile:
         """Return a file that the actor may see, or its tombstone: by its owner's rule, or an upload of their own.
