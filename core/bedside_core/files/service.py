@@ -161,18 +161,13 @@ class Files:
         """
         _, person_id = actor.as_person()
         size, key = page_size(first), key_of(after, str, UUID)
-        kinds = " UNION ALL ".join(
-            f"""(SELECT f.id, f.attached_at FROM file f WHERE f.owner_kind = '{owner.kind}' AND f.state = 'attached'
-                AND ($4::text IS NULL OR (f.attached_at, f.id) < ($4::text::timestamptz, $5)) AND ({owner.panel})
-            ORDER BY f.attached_at DESC, f.id DESC LIMIT $3)"""
-            for owner in self.owners().values()
-            if owner.panel is not None
-        )
+        listed = {owner.kind: owner.panel for owner in self.owners().values() if owner.panel is not None}
         rows = await DB.fetch(
-            f"""WITH found AS ({kinds}), page AS (
-                SELECT id FROM found WHERE $2::uuid IS NOT NULL ORDER BY attached_at DESC, id DESC LIMIT $3
-            ) {SELECT} WHERE f.id IN (SELECT id FROM page) AND $1::uuid IS NOT NULL
+            f"""{SELECT} WHERE f.id IN (
+                SELECT p.id FROM file_panel($1, $2, $3, $4, $6::text::timestamptz, $7, $5) AS p)
             ORDER BY f.attached_at DESC, f.id DESC""",
+            list(listed),
+            list(listed.values()),
             patient_id,
             person_id,
             size + 1,
