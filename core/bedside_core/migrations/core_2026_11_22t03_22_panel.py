@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bedside_core.database import APPLICATION, sql_migration
+from bedside_core.database import sql_migration
+from bedside_core.database.kinds import APPLICATION
 
 ID = "core_2026_11_22t03_22"
 VERSION = "1.38.0"
