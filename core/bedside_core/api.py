@@ -50,7 +50,7 @@ from bedside_core.errors import (
     Unavailable,
 )
 from bedside_core.events import Event, Listener, fact, on
-from bedside_core.files import FileAttached, FileDeleted, FileDownloaded, FileOwner, FileState, StoredFile
+from bedside_core.files import Copies, FileAttached, FileDeleted, FileDownloaded, FileOwner, FileState, StoredFile
 from bedside_core.hookspecs import hookimpl, hookspec
 from bedside_core.ids import uuid7
 from bedside_core.imports import PatientsImported
@@ -86,6 +86,7 @@ from bedside_core.people import (
 )
 from bedside_core.platform import Platform
 from bedside_core.records import DataContribution, KeptTable
+from bedside_core.records.expiring import expire_exports
 from bedside_core.reserved import refuse_real_address
 from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
@@ -110,6 +111,7 @@ __all__ = [
     "Conflict",
     "ConnectionEnded",
     "Contact",
+    "Copies",
     "DataContribution",
     "Entitlements",
     "Event",
@@ -196,6 +198,7 @@ __all__ = [
     "cursor_of",
     "definer_function",
     "deployment_table",
+    "expire_exports",
     "fact",
     "follow",
     "forget",

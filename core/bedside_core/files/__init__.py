@@ -17,10 +17,12 @@ from bedside_core.files.facts import (
     FileState,
     StoredFile,
 )
+from bedside_core.files.handing import Copies
 from bedside_core.files.settings import FileSettings
 
 __all__ = [
     "PERMISSIONS",
+    "Copies",
     "FileAttached",
     "FileCheck",
     "FileDeleted",

@@ -13,7 +13,7 @@ import structlog
 
 from bedside_core.files.facts import FileKind
 from bedside_core.files.kinds import FileType, type_of
-from bedside_core.files.problems import FileTooLarge, FileTypeNotAllowed, FileUnsafe
+from bedside_core.files.problems import FileTooLarge, FileUnsafe, type_refused
 from bedside_core.files.scan import Scanner
 from bedside_core.files.settings import FileSettings
 
@@ -57,7 +57,7 @@ class Examiner:
         """Return what a file is and what of it is to be kept, in the folder it is in.
 
         Raises:
-            FileTypeNotAllowed: the practice does not take it.
+            problems.FileTypeNotAllowed: the practice does not take it.
             FileTooLarge: it is longer than files of its kind may be.
             FileUnsafe: it is damaged, or made to do harm.
             FileInfected: the scanner has found something.
@@ -65,11 +65,7 @@ class Examiner:
         """
         found = await asyncio.to_thread(type_of, path)
         if not settings.takes(found.kind):
-            raise FileTypeNotAllowed(
-                "Your practice does not take files of this type.",
-                way_on="Ask an owner or manager of your practice, who decides on it.",
-                detail={"found": found.media_type.partition(";")[0]},
-            )
+            raise type_refused(found.media_type)
         longest = settings.longest(found.kind)
         if await asyncio.to_thread(os.path.getsize, path) > longest:
             raise too_large(longest)

@@ -24,7 +24,9 @@ PERMISSIONS = (
     Permission(key="files.download", doc="Download a file that one may see.", roles=EVERYONE | PATIENTS),
     Permission(key="files.read", doc="See the files of the practice's patients.", roles=EVERYONE),
     Permission(key="files.attach", doc="Put a file with a patient.", roles=EVERYONE),
-    Permission(key="files.delete", doc="Delete a file for good that one has uploaded oneself.", roles=EVERYONE),
+    Permission(
+        key="files.delete", doc="Delete a file for good that one has uploaded oneself.", roles=EVERYONE | PATIENTS
+    ),
     Permission(key="files.moderate", doc="Delete files of others for good.", roles=LEADERS),
 )
 
@@ -99,6 +101,10 @@ FileCheck = Callable[["Platform", Actor, StoredFile], Awaitable[Refusal | None]]
 """An owner's rule about one of its files: None, or why not."""
 FilePatients = Callable[["Platform", StoredFile], Awaitable[Collection[UUID]]]
 """Whose data one of an owner's files holds."""
+FilePlace = Callable[["Platform", Actor, UUID], Awaitable[UUID | None]]
+"""Which other practice has a file that the actor may know of; None where none has, or they may not."""
+FileAct = Callable[["Platform", Actor, StoredFile], Awaitable[None]]
+"""What an owner does about one of its files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +121,12 @@ class FileOwner:
         may_delete: asked before a file is deleted for good, of somebody who may read it.
         patients: whom a download names in the audit trail (A14); None where the owner is a patient, or files are about
             none.
+        elsewhere: finds the practice of a file that the acting practice does not see, where people of several
+            practices share what it is attached to; the rules above are then asked, and all is done, as that practice.
+        deleting: told, in the unit that does it, that one file is about to be deleted by itself; it comes first, so
+            that what owns files is locked before them.
+        panel: SQL by which an attached row `f` of the table `file`, of this kind, stands among the Files of patient
+            `$1` as the person `$2` sees them (P8): what they may read, and nothing else.
     """
 
     kind: str
@@ -122,6 +134,9 @@ class FileOwner:
     may_read: FileCheck
     may_delete: FileCheck
     patients: FilePatients | None = None
+    elsewhere: FilePlace | None = None
+    deleting: FileAct | None = None
+    panel: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,9 +66,16 @@ OFFICE = {
     )
 }
 
+_TYPES = {item.media_type: item for item in (JPEG, PNG, WEBP, PDF, TEXT, OLD_TEXT, *OFFICE.values())}
+
 # What a browser would take for a page or an image with scripts, were it ever asked to show it; and what a shell runs.
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?[\s\x00]*(?:<[a-z!?/]|#!|%!ps)", re.IGNORECASE)
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+
+
+def kind_of(media_type: str) -> FileKind:
+    """Return the kind of a stored file by its media type, which `type_of` found."""
+    return _TYPES[media_type].kind
 
 
 def type_of(path: Path) -> FileType:

@@ -26,7 +26,7 @@ async def _may_read(platform: Platform, actor: Actor, file: StoredFile) -> Refus
 
 
 async def _may_delete(platform: Platform, actor: Actor, file: StoredFile) -> Refusal | None:
-    own = file.made_by == actor.person_id
+    own = file.made_by == actor.person_id and actor.member_id is not None
     return await platform.access.why_not(actor, "files.delete" if own else "files.moderate")
 
 
@@ -36,6 +36,7 @@ OWNER = FileOwner(
     "leaders, delete it.",
     may_read=_may_read,
     may_delete=_may_delete,
+    panel="f.owner_id = $1",
 )
 
 
@@ -56,13 +57,13 @@ async def attach_to_patient(platform: Platform, actor: Actor, upload_id: UUID, p
 async def patient_files(
     platform: Platform, actor: Actor, patient_id: UUID, *, first: int | None, after: str | None
 ) -> Page[StoredFile]:
-    """Return a patient's files, the latest first.
+    """Return a patient's Files, the latest first: those with the patient, and what plugins contribute (P8).
 
     Raises:
         errors.NotFound: no such patient that the actor may see.
     """
     await _require_patient(platform, actor, "files.read", patient_id)
-    return await platform.files.owned(PATIENT, patient_id, first=first, after=after)
+    return await platform.files.panel(actor, patient_id, first=first, after=after)
 
 
 async def _require_patient(platform: Platform, actor: Actor, permission: str, patient_id: UUID) -> None:

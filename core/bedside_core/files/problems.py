@@ -81,6 +81,28 @@ class FileLost(errors.Problem):
     status = 500
 
 
+def storage_full(detail: Mapping[str, Any] | None = None) -> StorageFull:
+    """Return the problem of a file for which a practice's plan has no room.
+
+    Args:
+        detail: bytes that it holds and has, for those of the practice.
+    """
+    return StorageFull(
+        "There is no room for this file in the practice's plan.",
+        way_on="Delete what is not needed, or ask the owner of the practice for a larger plan.",
+        detail=detail,
+    )
+
+
+def type_refused(media_type: str) -> FileTypeNotAllowed:
+    """Return the problem of a file of a type that a practice does not take."""
+    return FileTypeNotAllowed(
+        "The practice does not take files of this type.",
+        way_on="Ask an owner or manager of the practice, who decides on it.",
+        detail={"found": media_type.partition(";")[0]},
+    )
+
+
 _REFUSALS: Mapping[str, type[errors.Problem]] = {
     kind.code: kind for kind in (FileTooLarge, FileTypeNotAllowed, FileUnsafe, FileInfected)
 }

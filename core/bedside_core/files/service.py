@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import structlog
 from bedside_core import audit, errors
 from bedside_core.access import Refusal, Rule
 from bedside_core.auth import Actor
-from bedside_core.database import DB, Work, unit
+from bedside_core.database import DB, Work, acting, unit
 from bedside_core.files.examine import Examiner
 from bedside_core.files.facts import (
     PATIENT,
@@ -22,6 +23,7 @@ from bedside_core.files.facts import (
     FileState,
     StoredFile,
 )
+from bedside_core.files.handing import REMOVE_JOB, Handing
 from bedside_core.files.problems import FileLost
 from bedside_core.files.rows import SELECT, file_by_id, file_of, objects_of, remove_doomed
 from bedside_core.files.scan import Scanner
@@ -36,8 +38,6 @@ log = structlog.get_logger("bedside.files")
 
 Deleted = Callable[["Platform", Sequence[UUID]], Awaitable[None]]
 """Takes away what holds copies of files that are deleted for good."""
-
-REMOVE_JOB = "core.remove_bytes"
 
 _ACTS: Mapping[type, str] = {
     FileAttached: "files.attach",
@@ -61,6 +61,7 @@ class Files:
         self._owners = owners
         self._deleted = deleted
         self.store = Store(config.files_url, config.data / "files")
+        self.handing = Handing(platform, self.store)
         self.uploads = Uploads(platform, self.store, Examiner(Scanner(config.clamd_url)), config.data / "incoming")
 
     def owners(self) -> Mapping[str, FileOwner]:
@@ -87,19 +88,23 @@ class Files:
         practice_id, person_id = actor.as_person()
         if owner_kind not in self.owners():
             raise LookupError(f"no file owner {owner_kind!r} is declared")
-        attached: list[StoredFile] = []
         async with unit() as work:
+            rows = await DB.fetch(
+                """UPDATE file SET state = 'attached', owner_kind = $3, owner_id = $4, attached_at = $5,
+                    expires_at = NULL
+                WHERE id = ANY($1) AND made_by = $2 AND state = 'stored' RETURNING id""",
+                list(file_ids), person_id, owner_kind, owner_id, self._platform.clock.now(),
+            )  # fmt: skip
+            moved, found = {row["id"] for row in rows}, await self.by_id(file_ids)
             for file_id in file_ids:
-                moved = await DB.fetchval(
-                    """UPDATE file SET state = 'attached', owner_kind = $3, owner_id = $4, attached_at = $5,
-                        expires_at = NULL
-                    WHERE id = $1 AND made_by = $2 AND state = 'stored' RETURNING true""",
-                    file_id, person_id, owner_kind, owner_id, self._platform.clock.now(),
-                )  # fmt: skip
-                file = await file_by_id(file_id)
+                file = found.get(file_id)
                 if file is None or file.made_by != person_id or file.state is FileState.DELETED:
                     raise errors.NotFound("There is no upload with this id that you may see.", field=("uploadId",))
-                if moved:
+                if file.state is not FileState.ATTACHED or (file.owner_kind, file.owner_id) != (owner_kind, owner_id):
+                    raise errors.Conflict(
+                        "The upload is not finished, or attached to something else.", field=("uploadId",)
+                    )
+                if file_id in moved:
                     self._tell(
                         work,
                         FileAttached(
@@ -110,12 +115,7 @@ class Files:
                             attached_by=person_id,
                         ),
                     )
-                elif file.state is not FileState.ATTACHED or (file.owner_kind, file.owner_id) != (owner_kind, owner_id):
-                    raise errors.Conflict(
-                        "The upload is not finished, or attached to something else.", field=("uploadId",)
-                    )
-                attached.append(file)
-        return attached
+            return [found[file_id] for file_id in file_ids]
 
     async def file(self, actor: Actor, file_id: UUID) -> StoredFile:
         """Return a file that the actor may see, or its tombstone: by its owner's rule, or an upload of their own.
@@ -125,7 +125,7 @@ class Files:
         """
         _, person_id = actor.as_person()
         await self._platform.access.require(actor, "files.download")
-        file = await file_by_id(file_id)
+        file = await file_by_id(file_id) or await self._elsewhere(actor, file_id)
         if file is None:
             raise _missing()
         if file.owner_kind is None:
@@ -133,24 +133,43 @@ class Files:
                 raise _missing()
         else:
             owner = self.owners().get(file.owner_kind)  # none where its plugin is not active: then nobody may
-            if owner is None or await owner.may_read(self._platform, actor, file) is not None:
-                raise _missing()
+            with _at(actor, file):
+                if owner is None or await owner.may_read(self._platform, actor, file) is not None:
+                    raise _missing()
         return file
+
+    async def _elsewhere(self, actor: Actor, file_id: UUID) -> StoredFile | None:
+        """Return a file of another practice where its owner knows that the actor takes part in what has it."""
+        for owner in self.owners().values():
+            practice_id = await owner.elsewhere(self._platform, actor, file_id) if owner.elsewhere else None
+            if practice_id is not None:
+                with acting(practice_id, actor.person_id):
+                    file = await file_by_id(file_id)
+                if file is not None and file.owner_kind == owner.kind:
+                    return file
+        return None
 
     async def by_id(self, file_ids: Sequence[UUID]) -> Mapping[UUID, StoredFile]:
         """Return files of the acting practice, in one statement; the service that owns them asks who may see them."""
         rows = await DB.fetch(f"{SELECT} WHERE f.id = ANY($1)", list(file_ids))
         return {row["id"]: file_of(row) for row in rows}
 
-    async def owned(self, owner_kind: str, owner_id: UUID, *, first: int | None, after: str | None) -> Page[StoredFile]:
-        """Return what is attached to something, the latest first; its service asks before who may see it."""
+    async def panel(self, actor: Actor, patient_id: UUID, *, first: int | None, after: str | None) -> Page[StoredFile]:
+        """Return a patient's Files as the actor sees them, the latest first, of all kinds of owners, in one statement.
+
+        Who may see the patient, or that it is their own, is asked before (P8).
+        """
+        _, person_id = actor.as_person()
         size, key = page_size(first), key_of(after, str, UUID)
+        listed = {owner.kind: owner.panel for owner in self.owners().values() if owner.panel is not None}
         rows = await DB.fetch(
-            f"""{SELECT} WHERE f.owner_kind = $1 AND f.owner_id = $2 AND f.state = 'attached'
-                AND ($4::text IS NULL OR (f.attached_at, f.id) < ($4::text::timestamptz, $5))
-            ORDER BY f.attached_at DESC, f.id DESC LIMIT $3""",
-            owner_kind,
-            owner_id,
+            f"""{SELECT} WHERE f.id IN (
+                SELECT p.id FROM file_panel($1, $2, $3, $4, $6::text::timestamptz, $7, $5) AS p)
+            ORDER BY f.attached_at DESC, f.id DESC""",
+            list(listed),
+            list(listed.values()),
+            patient_id,
+            person_id,
             size + 1,
             *(key or (None, None)),
         )
@@ -169,7 +188,8 @@ class Files:
         file = await self.file(actor, file_id)
         if file.state not in {FileState.STORED, FileState.ATTACHED}:
             raise _missing()
-        found = await objects_of(file_id, "preview" if preview else "content")
+        with _at(actor, file):
+            found = await objects_of(file_id, "preview" if preview else "content")
         if not found and preview:
             raise _missing()
         if not found or file.lost:
@@ -186,19 +206,20 @@ class Files:
             FileLost: the store has lost it.
         """
         owner = self.owners().get(file.owner_kind or "")
-        async with unit() as work:
-            self._tell(
-                work,
-                FileDownloaded(
-                    practice_id=file.practice_id,
-                    file_id=file.id,
-                    owner_kind=file.owner_kind,
-                    owner_id=file.owner_id,
-                    downloaded_by=actor.as_person()[1],
-                    preview=preview,
-                ),
-                await owner.patients(self._platform, file) if owner is not None and owner.patients is not None else (),
-            )
+        with _at(actor, file):
+            async with unit() as work:
+                self._tell(
+                    work,
+                    FileDownloaded(
+                        practice_id=file.practice_id,
+                        file_id=file.id,
+                        owner_kind=file.owner_kind,
+                        owner_id=file.owner_id,
+                        downloaded_by=actor.as_person()[1],
+                        preview=preview,
+                    ),
+                    await owner.patients(self._platform, file) if owner and owner.patients else (),
+                )
         pieces = self.store.read(key, start, end)
         try:
             first = await anext(pieces)
@@ -229,17 +250,20 @@ class Files:
         owner = self.owners().get(file.owner_kind or "")
         if owner is None or file.owner_id is None:
             raise _missing()
-        if refusal := await owner.may_delete(self._platform, actor, file):
-            raise refusal.problem()
-        async with unit() as work:
-            await self._bury(work, file.owner_kind or "", file.owner_id, actor.as_person()[1], file_id)
-        await self._tidy()
-        return await file_by_id(file_id) or file
+        with _at(actor, file):
+            if refusal := await owner.may_delete(self._platform, actor, file):
+                raise refusal.problem()
+            async with unit() as work:
+                if owner.deleting is not None:
+                    await owner.deleting(self._platform, actor, file)
+                await self._bury(work, owner.kind, file.owner_id, actor.as_person()[1], file_id)
+            await self.tidy()
+            return await file_by_id(file_id) or file
 
     async def delete_owned(self, actor: Actor | None, owner_kind: str, owner_id: UUID) -> int:
         """Delete all files of something for good, inside the unit of the service that owns and deletes it.
 
-        The bytes go by a job that exists once that unit is committed.
+        The bytes go by a job that exists once that unit is committed, or before by `tidy`.
 
         Args:
             actor: who deletes it; None where its time is over.
@@ -288,7 +312,8 @@ class Files:
         await work.enqueue(REMOVE_JOB, {})
         return len(rows)
 
-    async def _tidy(self) -> None:
+    async def tidy(self) -> None:
+        """Take away at once the bytes of the acting practice that nobody wants any more; what fails, a job does."""
         try:
             await remove_doomed(self.store)
         except errors.Unavailable:
@@ -301,6 +326,11 @@ class Files:
         work.emit(event)
         patients = [event.owner_id] if event.owner_kind == PATIENT and event.owner_id is not None else []
         audit.did(_ACTS[type(event)], kind="file", target=event.file_id, patients=[*patients, *about])
+
+
+def _at(actor: Actor, file: StoredFile) -> AbstractContextManager[None]:
+    """Act as the practice whose file it is, where that is another than the actor's."""
+    return acting(file.practice_id, actor.person_id) if file.practice_id != actor.practice_id else nullcontext()
 
 
 def refused() -> Refusal:

@@ -97,6 +97,19 @@ class Store:
             await obstore.rename_async(self._store(), key, to)
         await self._settle(to)
 
+    async def copy(self, key: str, to: str) -> None:
+        """Put the bytes of a key under another one, too, without holding them in memory.
+
+        Raises:
+            FileNotFoundError: there is nothing under the key.
+            errors.Unavailable: the store can't do it now.
+        """
+        import obstore
+
+        with _telling("copy"):
+            await obstore.copy_async(self._store(), key, to)
+        await self._settle(to)
+
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
         """Yield the bytes under a key in pieces of a quarter of a megabyte or so.
 

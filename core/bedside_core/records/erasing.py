@@ -43,10 +43,10 @@ async def erase_patient(platform: Platform, work: Work, practice_id: UUID, patie
     await DB.execute("SELECT account_hold(id) FROM (SELECT unnest($1::uuid[]) AS id ORDER BY id) AS held", accounts)
     await DB.execute("SELECT patient_erase_sessions($1)", patient_id)
     for _, data in parts:
+        for condition in data.files:  # before what it finds them by is taken away
+            await DB.fetchval("SELECT record_erase('file', $1, $2)", condition, patient_id)
         if data.erase is not None:
             await data.erase(platform, patient_id)
-        for condition in data.files:
-            await DB.fetchval("SELECT record_erase('file', $1, $2)", condition, patient_id)
     for _, data in reversed(parts):
         for table in reversed(data.tables):
             if table.patient is not None and table.erased:

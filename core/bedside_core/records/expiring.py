@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -28,6 +29,33 @@ async def expire_containing(platform: Platform, ids: Sequence[UUID]) -> None:
         list(ids),
     ):
         await _expire(platform, row["id"])
+
+
+async def expire_exports(platform: Platform, patients: Collection[UUID], since: datetime) -> None:
+    """Take away the exports that may contain what a plugin deletes for good, in the unit that deletes it, first of all.
+
+    For rows; exports that contain files go with these.
+
+    Args:
+        platform: clock and files.
+        patients: whom the rows are about; exports of the whole practice contain them in any case.
+        since: when the rows came to be; older exports do not contain them.
+    """
+    async with unit():
+        await DB.execute(_DELETING)
+        await DB.execute(
+            """UPDATE data_export SET stale = true
+            WHERE state = 'running' AND (patient_id IS NULL OR patient_id = ANY($1))""",
+            list(patients),
+        )
+        for row in await DB.fetch(
+            """SELECT id FROM data_export WHERE state = 'ready' AND ended_at >= $2
+                AND (patient_id IS NULL OR patient_id = ANY($1))
+            ORDER BY id FOR UPDATE""",
+            list(patients),
+            since,
+        ):
+            await _expire(platform, row["id"])
 
 
 async def expire_old(platform: Platform) -> None:

@@ -50,6 +50,7 @@ async def export_data(run: JobRun) -> None:
         async with _room(run.platform) as folder:
             path = folder / "export.zip"
             for _ in range(TRIES):
+                await DB.execute("UPDATE data_export SET stale = false WHERE id = $1", export_id)
                 contents = await archive.write(run.platform, run.practice_id, row["patient_id"], path)
                 if contents is None:
                     await _fail(export_id, "The patient is not there any more.")
@@ -71,9 +72,13 @@ async def _keep(platform: Platform, actor: Actor, export_id: UUID, contents: arc
     async with unit():
         if not await all_there(contents.file_ids, contents.patients):
             return False  # the sweep takes the bytes away
-        running = await DB.fetchrow("SELECT FROM data_export WHERE id = $1 AND state = 'running' FOR UPDATE", export_id)
+        running = await DB.fetchrow(
+            "SELECT stale FROM data_export WHERE id = $1 AND state = 'running' FOR UPDATE", export_id
+        )
         if running is None:
             return True
+        if running["stale"]:
+            return False
         file_id = await attach_made(
             kept,
             practice_id=contents.practice_id,

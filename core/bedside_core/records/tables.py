@@ -25,6 +25,7 @@ class DataExport(Table, tablename="data_export", db=DB):
     ended_at = Timestamptz(null=True)
     expires_at = Timestamptz(null=True, help_text="When its file goes.")
     contained = Array(UUID(), default=[], help_text="The files in it, while it is ready.")
+    stale = Boolean(help_text="Whether something that it may contain was deleted since it was begun.")
     patients = Array(UUID(), default=[], help_text="Everybody whose data is in it, once it is made.")
 
 

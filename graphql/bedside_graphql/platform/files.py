@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
-from bedside_core import files
+from bedside_core import files, people
 from bedside_core.files import patients
 from bedside_core.paging import USUAL_PAGE
 from bedside_graphql.context import Info
@@ -24,6 +25,19 @@ class UploadRefusal:
     way_on: str | None = strawberry.field(description="What can be done about it.")
 
 
+@strawberry.type(description="Who has put a file where it is.")
+class FileSharer:
+    """A person as others see them."""
+
+    id: strawberry.ID = strawberry.field(description="The id of the member, patient or contact.")
+    kind: people.PersonKind = strawberry.field(description="What the person is to the practice.")
+    name: str = strawberry.field(description="The name as it is shown.")
+    label: str | None = strawberry.field(
+        description="What stands under the name: null for one's own practice, the practice's name for a member of a "
+        'connected one, "Patient", "(External)" (P7).'
+    )
+
+
 @strawberry.type(description="A file. Of a deleted one only a tombstone is left, with nothing of what it was.")
 class File:
     """A file or its tombstone."""
@@ -37,13 +51,25 @@ class File:
     preview_url: str | None = strawberry.field(description="Where a small picture of it is, if it is a photo.")
     attached_at: datetime | None = strawberry.field(description="When it was put where it is.")
     deleted_at: datetime | None = strawberry.field(description="When it was deleted for good.")
-    made_by: strawberry.Private[object]
+    made_by: strawberry.Private[UUID]
     deleted_by_id: strawberry.Private[object]
 
     @strawberry.field(description="Who uploaded it; null where it is nobody of this practice.")
     async def uploaded_by(self, info: Info) -> Member | None:
         """Return who uploaded it."""
         return await member_of(info, self.made_by)
+
+    @strawberry.field(
+        description="Who has put it where it is: a member, a patient or a contact; null where the viewer does not see "
+        "them any more (P8)."
+    )
+    async def shared_by(self, info: Info) -> FileSharer | None:
+        """Return who shared it."""
+        found = await info.context.loader(info.context.platform.people.known).load(self.made_by)
+        if found is None:
+            return None
+        who = found.person
+        return FileSharer(id=strawberry.ID(str(who.id)), kind=found.kind, name=who.name, label=found.label)
 
     @strawberry.field(description="Who deleted it, if it is deleted.")
     async def deleted_by(self, info: Info) -> Member | None:
@@ -119,7 +145,11 @@ class FilesQuery:
         """Return a file."""
         return file_type(await info.context.platform.files.file(info.context.signed_in(), uuid_of(id)))
 
-    @strawberry.field(description="A patient's files, the latest first.", extensions=[gate("files.read")])
+    @strawberry.field(
+        description="A patient's files, the latest first: those with the patient, and those shared in conversations "
+        "with them that one takes part in (P8).",
+        extensions=[gate("files.read")],
+    )
     async def patient_files(
         self, info: Info, patient_id: PatientId, first: First = USUAL_PAGE, after: After = None
     ) -> Connection[File] | None:

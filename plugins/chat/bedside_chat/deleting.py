@@ -7,9 +7,9 @@ from uuid import UUID
 from bedside_chat.api import CONVERSATION_STREAM, Message, MessageDeleted
 from bedside_chat.marks import Marks
 from bedside_chat.rows import MESSAGES, NO_MESSAGE, message_of
+from bedside_chat.rules import may_delete
 from bedside_chat.sending import FILES
-from bedside_chat.settings import ChatSettings
-from bedside_core.api import DB, Actor, Forbidden, NotFound, Topic, Work, audit, unit
+from bedside_core.api import DB, Actor, NotFound, StoredFile, Topic, Work, acting, audit, expire_exports, unit
 
 _DELETE = """
 WITH moved AS (
@@ -46,23 +46,59 @@ class Deleting(Marks):
         practice_id, person_id = actor.as_person()
         await self._platform.access.require(actor, "chat.delete")
         message = await self._deletable(actor, practice_id, message_id)
-        if message.sender_id == person_id:
-            allowed = actor.member_id is not None or (await self._platform.settings.read(ChatSettings)).patients_delete
-        else:
-            allowed = not await self._platform.access.why_not(actor, "chat.moderate")
-            allowed = allowed and message.practice_id == practice_id
-        if not allowed:
-            raise Forbidden(
-                "This message is not yours to delete.", way_on="Ask somebody of the practice who may moderate."
-            )
+        if refusal := await may_delete(self._platform, actor, message):
+            raise refusal.problem()
         if message.deleted_at is None:
-            async with unit() as work:
-                now = self._platform.clock.now()
-                position = await DB.fetchval(_DELETE, message.conversation_id, message_id, now, person_id)
-                if position is not None:
-                    await self._bury(work, actor, message, position)
+            with acting(message.practice_id, person_id):  # whose all of it is, whoever wrote it
+                async with unit() as work:
+                    patients = await self._forget(message)
+                    await self._end(work, actor, message, patients)
+                if message.attached:
+                    await self._platform.files.tidy()
         row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1", message_id)
         return message_of(row) if row else message
+
+    async def lose(self, actor: Actor, file: StoredFile) -> None:
+        """Take a file that is about to be deleted from its message, in the unit that deletes it.
+
+        The message keeps its text and its other files; where there are none, it ends as a tombstone.
+        """
+        async with unit() as work:
+            row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1", file.owner_id)
+            if row is None:
+                return
+            patients = await self._forget(message_of(row))
+            await self._hold(row["conversation_id"])
+            lost = await DB.fetchval(
+                "DELETE FROM message_attachment WHERE message_id = $1 AND file_id = $2 RETURNING true",
+                row["id"],
+                file.id,
+            )
+            if not lost:
+                return
+            row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1", file.owner_id) or row
+            message = message_of(row)
+            if message.body or message.attached > 1:
+                await DB.execute("UPDATE message SET attached = attached - 1 WHERE id = $1", message.id)
+                await self._touch(work, message)
+            else:
+                await self._end(work, actor, message, patients)
+
+    async def _forget(self, message: Message) -> list[UUID]:
+        """Take away exports that may contain a message, before anything else is held; returns whom it is about."""
+        subject = await DB.fetchval(
+            "SELECT subject_id FROM conversation WHERE id = $1 AND kind = 'patient'", message.conversation_id
+        )
+        patients = [subject] if subject is not None else []
+        await expire_exports(self._platform, patients, message.sent_at)
+        return patients
+
+    async def _end(self, work: Work, actor: Actor, message: Message, patients: list[UUID]) -> None:
+        """Have a message end as a tombstone, unless it has; as the practice that owns it."""
+        person_id, now = actor.as_person()[1], self._platform.clock.now()
+        position = await DB.fetchval(_DELETE, message.conversation_id, message.id, now, person_id)
+        if position is not None:
+            await self._bury(work, actor, message, position, patients)
 
     async def _deletable(self, actor: Actor, practice_id: UUID, message_id: UUID) -> Message:
         """Return a message that the actor sees, or could moderate."""
@@ -76,7 +112,7 @@ class Deleting(Marks):
             raise NotFound(NO_MESSAGE)
         return message_of(row)
 
-    async def _bury(self, work: Work, actor: Actor, message: Message, position: int) -> None:
+    async def _bury(self, work: Work, actor: Actor, message: Message, position: int, patients: list[UUID]) -> None:
         """Take away all that hangs on a message, in the unit that deletes it."""
         await self._platform.files.delete_owned(actor, FILES, message.id)
         work.emit(
@@ -87,9 +123,5 @@ class Deleting(Marks):
                 deleted_by=actor.as_person()[1],
             )
         )
-        subject = await DB.fetchval(
-            "SELECT subject_id FROM conversation WHERE id = $1 AND kind = 'patient'", message.conversation_id
-        )
-        patients = [subject] if subject is not None else []
         audit.did("chat.delete", kind="message", target=message.id, patients=patients)
         work.publish(Topic(CONVERSATION_STREAM, message.conversation_id), position)

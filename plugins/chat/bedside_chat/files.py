@@ -1,4 +1,4 @@
-"""Files of messages: who takes part in the conversation reads them; they go with their message (C11, C12)."""
+"""Files of messages: read by who takes part, deleted by who may delete the message (C11, C12, P8)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from bedside_chat.rules import may_delete
 from bedside_chat.sending import FILES
+from bedside_chat.service import ChatService
 from bedside_core.api import DB, Actor, FileOwner, Refusal, Rule, StoredFile
 
 if TYPE_CHECKING:
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
 
 _MESSAGE = """SELECT m.sender_id, c.kind, c.subject_id FROM message m JOIN conversation c ON c.id = m.conversation_id
 WHERE m.id = $1"""
+# No role reads a conversation that it is not in (A12): a member sees what was shared where they take part.
+_PANEL = """f.owner_id IN (SELECT a.message_id FROM conversation c
+    JOIN participant p ON p.conversation_id = c.id AND p.person_id = $2 AND p.left_at IS NULL
+    JOIN message_attachment a ON a.conversation_id = c.id
+    WHERE c.practice_id = f.practice_id AND c.subject_id = $1 AND c.kind = 'patient')"""
 
 
 async def _may_read(platform: Platform, actor: Actor, file: StoredFile) -> Refusal | None:
@@ -27,9 +34,18 @@ async def _may_read(platform: Platform, actor: Actor, file: StoredFile) -> Refus
 
 
 async def _may_delete(platform: Platform, actor: Actor, file: StoredFile) -> Refusal | None:
-    return Refusal(
-        rule=Rule.ROLE, message="A file in a conversation goes with its message.", way_on="Delete the message."
-    )
+    found = await platform.service(ChatService).messages_by_id([file.owner_id] if file.owner_id else [])
+    for message in found.values():
+        return await may_delete(platform, actor, message)
+    return Refusal(rule=Rule.MEMBERSHIP, message="There is no file with this id.")
+
+
+async def _deleting(platform: Platform, actor: Actor, file: StoredFile) -> None:
+    await platform.service(ChatService).lose(actor, file)
+
+
+async def _elsewhere(platform: Platform, actor: Actor, file_id: UUID) -> UUID | None:
+    return await DB.fetchval("SELECT chat_file_practice($1)", file_id)
 
 
 async def _patients(platform: Platform, file: StoredFile) -> Collection[UUID]:
@@ -39,9 +55,13 @@ async def _patients(platform: Platform, file: StoredFile) -> Collection[UUID]:
 
 MESSAGE_FILES = FileOwner(
     kind=FILES,
-    doc="Files of a message. Whoever takes part in the conversation reads them; they go with the message.",
+    doc="Files of a message. Whoever takes part in the conversation reads them; who may delete the message deletes "
+    "them, with it or one by one.",
     may_read=_may_read,
     may_delete=_may_delete,
     patients=_patients,
+    elsewhere=_elsewhere,
+    deleting=_deleting,
+    panel=_PANEL,
 )
 """Contributed by the manifest."""

@@ -33,6 +33,7 @@ from bedside_core.api import (
     Row,
     StoredFile,
     Topic,
+    acting,
     audit,
     cursor_of,
     follow,
@@ -249,10 +250,25 @@ class Reading:
         return {row["message_id"]: tuple(row["files"]) for row in rows}
 
     async def attached(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[StoredFile]]:
-        """Return the files of messages that the caller was given, in their order; two statements."""
-        ids = await self.attachments(message_ids)
-        files = await self._platform.files.by_id([each for several in ids.values() for each in several])
-        return {key: [files[each] for each in several if each in files] for key, several in ids.items()}
+        """Return the files of messages that the caller was given, in their order.
+
+        Two statements, and one more for each other practice whose conversations they stand in.
+        """
+        rows = await DB.fetch(
+            """SELECT message_id, practice_id, file_id FROM message_attachment WHERE message_id = ANY($1)
+            ORDER BY message_id, place""",
+            list(message_ids),
+        )
+        files = dict(await self._platform.files.by_id([row["file_id"] for row in rows])) if rows else {}
+        away = [row for row in rows if row["file_id"] not in files]
+        for practice_id in {row["practice_id"] for row in away}:
+            with acting(practice_id):
+                files |= await self._platform.files.by_id([row["file_id"] for row in away])
+        found: dict[UUID, list[StoredFile]] = {}
+        for row in rows:
+            if row["file_id"] in files:
+                found.setdefault(row["message_id"], []).append(files[row["file_id"]])
+        return found
 
     async def positions(self, conversation_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         """Return the position of each conversation, for whoever follows it, across practices."""

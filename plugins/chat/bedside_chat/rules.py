@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from bedside_chat.api import Message
 from bedside_chat.kinds import FILE_SHARE, PATIENT_MESSAGES, WAYS
 from bedside_chat.rows import MISSING
 from bedside_chat.settings import ChatSettings
@@ -88,6 +89,25 @@ async def may_send_files(platform: Platform, actor: Actor, target: UUID | None) 
         return await lacks_all(platform, actor, [way.files for way in WAYS.values()])
     standing = await standing_of(actor, target)
     return not_there() if standing is None else (await composers(platform, actor, [standing]))[target].files
+
+
+async def may_delete(platform: Platform, actor: Actor, message: Message) -> Refusal | None:
+    """Return why somebody can't delete a message or a file of it: neither theirs nor for them to moderate (C11).
+
+    Patients and guests delete what they wrote only where the practice allows it.
+    """
+    if message.sender_id == actor.person_id:
+        allowed = actor.member_id is not None or (await platform.settings.read(ChatSettings)).patients_delete
+    else:
+        refusal = await platform.access.why_not(actor, "chat.moderate")
+        allowed = refusal is None and message.practice_id == actor.practice_id
+    if allowed:
+        return None
+    return Refusal(
+        rule=Rule.ROLE,
+        message="This message is not yours to delete.",
+        way_on="Ask somebody of the practice who may moderate.",
+    )
 
 
 async def may_start_with(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:

@@ -23,7 +23,7 @@ from bedside_chat.rules import not_there, standing_of
 from bedside_chat.settings import ChatSettings
 from bedside_chat.standing import Composer, Standing, composers, standings
 from bedside_chat.taking_part import TakingPart
-from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Topic, audit, unit, uuid7
+from bedside_core.api import DB, Actor, Conflict, Copies, InvalidInput, NotFound, Topic, acting, audit, unit, uuid7
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -125,10 +125,15 @@ class Sending(TakingPart):
             uuid7(), conversation_id, person_id, given, client_id, now, urgent, reply_to, len(files),
             standing.way.comes_back,
         )  # fmt: skip
+        handing, copies = self._platform.files.handing, None
+        if files and standing.practice_id != actor.practice_id:
+            copies = await handing.copy(actor, files, standing.practice_id)
         try:
-            message, retried = await self._insert(actor, standing, values, files)
+            message, retried = await self._insert(actor, standing, values, files, copies)
         except asyncpg.UniqueViolationError:  # the same id came twice at once; by now the first one is there
-            message, retried = await self._insert(actor, standing, values, files)
+            message, retried = await self._insert(actor, standing, values, files, copies)
+        if copies is not None:
+            await self._platform.files.tidy()
         if retried and message.deleted_at is None and not await self._same(message, given, files, urgent, reply_to):
             raise Conflict("This clientId has sent another message.", field=("clientId",))
         return message
@@ -161,7 +166,12 @@ class Sending(TakingPart):
             raise InvalidInput(f"A message has at most {MOST_ATTACHED} files.", field=("uploadIds",))
 
     async def _insert(
-        self, actor: Actor, standing: Standing, values: tuple[object, ...], files: Sequence[UUID]
+        self,
+        actor: Actor,
+        standing: Standing,
+        values: tuple[object, ...],
+        files: Sequence[UUID],
+        copies: Copies | None,
     ) -> tuple[Message, bool]:
         async with unit() as work:
             row = await DB.fetchrow(_SEND, *values)
@@ -171,7 +181,7 @@ class Sending(TakingPart):
             if row["retried"]:
                 return message, True
             if files:
-                await self._attach(actor, message, files)
+                await self._attach(actor, message, files, copies)
             if message.urgent:
                 await DB.execute(
                     _URGENT, message.conversation_id, message.id, message.sender_id, message.sent_at + REMIND_AFTER
@@ -190,8 +200,11 @@ class Sending(TakingPart):
             work.publish(Topic(CONVERSATION_STREAM, message.conversation_id), row["reached"])
         return message, False
 
-    async def _attach(self, actor: Actor, message: Message, files: Sequence[UUID]) -> None:
-        await self._platform.files.attach(actor, files, FILES, message.id)
+    async def _attach(self, actor: Actor, message: Message, files: Sequence[UUID], copies: Copies | None) -> None:
+        if copies is None:
+            await self._platform.files.attach(actor, files, FILES, message.id)
+        else:
+            await self._platform.files.handing.over(actor, copies, files, FILES, message.id)
         await DB.execute(
             """INSERT INTO message_attachment (practice_id, conversation_id, message_id, file_id, place)
             SELECT $1, $2, $3, f.id, f.place FROM unnest($4::uuid[]) WITH ORDINALITY AS f(id, place)""",
@@ -204,9 +217,17 @@ class Sending(TakingPart):
     async def _same(
         self, message: Message, body: str, files: Sequence[UUID], urgent: bool, reply_to: UUID | None
     ) -> bool:
-        if (message.body, message.urgent, message.reply_to, message.attached) != (body, urgent, reply_to, len(files)):
+        if (message.body, message.urgent, message.reply_to) != (body, urgent, reply_to):
             return False
-        return not files or list((await self.attachments([message.id])).get(message.id, ())) == list(files)
+        if not files or len(files) < message.attached:
+            return not files and not message.attached
+        attached = list((await self.attachments([message.id])).get(message.id, ()))
+        gone = [each for each in files if each not in attached]
+        if attached != [each for each in files if each in attached]:
+            return False
+        with acting(message.practice_id, message.sender_id):
+            found = (await self._platform.files.by_id(gone)).values() if gone else ()
+        return [each.owner_id for each in found] == [message.id] * len(gone)  # deleted since (C11)
 
     async def mark_read(self, actor: Actor, conversation_id: UUID, position: int) -> Conversation:
         """Note that the actor has read a conversation up to a position; it never goes back (C14, N3).

@@ -14,9 +14,6 @@ from bedside_portal.service import PortalService
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
-FILES = "patient"
-"""By which kind of owner core keeps a patient's files."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
@@ -51,10 +48,10 @@ class OwnRecord:
         return found
 
     async def files(self, actor: Actor, *, first: int | None, after: str | None) -> Page[StoredFile]:
-        """Return the patient's own files, the latest first."""
+        """Return the patient's own files, the latest first: with their record, and shared with them (P8)."""
         _, patient_id = actor.as_patient()
         audit.saw([patient_id])
-        return await self._platform.files.owned(FILES, patient_id, first=first, after=after)
+        return await self._platform.files.panel(actor, patient_id, first=first, after=after)
 
     async def accesses(self, actor: Actor, *, first: int | None, after: str | None) -> Page[Access]:
         """Return who saw or changed the patient's data, the newest first, in a fixed number of statements (A14)."""
