@@ -3,6 +3,7 @@
 from bedside_core import audit
 from bedside_core.access import (
     EVERYONE,
+    GUESTS,
     LEADERS,
     OPERATOR,
     PATIENTS,
@@ -94,6 +95,7 @@ from bedside_core.webhooks import PublicEvent
 __all__ = [
     "DB",
     "EVERYONE",
+    "GUESTS",
     "LEADERS",
     "OPERATOR",
     "PAGE_POLICY",
