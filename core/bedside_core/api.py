@@ -20,7 +20,7 @@ from bedside_core.access import (
     forget,
 )
 from bedside_core.accounts import Joiner, Link, LinkOver, Links, LinkState
-from bedside_core.auth import AccountLocked, Actor, PatientPersonas, Persona, Role
+from bedside_core.auth import AccountLocked, Actor, GuestPass, PatientPersonas, Persona, Role
 from bedside_core.boot import assembled
 from bedside_core.client import PAGE_POLICY
 from bedside_core.clock import Clock
@@ -86,6 +86,7 @@ from bedside_core.people import (
     label_of,
 )
 from bedside_core.platform import Platform
+from bedside_core.proxies import network
 from bedside_core.records import DataContribution, KeptTable
 from bedside_core.reserved import refuse_real_address
 from bedside_core.routes import Gate, Route, actor_of, public_route
@@ -126,6 +127,7 @@ __all__ = [
     "FileState",
     "Forbidden",
     "Gate",
+    "GuestPass",
     "InvalidInput",
     "Job",
     "JobRun",
@@ -205,6 +207,7 @@ __all__ = [
     "hookspec",
     "key_of",
     "label_of",
+    "network",
     "on",
     "page_of",
     "page_size",

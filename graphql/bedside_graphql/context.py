@@ -10,9 +10,9 @@ from strawberry.dataloader import DataLoader
 from bedside_core import errors
 from bedside_core.auth import Actor, Client, known_device
 from bedside_core.platform import Platform
+from bedside_core.proxies import network
 from bedside_graphql.errors import contained
 from bedside_graphql.ratelimit import ACCOUNT, ADDRESS, RateLimits
-from bedside_graphql.request import network
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -120,6 +120,16 @@ class GuestSession(Table, tablename="guest_session", db=DB):
 
 
 TABLE_KINDS = dict.fromkeys(
-    ("session", "device", "attempt", "totp", "recovery_code", "passkey", "passkey_challenge", "api_key", "guest_session"),
+    (
+        "session",
+        "device",
+        "attempt",
+        "totp",
+        "recovery_code",
+        "passkey",
+        "passkey_challenge",
+        "api_key",
+        "guest_session",
+    ),
     Kind.DEPLOYMENT,
 )
