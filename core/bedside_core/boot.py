@@ -214,9 +214,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         return {row["id"]: row["position"] for row in rows}
 
     platform.live.add_kind(
-        StreamKind(
-            SESSION_STREAM, sessions, "A sign-in, API key or guest: grows when it becomes another actor's or ends."
-        )
+        StreamKind(SESSION_STREAM, sessions, "A sign-in, key or guest: grows when it becomes another actor's or ends.")
     )
     platform.live.add_kind(
         StreamKind(PRACTICE_STREAM, practices, "A practice's plan, its people's rights and its connections.")

@@ -51,6 +51,7 @@ async def exchange(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         "token": entered.bearer.token,
         "expiresAt": entered.bearer.expires_at.isoformat(),
         "conversationId": str(entered.conversation_id),
+        "personId": str(entered.bearer.actor.guest),
     }
     return Response(told, headers={"cache-control": "no-store"})
 

@@ -23,7 +23,7 @@ class ChatSettings:
     )
     guest_days: int = setting(
         14,
-        "For how many days people without an account can use the link they were sent (C6); 1 to 90.",
+        "Days for which people without an account can use the link they were sent (C6); 1 to 90.",
         least=1,
         most=90,
     )

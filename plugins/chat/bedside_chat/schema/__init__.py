@@ -1,4 +1,4 @@
-"""Chat's part of the schema: types, reading and starting, who takes part, messages, guests' links, and what is followed live."""
+"""Chat's part of the schema: reading and starting, who takes part, messages, guests' links, what is followed live."""
 
 import strawberry
 
