@@ -22,7 +22,7 @@ CREATE TABLE guest_link (
     expires_at timestamptz NOT NULL,
     revoked_at timestamptz,
     failures integer NOT NULL DEFAULT 0,
-    UNIQUE (conversation_id, person_id),
+    UNIQUE (practice_id, conversation_id, person_id),
     FOREIGN KEY (practice_id, conversation_id) REFERENCES conversation (practice_id, id) ON DELETE CASCADE
 );
 CREATE INDEX guest_link_by_person ON guest_link (practice_id, person_id);
