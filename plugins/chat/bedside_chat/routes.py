@@ -63,7 +63,7 @@ def _asked(body: bytes) -> tuple[str, date | None]:
         InvalidInput: it is nothing of the kind.
     """
     try:
-        given = cast("Any", json.loads(body)) if len(body) <= _LONGEST_BODY else None
+        given: Any = json.loads(body) if len(body) <= _LONGEST_BODY else None
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
