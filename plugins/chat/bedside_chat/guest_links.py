@@ -43,9 +43,9 @@ MOST_FAILURES = 5
 _PUT = """INSERT INTO guest_link AS g (id, practice_id, conversation_id, person_id, person_kind, channel, address,
     sent_by, sent_at, expires_at)
 SELECT $1, c.practice_id, c.id, $3, $4, $5, $6, $7, $8, $9 FROM conversation c WHERE c.id = $2
-ON CONFLICT (practice_id, conversation_id, person_id) DO UPDATE SET channel = excluded.channel, address = excluded.address,
-    sent_by = excluded.sent_by, sent_at = excluded.sent_at, expires_at = excluded.expires_at, revoked_at = NULL,
-    failures = 0
+ON CONFLICT (practice_id, conversation_id, person_id) DO UPDATE SET channel = excluded.channel,
+    address = excluded.address, sent_by = excluded.sent_by, sent_at = excluded.sent_at,
+    expires_at = excluded.expires_at, revoked_at = NULL, failures = 0
 RETURNING g.id"""
 # Who left is in it again: a link is sent to whom somebody wants in it. Live readers hear of how the link stands.
 _TOUCH = """
