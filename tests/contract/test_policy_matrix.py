@@ -162,9 +162,10 @@ class Matrix:
         return self.unmoved[role]
 
     async def made(self, row: Mapping[str, Any], practice: Practice, person: Person | Held | Guest) -> dict[str, str]:
-        return {
-            path: await KINDS[kind].make(self.deployment, practice, person) for path, kind in row.get("ids", {}).items()
-        }
+        kinds = row.get("ids", {}).items()
+        if isinstance(person, Guest):  # who has no account, and so nothing that is an account's
+            kinds = [(path, kind) for path, kind in kinds if not KINDS[kind].of_account]
+        return {path: await KINDS[kind].make(self.deployment, practice, person) for path, kind in kinds}
 
     async def refused(self, root: str, name: str, built: GraphQLField, row: Mapping[str, Any]) -> None:
         """Whoever lacks the permission gets its code, and nothing is changed."""
@@ -218,7 +219,7 @@ class Matrix:
                 token, person = await self.refusable(role)
                 own = await self.made(rest, self.home, person)
                 foreign = dict(others)
-                if role is Role.GUEST:
+                if role is Role.GUEST and not KINDS[kind].of_account:
                     other = await self.deployment.guest(self.home)
                     foreign["another guest's"] = await KINDS[kind].make(self.deployment, self.home, other)
                 if role is Role.PATIENT:

@@ -321,10 +321,12 @@ class Kind:
     Args:
         make: makes a fresh one of a practice, by one of its people; by a patient, what patients have.
         personal: whether others of the same practice don't see it.
+        of_account: whether it is an account's, which guests have none of.
     """
 
     make: Callable[[Deployment, Practice, Any], Awaitable[str]]
     personal: bool = False
+    of_account: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -346,10 +348,10 @@ KINDS: Mapping[str, Kind] = {
     "connection": Kind(connection),
     "patient_import": Kind(patient_import),
     "data_export": Kind(data_export, personal=True),
-    "persona": Kind(persona, personal=True),
-    "session": Kind(session, personal=True),
-    "challenge": Kind(challenge, personal=True),
-    "passkey": Kind(passkey, personal=True),
+    "persona": Kind(persona, personal=True, of_account=True),
+    "session": Kind(session, personal=True, of_account=True),
+    "challenge": Kind(challenge, personal=True, of_account=True),
+    "passkey": Kind(passkey, personal=True, of_account=True),
     "api_key": Kind(api_key),
     "notification": Kind(notification, personal=True),
     "upload": Kind(upload, personal=True),

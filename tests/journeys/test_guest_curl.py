@@ -122,6 +122,7 @@ async def house(database: Database, folder: Path) -> AsyncGenerator[House]:
                 yield House(database, running, door, mail, await door.person(practice))
 
 
+@pytest.mark.needs("curl")
 @pytest.mark.rule("C6")
 @pytest.mark.rule("C12")
 @pytest.mark.promise("A6")
@@ -177,6 +178,7 @@ async def left(stage: House, guest: Curl, conversation: str, contact: str) -> No
     assert (await guest.ask(LEAVE, i=conversation))["data"] == {"leaveConversation": True}
 
 
+@pytest.mark.needs("curl")
 @pytest.mark.rule("C6")
 @pytest.mark.promise("A4")
 @pytest.mark.promise("A6")
