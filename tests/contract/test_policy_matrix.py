@@ -222,7 +222,7 @@ class Matrix:
                 if role is Role.GUEST and not KINDS[kind].of_account:
                     other = await self.deployment.guest(self.home)
                     foreign["another guest's"] = await KINDS[kind].make(self.deployment, self.home, other)
-                if role is Role.PATIENT:
+                if role is Role.PATIENT and not KINDS[kind].everybodys:
                     foreign["another patient's"] = await KINDS[kind].make(self.deployment, self.home, self.patient)
                 before = await digests(self.database)
                 missing = bare(await self.ask(root, name, built, row, token, {**own, path: MISSING}, 0))

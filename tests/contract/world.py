@@ -38,6 +38,7 @@ SEND = """mutation($i: ID!, $u: Boolean, $c: String!) {
 SHARE = """mutation($i: ID!, $u: [ID!], $c: String!) {
     sendMessage(conversationId: $i, uploadIds: $u, clientId: $c) { id } }"""
 START_WITH = "mutation($m: ID!, $c: String!) { startPractitionerConversation(memberId: $m, clientId: $c) { id } }"
+REACT = 'mutation($i: ID!) { reactToMessage(messageId: $i, emoji: "👍") { id } }'
 PORTAL_CHAT = """mutation {
     updateChatSettings(patch: { patientsInPortal: true, patientsDelete: true }) { patientsInPortal } }"""
 GROUP = """mutation($p: Boolean!, $c: String!) {
@@ -322,11 +323,13 @@ class Kind:
         make: makes a fresh one of a practice, by one of its people; by a patient, what patients have.
         personal: whether others of the same practice don't see it.
         of_account: whether it is an account's, which guests have none of.
+        everybodys: whether each patient of the practice sees it, whoever it was made for.
     """
 
     make: Callable[[Deployment, Practice, Any], Awaitable[str]]
     personal: bool = False
     of_account: bool = False
+    everybodys: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -342,7 +345,7 @@ KINDS: Mapping[str, Kind] = {
     "urgent_message": Kind(urgent_message, personal=True),
     "group": Kind(group, personal=True),
     "open_group": Kind(open_group),
-    "member_of_care": Kind(member_of_care),
+    "member_of_care": Kind(member_of_care, everybodys=True),
     "practice": Kind(own_practice),
     "connection_asked": Kind(connection_asked),
     "connection": Kind(connection),
@@ -389,6 +392,15 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
         )
         await DB.fetchrow(
             "SELECT * FROM practice_erasure_ask($1, NULL, $2, $3)", uuid7(), now, now + timedelta(days=30)
+        )
+    sent = await message(deployment, practice, person)
+    await deployment.data(REACT, person.token, i=sent)
+    with acting(practice.id):
+        await DB.execute(
+            """INSERT INTO message_attachment (practice_id, conversation_id, message_id, file_id, place)
+            SELECT practice_id, conversation_id, id, $2, 1 FROM message WHERE id = $1""",
+            UUID(sent),
+            uuid7(),
         )
     await deployment.data(SUSPEND, owner.token, p=(await deployment.held(practice)).id)
     operator = await deployment.operator()

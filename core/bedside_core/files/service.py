@@ -232,7 +232,7 @@ class Files:
         if refusal := await owner.may_delete(self._platform, actor, file):
             raise refusal.problem()
         async with unit() as work:
-            await self._bury(work, file.owner_kind or "", file.owner_id, actor.in_practice()[1], file_id)
+            await self._bury(work, file.owner_kind or "", file.owner_id, actor.as_person()[1], file_id)
         await self._tidy()
         return await file_by_id(file_id) or file
 
