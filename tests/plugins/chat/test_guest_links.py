@@ -298,3 +298,12 @@ async def test_the_trail_tells_of_links_sent_followed_refused_and_called_off(lob
     assert about == [[patient], [patient]]
     rows = await lobby.rows("SELECT account_id, person_id::text AS person FROM audit_entry WHERE role = 'guest'")
     assert rows and {(row["account_id"], row["person"]) for row in rows} == {(None, patient)}
+
+
+@pytest.mark.rule("N8")
+@pytest.mark.rule("C6")
+async def test_the_letter_is_in_spanish_where_the_practice_writes_so(lobby: Lobby) -> None:
+    await lobby.data("mutation { updateNotificationsSettings(patch: { spanish: true }) { spanish } }", lobby.olga)
+    await lobby.external()
+    [letter] = lobby.letters("cora@example.org")
+    assert "ha abierto una conversación segura con usted" in letter
