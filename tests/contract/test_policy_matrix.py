@@ -162,10 +162,13 @@ class Matrix:
         return self.unmoved[role]
 
     async def made(self, row: Mapping[str, Any], practice: Practice, person: Person | Held | Guest) -> dict[str, str]:
-        kinds = row.get("ids", {}).items()
-        if isinstance(person, Guest):  # who has no account, and so nothing that is an account's
-            kinds = [(path, kind) for path, kind in kinds if not KINDS[kind].of_account]
-        return {path: await KINDS[kind].make(self.deployment, practice, person) for path, kind in kinds}
+        return {
+            # A guest has no account, and so nothing that is an account's.
+            path: MISSING
+            if isinstance(person, Guest) and KINDS[kind].of_account
+            else await KINDS[kind].make(self.deployment, practice, person)
+            for path, kind in row.get("ids", {}).items()
+        }
 
     async def refused(self, root: str, name: str, built: GraphQLField, row: Mapping[str, Any]) -> None:
         """Whoever lacks the permission gets its code, and nothing is changed."""

@@ -93,7 +93,7 @@ class Guests:
         _open(work)
         if bound_to is None and person_id is None:
             raise ValueError("whose sessions are to end?")
-        rows = await DB.fetch("SELECT * FROM guest_end($1, $2, $3)", bound_to, person_id, self._clock.now())
+        rows = await DB.fetch("SELECT * FROM guest_end($1, $2)", bound_to, person_id)
         _told(work, [row["id"] for row in rows])
         return len(rows)
 

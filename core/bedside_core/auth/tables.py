@@ -106,7 +106,7 @@ class ApiKey(Table, tablename="api_key", db=DB):
 
 
 class GuestSession(Table, tablename="guest_session", db=DB):
-    """What a link's secret was exchanged for: a guest's bearer (C6); stored as SHA-256 only."""
+    """What a link's secret was exchanged for: a guest's bearer (C6), by its SHA-256; gone once ended."""
 
     id = UUID(primary_key=True, default=None)
     practice_id = UUID()
@@ -116,7 +116,6 @@ class GuestSession(Table, tablename="guest_session", db=DB):
     created_at = Timestamptz()
     expires_at = Timestamptz(help_text="Moves on while it is used, never beyond the link's end.")
     link_ends_at = Timestamptz()
-    ended_at = Timestamptz(null=True)
 
 
 TABLE_KINDS = dict.fromkeys(

@@ -18,30 +18,28 @@ CREATE TABLE guest_session (
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     link_ends_at timestamptz NOT NULL,
-    ended_at timestamptz,
     CHECK (expires_at <= link_ends_at)
 );
-CREATE INDEX guest_session_by_thing ON guest_session (bound_to, person_id) WHERE ended_at IS NULL;
-CREATE INDEX guest_session_by_person ON guest_session (person_id) WHERE ended_at IS NULL;
+CREATE INDEX guest_session_by_thing ON guest_session (bound_to, person_id);
+CREATE INDEX guest_session_by_person ON guest_session (person_id);
 CREATE INDEX guest_session_by_practice ON guest_session (practice_id);
 CREATE INDEX guest_session_by_age ON guest_session (expires_at);
 """
 
-_OPEN = "ended_at IS NULL AND expires_at > at"
+_OPEN = "expires_at > at"
 
 FUNCTIONS = [
-    # Tells which older ones of the same person it ended: ten stay. Those that are long over go.
+    # What has ended is gone. Tells which older ones of the same person it ended: ten stay.
     *definer_function(
         "guest_open(new_id uuid, practice uuid, person uuid, thing uuid, hash bytea, at timestamptz, "
         "until timestamptz, link_until timestamptz)",
         "TABLE (id uuid)",
-        """DELETE FROM guest_session g WHERE g.expires_at < at - interval '1 day';
+        """DELETE FROM guest_session g WHERE g.expires_at <= at;
         INSERT INTO guest_session (id, practice_id, person_id, bound_to, token_hash, created_at, expires_at,
             link_ends_at)
         VALUES (new_id, practice, person, thing, hash, at, until, link_until);
-        UPDATE guest_session g SET ended_at = at
-        WHERE g.ended_at IS NULL AND g.id IN (SELECT o.id FROM guest_session o
-            WHERE o.bound_to = thing AND o.person_id = person AND o.ended_at IS NULL ORDER BY o.id DESC OFFSET 10)
+        DELETE FROM guest_session g WHERE g.id IN (SELECT o.id FROM guest_session o
+            WHERE o.bound_to = thing AND o.person_id = person ORDER BY o.id DESC OFFSET 10)
         RETURNING g.id""",
         volatility="VOLATILE",
     ),
@@ -60,10 +58,10 @@ FUNCTIONS = [
         volatility="VOLATILE",
     ),
     *definer_function(
-        "guest_end(thing uuid, person uuid, at timestamptz)",
+        "guest_end(thing uuid, person uuid)",
         "TABLE (id uuid)",
-        """UPDATE guest_session g SET ended_at = at
-        WHERE g.ended_at IS NULL AND (thing IS NULL OR g.bound_to = thing) AND (person IS NULL OR g.person_id = person)
+        """DELETE FROM guest_session g
+        WHERE (thing IS NULL OR g.bound_to = thing) AND (person IS NULL OR g.person_id = person)
             AND (thing IS NOT NULL OR person IS NOT NULL)
         RETURNING g.id""",
         volatility="VOLATILE",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 import pytest
 from deployment import served
 from plugins.chat.lobby import BORN, EXTERNAL, LINKS, READ, SEND, Lobby, client_id
@@ -50,6 +51,9 @@ async def test_an_erased_patients_guests_are_out(lobby: Lobby) -> None:
     assert await lobby.code(READ, token, i=conversation) == "UNAUTHENTICATED"
     assert (await lobby.refusal(secret, BORN))[0] in {404, 410}
     assert await lobby.rows("SELECT * FROM guest_link") == []
+    owner = await asyncpg.connect(lobby.database.owner_dsn)
+    assert await owner.fetchval("SELECT count(*) FROM guest_session WHERE person_id = $1", UUID(patient)) == 0
+    await owner.close()
 
 
 @pytest.mark.rule("C6")
