@@ -381,6 +381,7 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
     """Put at least one row of a practice into every table that a practice can fill."""
     for kind in KINDS.values():
         await kind.make(deployment, practice, person)
+    await deployment.guest(practice)
     owner = await deployment.person(practice, Role.OWNER)
     await deployment.data(SET, owner.token, key=PUSH_KEY, secret=PUSH_SECRET)
     of = UUID(await patient(deployment, practice, person))
