@@ -23,7 +23,7 @@ from argon2 import PasswordHasher
 from bedside_core.app import Bedside, create_app
 from bedside_core.auth import SESSION_STREAM, Role, token_hash
 from bedside_core.config import FIRST_PARTY, Config
-from bedside_core.database import DB, acting
+from bedside_core.database import DB, acting, unit
 from bedside_core.ids import uuid7
 from bedside_core.people import Member, NewPatient, Patient, Practice
 from bedside_core.platform import Platform
@@ -35,6 +35,8 @@ PASSWORD = "a tall glass of water"
 APPS = ("bedside_plans.piccolo_app", "bedside_chat.piccolo_app", "bedside_portal.piccolo_app")
 """Piccolo apps of the first-party plugins, for the fixture `database_apps`."""
 
+ADD_CONTACT = "mutation($i: ContactInput!, $c: String!) { addContact(input: $i, clientId: $c) { id } }"
+BEGIN_EXTERNAL = "mutation($p: ID!, $c: String!) { startExternalConversation(contactId: $p, clientId: $c) { id } }"
 _numbers = itertools.count()
 
 
@@ -65,6 +67,22 @@ class Held:
     def id(self) -> str:
         """The patient's id, as GraphQL shows it."""
         return str(self.patient.id)
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A contact who came by a link and has no account."""
+
+    contact_id: str
+    conversation_id: str
+    member: Person
+    """Who writes with them."""
+    token: str
+
+    @property
+    def id(self) -> str:
+        """The contact's id, as GraphQL shows it."""
+        return self.contact_id
 
 
 class Deployment:
@@ -161,6 +179,21 @@ class Deployment:
                 uuid7(), patient.practice_id, patient.id, account, relationship, *names, email, uuid7().hex,
                 datetime.now(UTC),
             )  # fmt: skip
+
+    async def guest(self, practice: Practice) -> Guest:
+        """Have a member write with a new contact, who came by their link."""
+        member, number = await self.person(practice), next(_numbers)
+        given = {"firstName": "Cora", "lastName": f"Lane{number}", "email": f"cora{number}@example.org"}
+        contact = (await self.data(ADD_CONTACT, member.token, i=given, c=f"contact-{number}"))["addContact"]["id"]
+        begun = await self.data(BEGIN_EXTERNAL, member.token, p=contact, c=f"external-{number}")
+        conversation = begun["startExternalConversation"]["id"]
+        with acting(practice.id):
+            async with unit() as work:
+                let_in = await self.platform.auth.guests.open(
+                    work, practice_id=practice.id, person_id=UUID(contact), bound_to=UUID(conversation),
+                    until=self.platform.clock.now() + timedelta(days=14),
+                )  # fmt: skip
+        return Guest(contact, conversation, member, let_in.token)
 
     async def operator(self) -> str:
         """Make an operator and return their token."""

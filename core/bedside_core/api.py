@@ -3,6 +3,7 @@
 from bedside_core import audit
 from bedside_core.access import (
     EVERYONE,
+    GUESTS,
     LEADERS,
     OPERATOR,
     PATIENTS,
@@ -19,7 +20,7 @@ from bedside_core.access import (
     forget,
 )
 from bedside_core.accounts import Joiner, Link, LinkOver, Links, LinkState
-from bedside_core.auth import AccountLocked, Actor, PatientPersonas, Persona, Role
+from bedside_core.auth import AccountLocked, Actor, GuestPass, PatientPersonas, Persona, Role
 from bedside_core.boot import assembled
 from bedside_core.client import PAGE_POLICY
 from bedside_core.clock import Clock
@@ -85,6 +86,7 @@ from bedside_core.people import (
     label_of,
 )
 from bedside_core.platform import Platform
+from bedside_core.proxies import network
 from bedside_core.records import DataContribution, KeptTable
 from bedside_core.records.expiring import expire_exports
 from bedside_core.reserved import refuse_real_address
@@ -95,6 +97,7 @@ from bedside_core.webhooks import PublicEvent
 __all__ = [
     "DB",
     "EVERYONE",
+    "GUESTS",
     "LEADERS",
     "OPERATOR",
     "PAGE_POLICY",
@@ -126,6 +129,7 @@ __all__ = [
     "FileState",
     "Forbidden",
     "Gate",
+    "GuestPass",
     "InvalidInput",
     "Job",
     "JobRun",
@@ -206,6 +210,7 @@ __all__ = [
     "hookspec",
     "key_of",
     "label_of",
+    "network",
     "on",
     "page_of",
     "page_size",

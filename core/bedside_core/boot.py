@@ -201,7 +201,11 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
     platform.accounts = Accounts(platform)
 
     async def sessions(ids: Any) -> Mapping[Any, int]:
-        rows = await DB.fetch("SELECT * FROM session_positions($1, $2)", list(ids), clock.now())
+        rows = await DB.fetch(
+            "SELECT * FROM session_positions($1, $2) UNION ALL SELECT * FROM guest_positions($1, $2)",
+            list(ids),
+            clock.now(),
+        )
         # One whose row is gone, with a patient or a practice that was erased, has ended as well.
         return {**dict.fromkeys(ids, LARGEST_POSITION), **{row["id"]: row["position"] for row in rows}}
 
@@ -210,7 +214,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         return {row["id"]: row["position"] for row in rows}
 
     platform.live.add_kind(
-        StreamKind(SESSION_STREAM, sessions, "A sign-in or API key: grows when it becomes another actor's or ends.")
+        StreamKind(SESSION_STREAM, sessions, "A sign-in, key or guest: grows when it becomes another actor's or ends.")
     )
     platform.live.add_kind(
         StreamKind(PRACTICE_STREAM, practices, "A practice's plan, its people's rights and its connections.")

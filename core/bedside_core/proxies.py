@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Literal
 
@@ -124,3 +125,15 @@ def _scheme(text: str) -> str | None:
 
 def _host(text: str) -> str | None:
     return text if _HOST.fullmatch(text) else None
+
+
+@lru_cache(maxsize=4096)
+def network(client_address: str) -> str:
+    """Return an address; of IPv6 its /64, since one line has that many to choose from."""
+    try:
+        address = ip_address(client_address)
+    except ValueError:
+        return client_address
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address)

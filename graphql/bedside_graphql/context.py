@@ -10,9 +10,9 @@ from strawberry.dataloader import DataLoader
 from bedside_core import errors
 from bedside_core.auth import Actor, Client, known_device
 from bedside_core.platform import Platform
+from bedside_core.proxies import network
 from bedside_graphql.errors import contained
 from bedside_graphql.ratelimit import ACCOUNT, ADDRESS, RateLimits
-from bedside_graphql.request import network
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -63,16 +63,30 @@ class Context:
 
         Raises:
             errors.Unauthenticated: nobody is signed in.
+            errors.Forbidden: a guest asks, who came by a link; what is open to guests asks `acting`.
             bedside_core.auth.SecondFactorNeeded: the sign-in waits for the second factor.
         """
         return self.signing_in().complete()
+
+    def acting(self) -> Actor:
+        """Return who asks, a guest too, once their sign-in is complete; for fields that are open to guests (C6).
+
+        Raises:
+            errors.Unauthenticated: nobody is signed in.
+            bedside_core.auth.SecondFactorNeeded: the sign-in waits for the second factor.
+        """
+        return self._somebody().complete()
 
     def signing_in(self) -> Actor:
         """Return who asks, though their second factor may be missing yet; for what completes a sign-in.
 
         Raises:
             errors.Unauthenticated: nobody is signed in.
+            errors.Forbidden: a guest asks.
         """
+        return self._somebody().with_account()
+
+    def _somebody(self) -> Actor:
         if self.actor is None:
             raise errors.Unauthenticated("You are not signed in.", way_on="Sign in and send the token.")
         return self.actor

@@ -57,6 +57,7 @@ def _show_enums() -> None:
             Role.PRACTITIONER: "Treats the practice's patients.",
             Role.STAFF: "Works for the practice without treating.",
             Role.PATIENT: "Is in the practice's care, and acts for a patient in the portal.",
+            Role.GUEST: "Came by a link and has no account: reaches one conversation, and nothing else.",
             Role.OPERATOR: "Runs the deployment: practices and plans, and no patient's data.",
         },
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Protocol, cast
 
 import msgspec
 
 from bedside_core.auth import Actor, Client
+from bedside_core.proxies import network
 from bedside_graphql import problems
 from bedside_graphql.config import GraphQLConfig
 
@@ -210,15 +209,3 @@ def _object(name: str, raw: msgspec.Raw) -> dict[str, Any]:
 def budget_key(actor: Actor | None, client_address: str) -> tuple[str, str]:
     """Return on whose account an operation goes: ("session", its id), or ("address", the network's) without one."""
     return ("session", str(actor.session_id)) if actor is not None else ("address", network(client_address))
-
-
-@lru_cache(maxsize=4096)
-def network(client_address: str) -> str:
-    """Return an address; of IPv6 its /64, since one line has that many to choose from."""
-    try:
-        address = ipaddress.ip_address(client_address)
-    except ValueError:
-        return client_address
-    if address.version == 6:
-        return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
-    return str(address)

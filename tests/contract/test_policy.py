@@ -77,7 +77,7 @@ async def test_a_broken_policy_is_named(platform: Platform, schema: GraphQLSchem
         "Mutation.sendMessage has no word in the policy on whether it creates",
         "Patient.mrn has no row in the policy",
         "Ward.bed is in the policy and not in the schema",
-        "chat.read is for ['manager', 'owner', 'patient', 'practitioner', 'staff'], the policy says ['owner']",
+        "chat.read is for ['guest', 'manager', 'owner', 'patient', 'practitioner', 'staff'], the policy says ['owner']",
         "Query.patient takes ids as ['id'], its row says []",
     }
     assert "Query.members needs practice.read, which nobody declares" in found

@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 from accounts_stage import WIDE, cheap_hashes
-from deployment import APPS, Deployment, Held, Person, served
+from deployment import APPS, Deployment, Guest, Held, Person, served
 from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
 
 from bedside_core.auth import Role
@@ -36,7 +36,10 @@ BESIDE = {
     "audit_unsealed",
 }
 """Tables that change by themselves."""
-ROWS = {"session": "(to_jsonb(t) - 'last_seen_at')::text"}
+ROWS = {
+    "session": "(to_jsonb(t) - 'last_seen_at')::text",
+    "guest_session": "(to_jsonb(t) - 'expires_at')::text",
+}
 """What of a row counts: who asks is seen, whatever is answered."""
 
 
@@ -104,7 +107,9 @@ class Matrix:
     colleague: Person
     patient: Held
     faults: list[str] = field(default_factory=list[str])
-    unmoved: dict[Role, tuple[str, Person | Held]] = field(default_factory=dict[Role, tuple[str, Person | Held]])
+    unmoved: dict[Role, tuple[str, Person | Held | Guest]] = field(
+        default_factory=dict[Role, tuple[str, Person | Held | Guest]]
+    )
     """One of each role who is refused whatever is asked, and so stays as they are."""
 
     def __post_init__(self) -> None:
@@ -137,25 +142,32 @@ class Matrix:
             message = await socket.receive()
             return {"errors": message["payload"]} if message["type"] == "error" else message["payload"]
 
-    async def person(self, role: Role) -> tuple[str, Person | Held]:
+    async def person(self, role: Role) -> tuple[str, Person | Held | Guest]:
         """Return a token of that role, and a person of the home practice who makes what it acts on."""
         if role is Role.PATIENT:
             held = await self.deployment.held(self.home)
             return held.token, held
+        if role is Role.GUEST:
+            guest = await self.deployment.guest(self.home)
+            return guest.token, guest
         if role is Role.OPERATOR:
             return await self.deployment.operator(), await self.deployment.person(self.home, Role.OWNER)
         person = await self.deployment.person(self.home, role)
         return person.token, person
 
-    async def refusable(self, role: Role) -> tuple[str, Person | Held]:
+    async def refusable(self, role: Role) -> tuple[str, Person | Held | Guest]:
         """Return somebody of that role for questions that change nothing."""
         if role not in self.unmoved:
             self.unmoved[role] = await self.person(role)
         return self.unmoved[role]
 
-    async def made(self, row: Mapping[str, Any], practice: Practice, person: Person | Held) -> dict[str, str]:
+    async def made(self, row: Mapping[str, Any], practice: Practice, person: Person | Held | Guest) -> dict[str, str]:
         return {
-            path: await KINDS[kind].make(self.deployment, practice, person) for path, kind in row.get("ids", {}).items()
+            # A guest has no account, and so nothing that is an account's.
+            path: MISSING
+            if isinstance(person, Guest) and KINDS[kind].of_account
+            else await KINDS[kind].make(self.deployment, practice, person)
+            for path, kind in row.get("ids", {}).items()
         }
 
     async def refused(self, root: str, name: str, built: GraphQLField, row: Mapping[str, Any]) -> None:
@@ -166,7 +178,7 @@ class Matrix:
         allowed = self.rows["roles"][row["permission"]]
         people = [
             (role, (await self.refusable(role))[0])
-            for role in (*MEMBERS, Role.PATIENT, Role.OPERATOR)
+            for role in (*MEMBERS, Role.PATIENT, Role.GUEST, Role.OPERATOR)
             if role.value not in allowed
         ]
         before = await digests(self.database)
@@ -182,7 +194,7 @@ class Matrix:
         """Whoever has the permission gets an answer about what is theirs."""
         if root == "Subscription":
             return
-        for role in (*MEMBERS, Role.PATIENT, Role.OPERATOR):
+        for role in (*MEMBERS, Role.PATIENT, Role.GUEST, Role.OPERATOR):
             if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
                 continue
             token, person = await self.person(role)
@@ -191,6 +203,8 @@ class Matrix:
             personal = any(KINDS[kind].personal for kind in row.get("ids", {}).values())
             # What is a person's own is somebody else's for the operator, who makes nothing of a practice.
             others = role is Role.OPERATOR and personal and "own" not in row
+            if role is Role.GUEST and row.get("public") and codes(body) == ["FORBIDDEN"]:
+                continue  # what is about an account is not for guests
             if codes(body) != (["NOT_FOUND"] if others else row.get("own", [])):
                 self.faults.append(f"{root}.{name} as {role} answers {body} about what is theirs")
 
@@ -202,12 +216,15 @@ class Matrix:
             if KINDS[kind].personal:
                 others["another's"] = await KINDS[kind].make(self.deployment, self.home, self.colleague)
             rest = {**row, "ids": {other: its for other, its in row.get("ids", {}).items() if other != path}}
-            for role in (*MEMBERS, Role.PATIENT):
+            for role in (*MEMBERS, Role.PATIENT, Role.GUEST):
                 if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
                     continue
                 token, person = await self.refusable(role)
                 own = await self.made(rest, self.home, person)
                 foreign = dict(others)
+                if role is Role.GUEST and not KINDS[kind].of_account:
+                    other = await self.deployment.guest(self.home)
+                    foreign["another guest's"] = await KINDS[kind].make(self.deployment, self.home, other)
                 if role is Role.PATIENT and not KINDS[kind].everybodys:
                     foreign["another patient's"] = await KINDS[kind].make(self.deployment, self.home, self.patient)
                 before = await digests(self.database)
@@ -220,7 +237,7 @@ class Matrix:
                         )
                 code = row.get("missing", "NOT_FOUND")
                 # A public built may answer that the role does not allow what is asked about.
-                told_by_role = role is Role.PATIENT and row.get("public") and "FORBIDDEN" in missing
+                told_by_role = role in {Role.PATIENT, Role.GUEST} and row.get("public") and "FORBIDDEN" in missing
                 if code not in missing and not told_by_role and (path not in filters or "errors" in missing):
                     self.faults.append(f"{root}.{name}({path}) as {role}: a missing id is told {missing}")
                 # What was looked at on the way, and is the person's own to see, stands in the trail; that the password

@@ -16,7 +16,7 @@ from uuid import UUID
 from accounts_stage import BEGIN_PASSKEY, URL, Authenticator, add_passkey
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from deployment import PASSWORD, Deployment, Held, Person
+from deployment import PASSWORD, Deployment, Guest, Held, Person
 from files_stage import ATTACH, CREATE, sha256
 
 from bedside_core.auth import Role
@@ -35,6 +35,8 @@ CONTACT = "mutation($i: ContactInput!, $c: String!) { addContact(input: $i, clie
 START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, clientId: $c) { id } }"
 SEND = """mutation($i: ID!, $u: Boolean, $c: String!) {
     sendMessage(conversationId: $i, body: "Hello", urgent: $u, clientId: $c) { id } }"""
+SHARE = """mutation($i: ID!, $u: [ID!], $c: String!) {
+    sendMessage(conversationId: $i, uploadIds: $u, clientId: $c) { id } }"""
 START_WITH = "mutation($m: ID!, $c: String!) { startPractitionerConversation(memberId: $m, clientId: $c) { id } }"
 REACT = 'mutation($i: ID!) { reactToMessage(messageId: $i, emoji: "👍") { id } }'
 PORTAL_CHAT = """mutation {
@@ -91,14 +93,20 @@ async def contact(deployment: Deployment, practice: Practice, person: Person) ->
     return (await deployment.data(CONTACT, person.token, i=given, c=client_id()))["addContact"]["id"]
 
 
-async def conversation(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+async def conversation(deployment: Deployment, practice: Practice, person: Person | Held | Guest) -> str:
     return (await _written(deployment, practice, person))[0]
 
 
 async def _written(
-    deployment: Deployment, practice: Practice, person: Person | Held, *, urgent: bool = False
+    deployment: Deployment, practice: Practice, person: Person | Held | Guest, *, urgent: bool = False
 ) -> tuple[str, str]:
     """Return a conversation of the person's with a message in it; an urgent one is the other's."""
+    if isinstance(person, Guest):  # who has the one
+        owner = await deployment.person(practice, Role.OWNER)
+        await deployment.data(PORTAL_CHAT, owner.token)
+        sender, id = person.member if urgent else person, person.conversation_id
+        sent = await deployment.data(SEND, sender.token, i=id, u=urgent, c=client_id())
+        return id, sent["sendMessage"]["id"]
     other = await deployment.person(practice)
     if isinstance(person, Held):
         owner = await deployment.person(practice, Role.OWNER)
@@ -113,11 +121,11 @@ async def _written(
     return id, sent["sendMessage"]["id"]
 
 
-async def message(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+async def message(deployment: Deployment, practice: Practice, person: Person | Held | Guest) -> str:
     return (await _written(deployment, practice, person))[1]
 
 
-async def urgent_message(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+async def urgent_message(deployment: Deployment, practice: Practice, person: Person | Held | Guest) -> str:
     return (await _written(deployment, practice, person, urgent=True))[1]
 
 
@@ -224,13 +232,11 @@ async def notification(deployment: Deployment, practice: Practice, person: Perso
     return str(made)
 
 
-async def upload(deployment: Deployment, practice: Practice, person: Person) -> str:
+async def upload(deployment: Deployment, practice: Practice, person: Person | Held | Guest) -> str:
     return (await _announced(deployment, person))["id"]
 
 
-async def stored_upload(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
-    if isinstance(person, Held):  # patients upload nothing
-        person = await deployment.person(practice)
+async def stored_upload(deployment: Deployment, practice: Practice, person: Person | Held | Guest) -> str:
     announced = await _announced(deployment, person)
     answer = await deployment.http.put(
         announced["url"], content=TEXT, headers={"authorization": f"Bearer {person.token}"}
@@ -239,8 +245,12 @@ async def stored_upload(deployment: Deployment, practice: Practice, person: Pers
     return announced["id"]
 
 
-async def file(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+async def file(deployment: Deployment, practice: Practice, person: Person | Held | Guest) -> str:
     """A patient's file; of a patient who is asked for, theirs, though somebody of the practice uploads it."""
+    if isinstance(person, Guest):  # a file of their conversation
+        shared = await stored_upload(deployment, practice, person)
+        await deployment.data(SHARE, person.token, i=person.conversation_id, u=[shared], c=client_id())
+        return shared
     whose = person.id if isinstance(person, Held) else None
     maker = await deployment.person(practice) if isinstance(person, Held) else person
     ids = {
@@ -265,7 +275,7 @@ async def portal_holder(deployment: Deployment, practice: Practice, person: Pers
     return told["patient"]["portalAccount"]["holders"][0]["id"]
 
 
-async def _announced(deployment: Deployment, person: Person) -> dict[str, Any]:
+async def _announced(deployment: Deployment, person: Person | Held | Guest) -> dict[str, Any]:
     what = {"name": "a.txt", "size": len(TEXT), "sha": sha256(TEXT), "c": client_id()}
     return (await deployment.data(CREATE, person.token, **what))["createUpload"]
 
@@ -312,11 +322,13 @@ class Kind:
     Args:
         make: makes a fresh one of a practice, by one of its people; by a patient, what patients have.
         personal: whether others of the same practice don't see it.
+        of_account: whether it is an account's, which guests have none of.
         everybodys: whether each patient of the practice sees it, whoever it was made for.
     """
 
     make: Callable[[Deployment, Practice, Any], Awaitable[str]]
     personal: bool = False
+    of_account: bool = False
     everybodys: bool = False
 
 
@@ -339,10 +351,10 @@ KINDS: Mapping[str, Kind] = {
     "connection": Kind(connection),
     "patient_import": Kind(patient_import),
     "data_export": Kind(data_export, personal=True),
-    "persona": Kind(persona, personal=True),
-    "session": Kind(session, personal=True),
-    "challenge": Kind(challenge, personal=True),
-    "passkey": Kind(passkey, personal=True),
+    "persona": Kind(persona, personal=True, of_account=True),
+    "session": Kind(session, personal=True, of_account=True),
+    "challenge": Kind(challenge, personal=True, of_account=True),
+    "passkey": Kind(passkey, personal=True, of_account=True),
     "api_key": Kind(api_key),
     "notification": Kind(notification, personal=True),
     "upload": Kind(upload, personal=True),
@@ -369,6 +381,7 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
     """Put at least one row of a practice into every table that a practice can fill."""
     for kind in KINDS.values():
         await kind.make(deployment, practice, person)
+    await deployment.guest(practice)
     owner = await deployment.person(practice, Role.OWNER)
     await deployment.data(SET, owner.token, key=PUSH_KEY, secret=PUSH_SECRET)
     of = UUID(await patient(deployment, practice, person))

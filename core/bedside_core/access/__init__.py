@@ -5,6 +5,7 @@ from __future__ import annotations
 from bedside_core.access.answers import Access, forget, operation
 from bedside_core.access.vocabulary import (
     EVERYONE,
+    GUESTS,
     LEADERS,
     OPERATOR,
     PATIENTS,
@@ -24,6 +25,7 @@ from bedside_core.access.vocabulary import (
 
 __all__ = [
     "EVERYONE",
+    "GUESTS",
     "LEADERS",
     "OPERATOR",
     "PATIENTS",

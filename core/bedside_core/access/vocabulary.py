@@ -122,6 +122,7 @@ TargetCheck = Callable[["Platform", Actor, UUID | None], Awaitable[Refusal | Non
 EVERYONE = frozenset({Role.OWNER, Role.MANAGER, Role.PRACTITIONER, Role.STAFF})
 LEADERS = frozenset({Role.OWNER, Role.MANAGER})
 PATIENTS = frozenset({Role.PATIENT})
+GUESTS = frozenset({Role.GUEST})
 OPERATOR = frozenset({Role.OPERATOR})
 
 

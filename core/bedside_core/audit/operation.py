@@ -137,7 +137,7 @@ class Operation:
             id=uuid7(),
             practice_id=deed.practice_id,
             at=_now.now(),
-            account_id=actor.account_id if actor else None,
+            account_id=actor.account_id if actor and actor.guest is None else None,
             person_id=actor.person_id if actor else None,
             role=actor.role.value if actor else None,
             key_id=actor.key_id if actor else None,

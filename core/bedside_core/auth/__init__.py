@@ -6,6 +6,7 @@ from bedside_core.auth.actor import Actor, Pending, Role, SecondFactorNeeded, wa
 from bedside_core.auth.attempts import NOBODY, AccountLocked, Locked
 from bedside_core.auth.devices import DEVICE_COOKIE, Client, device_cookie, known_device
 from bedside_core.auth.factors import SecondFactors
+from bedside_core.auth.guests import GuestPass, Guests
 from bedside_core.auth.keys import ApiKey, is_for_people
 from bedside_core.auth.passkeys import Challenge, Passkey
 from bedside_core.auth.passwords import hash_password, warm_up
@@ -24,6 +25,8 @@ __all__ = [
     "Auth",
     "Challenge",
     "Client",
+    "GuestPass",
+    "Guests",
     "Locked",
     "Passkey",
     "PatientPersonas",

@@ -10,13 +10,14 @@ from bedside_core import errors
 
 
 class Role(StrEnum):
-    """What a person is in a practice (A12), and the operator of the deployment (A15)."""
+    """What a person is in a practice (A12), who came by a link (C6), and the operator of the deployment (A15)."""
 
     OWNER = "owner"
     MANAGER = "manager"
     PRACTITIONER = "practitioner"
     STAFF = "staff"
     PATIENT = "patient"
+    GUEST = "guest"
     OPERATOR = "operator"
 
 
@@ -45,7 +46,7 @@ class Actor:
     """Who acts, for one practice at a time (A15).
 
     Args:
-        account_id: the account that signed in; of an API key its maker's.
+        account_id: the account that signed in; of an API key its maker's; of a guest, who has none, the session's id.
         session_id: the sign-in, or the API key; its end ends everything done with it.
         role: what the person is in the practice, or the operator.
         practice_id: the practice acted for; None for the operator, and while the sign-in is not complete.
@@ -54,6 +55,8 @@ class Actor:
         key_id: the API key that acts in place of the person (A13).
         application_id: the application in which the person acts, where it is not our own client (G1).
         scopes: the permissions a key or an application is confined to; None where a person acts in our own client.
+        guest: the patient or contact who came by a link and has no account (C6).
+        bound_to: the one conversation, or whatever else a link leads to, that a guest reaches.
         pending: what the sign-in lacks; nothing else is allowed meanwhile (A9).
     """
 
@@ -66,25 +69,27 @@ class Actor:
     key_id: UUID | None = None
     application_id: UUID | None = None
     scopes: frozenset[str] | None = None
+    guest: UUID | None = None
+    bound_to: UUID | None = None
     pending: Pending | None = None
 
     @property
     def person_id(self) -> UUID | None:
-        """The person by whom shared tables know the actor: the member, or the patient."""
-        return self.member_id or self.patient_id
+        """The person by whom shared tables know the actor: the member, the patient, or the guest."""
+        return self.member_id or self.patient_id or self.guest
 
     def in_practice(self) -> tuple[UUID, UUID]:
         """Return practice and member.
 
         Raises:
-            errors.Forbidden: the actor is not a member of a practice (the operator, a patient).
+            errors.Forbidden: the actor is not a member of a practice (the operator, a patient, a guest).
         """
         if self.practice_id is None or self.member_id is None:
             raise errors.Forbidden("This is for the people of a practice.", way_on="Sign in as a member of it.")
         return self.practice_id, self.member_id
 
     def as_person(self) -> tuple[UUID, UUID]:
-        """Return practice and person: the member, or the patient acted as in the portal.
+        """Return practice and person: the member, the patient acted as in the portal, or the guest.
 
         Raises:
             errors.Forbidden: the actor is nobody of a practice (the operator).
@@ -117,6 +122,16 @@ class Actor:
             )
         return self
 
+    def with_account(self) -> Actor:
+        """Return the actor itself where there is an account behind it.
+
+        Raises:
+            errors.Forbidden: a guest acts, who came by a link.
+        """
+        if self.guest is not None:
+            raise errors.Forbidden("This is not for guests, whose link leads to one conversation and nothing else.")
+        return self
+
     def oneself(self) -> Actor:
         """Return the actor itself where a person acts, with whatever the sign-in lacks.
 
@@ -128,6 +143,7 @@ class Actor:
                 "An application can't change how a person signs in.",
                 way_on="Do it in our own client; an application ends its own sign-in by `/oauth/revoke`.",
             )
+        self.with_account()
         if self.key_id is not None:
             raise errors.Forbidden("An API key can't change how its maker signs in.", way_on="Sign in as a person.")
         return self

@@ -14,13 +14,14 @@ from bedside_core.auth.actor import Actor, Pending, Role
 from bedside_core.auth.attempts import Attempts, Locked
 from bedside_core.auth.devices import Client, know
 from bedside_core.auth.factors import Factors
+from bedside_core.auth.guests import Guests, guest_actor
 from bedside_core.auth.keys import PREFIX, Keys, key_actor
 from bedside_core.auth.passkeys import Passkeys, ProvenPasskey
 from bedside_core.auth.passwords import fits, hash_password
 from bedside_core.auth.personas import PatientPersonas, Persona, PersonaIds, personas_of, told
 from bedside_core.auth.proof import Proof
 from bedside_core.auth.sealing import Sealing
-from bedside_core.auth.tokens import APPLICATION_PREFIX, LONGEST_TOKEN, SESSION_STREAM, token_hash
+from bedside_core.auth.tokens import APPLICATION_PREFIX, GUEST_PREFIX, LONGEST_TOKEN, SESSION_STREAM, token_hash
 from bedside_core.auth.trail import in_trail_of
 from bedside_core.clock import Clock
 from bedside_core.config import Config
@@ -74,6 +75,7 @@ class Auth:
         self.factors = Factors(clock, Sealing(secret, config.data), self.attempts, self.proof)
         self.passkeys = Passkeys(clock, config.public_url, self.factors, self.proof)
         self.keys = Keys(clock)
+        self.guests = Guests(clock)
         self._noted: dict[UUID, datetime] = {}
 
     # -- signing in ------------------------------------------------------------------------------------------------
@@ -176,13 +178,15 @@ class Auth:
         That holds back no idle sign-out; `seen` does.
 
         Args:
-            token: of a session, an API key or an application.
+            token: of a session, an API key, an application or a guest.
         """
         if not token or len(token) > LONGEST_TOKEN:
             return None
         now = self._clock.now()
         if token.startswith(PREFIX):
             return await key_actor(token, now)
+        if token.startswith(GUEST_PREFIX):
+            return await guest_actor(token, now)
         if token.startswith(APPLICATION_PREFIX):
             granted = await DB.fetchrow("SELECT * FROM auth_application($1, $2, false)", token_hash(token), now)
             actor = await self._of(granted)
@@ -236,7 +240,7 @@ class Auth:
         if len(self._noted) > _MOST_NOTED:
             self._noted.clear()
         self._noted.update(dict.fromkeys(due, now))
-        await DB.execute("SELECT auth_seen($1, $2)", due, now)
+        await DB.execute("SELECT auth_seen($1, $2), guest_seen($1, $2)", due, now)
 
     # -- as whom ---------------------------------------------------------------------------------------------------
 

@@ -105,7 +105,30 @@ class ApiKey(Table, tablename="api_key", db=DB):
     revoked_at = Timestamptz(null=True)
 
 
+class GuestSession(Table, tablename="guest_session", db=DB):
+    """What a link's secret was exchanged for: a guest's bearer (C6), by its SHA-256; gone once ended."""
+
+    id = UUID(primary_key=True, default=None)
+    practice_id = UUID()
+    person_id = UUID(help_text="The patient or contact.")
+    bound_to = UUID(help_text="The one thing they reach, a conversation.")
+    token_hash = Bytea()
+    created_at = Timestamptz()
+    expires_at = Timestamptz(help_text="Moves on while it is used, never beyond the link's end.")
+    link_ends_at = Timestamptz()
+
+
 TABLE_KINDS = dict.fromkeys(
-    ("session", "device", "attempt", "totp", "recovery_code", "passkey", "passkey_challenge", "api_key"),
+    (
+        "session",
+        "device",
+        "attempt",
+        "totp",
+        "recovery_code",
+        "passkey",
+        "passkey_challenge",
+        "api_key",
+        "guest_session",
+    ),
     Kind.DEPLOYMENT,
 )

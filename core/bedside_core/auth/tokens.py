@@ -14,6 +14,9 @@ SESSION_STREAM = "session"
 APPLICATION_PREFIX = "bedside_at_"
 """What an application's access token begins with (G1)."""
 
+GUEST_PREFIX = "bedside_guest_"
+"""What a guest's token begins with (C6)."""
+
 LONGEST_TOKEN = 200
 """Characters beyond which a token is none of ours."""
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from bedside_core.access import EVERYONE, LEADERS, PATIENTS, Permission, Refusal
+from bedside_core.access import EVERYONE, GUESTS, LEADERS, PATIENTS, Permission, Refusal
 from bedside_core.auth import Actor
 from bedside_core.events import Event, fact
 
@@ -20,8 +20,8 @@ PATIENT = "patient"
 """The kind of owner that a patient is."""
 
 PERMISSIONS = (
-    Permission(key="files.upload", doc="Upload a file.", roles=EVERYONE),
-    Permission(key="files.download", doc="Download a file that one may see.", roles=EVERYONE | PATIENTS),
+    Permission(key="files.upload", doc="Upload a file.", roles=EVERYONE | PATIENTS | GUESTS),
+    Permission(key="files.download", doc="Download a file that one may see.", roles=EVERYONE | PATIENTS | GUESTS),
     Permission(key="files.read", doc="See the files of the practice's patients.", roles=EVERYONE),
     Permission(key="files.attach", doc="Put a file with a patient.", roles=EVERYONE),
     Permission(

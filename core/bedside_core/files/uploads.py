@@ -78,7 +78,7 @@ class Uploads:
             StorageFull: the plan has no room for it (L6).
             errors.RateLimited: too many are begun and not attached.
         """
-        practice_id, person_id = actor.in_practice()
+        practice_id, person_id = actor.as_person()
         await self._platform.access.require(actor, "files.upload")
         digest = _digest(sha256)
         if size < 1:
@@ -131,7 +131,7 @@ class Uploads:
         Raises:
             errors.NotFound: none of theirs.
         """
-        _, person_id = actor.in_practice()
+        _, person_id = actor.as_person()
         await self._platform.access.require(actor, "files.upload")
         file = await file_by_id(file_id)
         if file is None or file.made_by != person_id or file.state is FileState.DELETED:

@@ -130,6 +130,13 @@ CONTRIBUTION = DataContribution(
             exported=False,
             erased=False,
         ),
+        KeptTable(
+            name="guest_session",
+            doc="Not exported: who is in by a link. They end with what they are bound to.",
+            patient="t.person_id = $1",
+            exported=False,
+            erased=False,
+        ),
         KeptTable(name="practice_erasure", doc="Not exported: whether the practice leaves.", exported=False),
         KeptTable(name="retention_due", doc="Patients whose records' time is over.", patient="t.patient_id = $1"),
     ),

@@ -16,6 +16,7 @@ from bedside_graphql.part import GraphQLPart
 from bedside_graphql.platform.members import Member, member_of
 from bedside_graphql.types import After, Connection, First, connection, uuid_of
 
+_OUTSIDE = frozenset({auth.Role.PATIENT, auth.Role.GUEST})
 NOBODY = UUID(int=0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF)
 """The id that nothing has (RFC 9562, 5.10)."""
 
@@ -50,9 +51,7 @@ class AuditEntry:
     @strawberry.field(description="The member who did it; null where it was nobody of the practice.")
     async def member(self, info: Info) -> Member | None:
         """Return the member, through the operation's DataLoader."""
-        return (
-            None if self.person_id is None or self.role is auth.Role.PATIENT else await member_of(info, self.person_id)
-        )
+        return None if self.person_id is None or self.role in _OUTSIDE else await member_of(info, self.person_id)
 
 
 def _entry(entry: audit.Entry) -> AuditEntry:
@@ -62,7 +61,7 @@ def _entry(entry: audit.Entry) -> AuditEntry:
         action=entry.action,
         role=auth.Role(entry.role) if entry.role else None,
         operator=entry.operator,
-        member_id=strawberry.ID(str(entry.person_id)) if entry.person_id and entry.role != auth.Role.PATIENT else None,
+        member_id=strawberry.ID(str(entry.person_id)) if entry.person_id and entry.role not in _OUTSIDE else None,
         kind=entry.kind,
         target=entry.target,
         patient_ids=[strawberry.ID(str(patient_id)) for patient_id in entry.patients],

@@ -57,7 +57,8 @@ class DeploymentQuery:
     @strawberry.field(description="The plugins of this deployment and how they fare.", extensions=[public])
     async def plugins(self, info: Info) -> list[Plugin]:
         """Return the plugins' reports; reasons are for those who are signed in."""
-        told = info.context.actor is not None and info.context.actor.pending is None
+        actor = info.context.actor
+        told = actor is not None and actor.pending is None and actor.guest is None
         return [
             Plugin(
                 name=report.name,

@@ -135,7 +135,7 @@ class FilesQuery:
     @strawberry.field(description="An upload of one's own: how far it is.", extensions=[gate("files.upload")])
     async def upload(self, info: Info, id: UploadId) -> Upload | None:
         """Return an upload."""
-        return _upload(await info.context.platform.files.uploads.of(info.context.signed_in(), uuid_of(id)))
+        return _upload(await info.context.platform.files.uploads.of(info.context.acting(), uuid_of(id)))
 
     @strawberry.field(
         description="A file that one may see, or the tombstone of one that was deleted.",
@@ -143,7 +143,7 @@ class FilesQuery:
     )
     async def file(self, info: Info, id: FileId) -> File | None:
         """Return a file."""
-        return file_type(await info.context.platform.files.file(info.context.signed_in(), uuid_of(id)))
+        return file_type(await info.context.platform.files.file(info.context.acting(), uuid_of(id)))
 
     @strawberry.field(
         description="A patient's files, the latest first: those with the patient, and those shared in conversations "
@@ -177,7 +177,7 @@ class FilesMutation:
         client_id: ClientId,
     ) -> Upload | None:
         """Announce an upload."""
-        actor, client = info.context.signed_in(), client_id_of(client_id)
+        actor, client = info.context.acting(), client_id_of(client_id)
         return _upload(await info.context.platform.files.uploads.create(actor, name, size, sha256, client))
 
     @strawberry.mutation(
@@ -186,7 +186,7 @@ class FilesMutation:
     )
     async def cancel_upload(self, info: Info, id: UploadId) -> bool | None:
         """Cancel an upload."""
-        return await info.context.platform.files.uploads.cancel(info.context.signed_in(), uuid_of(id))
+        return await info.context.platform.files.uploads.cancel(info.context.acting(), uuid_of(id))
 
     @strawberry.mutation(
         description="Put a finished upload with a patient. A retry returns the same file.",

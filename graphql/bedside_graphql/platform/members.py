@@ -19,7 +19,7 @@ MemberId = Annotated[strawberry.ID, strawberry.argument(description="The member,
 async def _reached(info: Info, member_id: UUID) -> people.Listed | None:
     """Return a member with address and number; not to patients: who says "my practice" means its members (A8)."""
     actor = info.context.actor
-    return None if actor is not None and actor.patient_id is not None else await _listed(info, member_id)
+    return None if actor is not None and (actor.patient_id or actor.guest) else await _listed(info, member_id)
 
 
 async def _listed(info: Info, member_id: UUID) -> people.Listed | None:
@@ -103,7 +103,9 @@ def member_type(member: people.Member) -> Member:
 
 
 async def member_of(info: Info, member_id: object) -> Member | None:
-    """Return a member of the practice by id, through the operation's DataLoader; for plugins."""
+    """Return a member of the practice by id, through the operation's DataLoader; for plugins. Guests see none."""
+    if info.context.actor is not None and info.context.actor.guest is not None:
+        return None
     found = await info.context.loader(info.context.platform.people.members_by_id).load(member_id)  # pyright: ignore[reportArgumentType]
     return member_type(found) if found else None
 

@@ -192,11 +192,11 @@ async def completed(info: Info, client: auth.Client, *, cookie: bool) -> SignedI
 class SessionQuery:
     """The query of who one is."""
 
-    @strawberry.field(description="Who is signed in; null when nobody is.", extensions=[public])
+    @strawberry.field(description="Who is signed in; null when nobody is, and for guests.", extensions=[public])
     async def viewer(self, info: Info) -> Viewer | None:
         """Return the actor."""
         actor = info.context.actor
-        return await viewer_of(info, actor) if actor else None
+        return await viewer_of(info, actor) if actor and actor.guest is None else None
 
 
 @strawberry.type

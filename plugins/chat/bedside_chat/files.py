@@ -26,9 +26,11 @@ _PANEL = """f.owner_id IN (SELECT a.message_id FROM conversation c
 async def _may_read(platform: Platform, actor: Actor, file: StoredFile) -> Refusal | None:
     takes_part = await DB.fetchval(
         """SELECT true FROM message m JOIN participant p ON p.conversation_id = m.conversation_id
-        WHERE m.id = $1 AND p.person_id = $2 AND p.left_at IS NULL""",
+        WHERE m.id = $1 AND p.person_id = $2 AND p.left_at IS NULL
+            AND ($3::uuid IS NULL OR m.conversation_id = $3)""",
         file.owner_id,
         actor.person_id,
+        actor.bound_to,
     )
     return None if takes_part else Refusal(rule=Rule.MEMBERSHIP, message="There is no file with this id.")
 

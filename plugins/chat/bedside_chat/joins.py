@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from bedside_chat.guest_links import GuestLink, GuestLinks
 from bedside_chat.reading import Reading
 from bedside_chat.settings import ChatSettings
 from bedside_core.api import DB, Contact, Listed, NotFound, Patient, PersonKind, Row, SwitchedOff
+
+if TYPE_CHECKING:
+    from bedside_core.api import Platform
 
 # Each who joins has a position of the conversation, by which live readers hear of it. Who is in it already stays so.
 _JOIN = """
@@ -54,7 +59,19 @@ class Joining:
 
 
 class Joins(Reading):
-    """Finds who is to take part, and enters them."""
+    """Finds who is to take part, and enters them.
+
+    Args:
+        platform: people, settings, and links for those without an account.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(platform)
+        self._links = GuestLinks(platform)
+
+    async def guest_links(self, keys: Sequence[tuple[UUID, UUID]]) -> Mapping[tuple[UUID, UUID], GuestLink]:
+        """Return the links that participants without an account were sent last, by conversation and person."""
+        return await self._links.of(keys)
 
     async def _members(self, ids: Sequence[UUID]) -> list[Joining]:
         """Return members whom the actor sees, in this order.

@@ -13,9 +13,10 @@ from bedside_chat.rules import (
     may_start_with_practitioner,
     may_take_part,
 )
-from bedside_core.api import EVERYONE, LEADERS, PATIENTS, Permission
+from bedside_core.api import EVERYONE, GUESTS, LEADERS, PATIENTS, Permission
 
-ALL = EVERYONE | PATIENTS
+ALL = EVERYONE | PATIENTS | GUESTS
+"""Whoever can take part: guests in the one conversation that their link leads to (C6)."""
 
 PERMISSIONS = (
     Permission(
@@ -48,6 +49,10 @@ PERMISSIONS = (
     Permission(key="chat.create_group", doc="Create a group.", feature=TEAM_CHAT),
     Permission(key="chat.find_groups", doc="Find the practice's groups.", feature=TEAM_CHAT),
     Permission(key="chat.join_group", doc="Join a group of the practice.", feature=TEAM_CHAT),
+    Permission(
+        key="chat.send_link", doc="Send somebody without an account the link to a conversation.", check=may_follow
+    ),
+    Permission(key="chat.revoke_link", doc="Call such a link off.", check=may_take_part),
     Permission(key="chat.add_people", doc="Add people to a conversation, and change groups.", check=may_take_part),
 )
 """Contributed by the manifest."""

@@ -9,11 +9,14 @@ from typing import Any
 from bedside_chat import schema
 from bedside_chat.api import CONVERSATION_STREAM, Chats, ConversationStarted, MessageDeleted, MessageSent
 from bedside_chat.files import MESSAGE_FILES
+from bedside_chat.guests import Guests
 from bedside_chat.listeners import member_joined
 from bedside_chat.permissions import PERMISSIONS
 from bedside_chat.records import RECORDS
+from bedside_chat.routes import chat_routes
 from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
+from bedside_chat.texts import GUEST_LINK
 from bedside_core.api import (
     Feature,
     Listener,
@@ -21,6 +24,7 @@ from bedside_core.api import (
     MemberJoined,
     Platform,
     PublicEvent,
+    Route,
     StreamKind,
     Tier,
     hookimpl,
@@ -70,6 +74,7 @@ def manifest() -> Manifest:
         piccolo_app="bedside_chat.piccolo_app",
         data=RECORDS,
         file_owners=(MESSAGE_FILES,),
+        notifications=(GUEST_LINK,),
     )
 
 
@@ -77,13 +82,19 @@ def manifest() -> Manifest:
 def services(platform: Platform) -> Mapping[type[Any], object]:
     """Provide what chat answers."""
     service = ChatService(platform)
-    return {ChatService: service, Chats: service}
+    return {ChatService: service, Chats: service, Guests: Guests(platform, service)}
 
 
 @hookimpl
 def listeners(platform: Platform) -> Iterable[Listener]:
     """Have new members join their practice's team conversation."""
     return [on(MemberJoined, member_joined(platform), durable=True)]
+
+
+@hookimpl
+def routes() -> list[Route]:
+    """Serve the page to which links lead, and exchange their secrets."""
+    return chat_routes()
 
 
 @hookimpl

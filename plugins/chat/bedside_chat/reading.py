@@ -22,6 +22,7 @@ from bedside_chat.rows import (
     message_of,
     participant_of,
 )
+from bedside_chat.standing import reaches
 from bedside_core.api import (
     DB,
     PRACTICE_STREAM,
@@ -66,11 +67,13 @@ class Reading:
         size, key = page_size(first), key_of(after, int, UUID)
         rows = await DB.fetch(
             f"""{CONVERSATIONS} AND ($2::timestamptz IS NULL OR (c.active_at, c.id) < ($2, $3))
+                AND ($5::uuid IS NULL OR c.id = $5)
             ORDER BY c.active_at DESC, c.id DESC LIMIT $4""",
             person_id,
             _instant(key[0]) if key else None,
             key[1] if key else None,
             size + 1,
+            actor.bound_to,
         )
         _saw(rows[:size])
         return page_of(
@@ -138,7 +141,7 @@ class Reading:
             message_id,
             actor.person_id,
         )
-        if row is None:
+        if row is None or not reaches(actor, row["conversation_id"]):
             raise NotFound(NO_MESSAGE)
         return message_of(row)
 
@@ -211,34 +214,33 @@ class Reading:
             found.setdefault(row["conversation_id"], []).append(participant_of(row))
         return found
 
-    async def people(self, person_ids: Sequence[UUID]) -> Mapping[UUID, Participant]:
-        """Return how people are shown who take part in the actor's conversations, or did: one entry for each person.
+    async def people(self, keys: Sequence[tuple[UUID, UUID]]) -> Mapping[tuple[UUID, UUID], Participant]:
+        """Return how people are shown who take part in the actor's conversations, or did, by conversation and person.
 
         Names are those of today where the acting practice sees the person, else those of when they joined. Four
         statements at most.
         """
         rows = await DB.fetch(
-            f"""SELECT DISTINCT ON (p.person_id) {PARTICIPANT} FROM participant p WHERE p.person_id = ANY($1)
-            ORDER BY p.person_id, p.joined_at DESC""",
-            list(person_ids),
+            f"""SELECT {PARTICIPANT} FROM participant p
+            JOIN unnest($1::uuid[], $2::uuid[]) AS k(conversation, person)
+                ON p.conversation_id = k.conversation AND p.person_id = k.person""",
+            [key[0] for key in keys],
+            [key[1] for key in keys],
         )
-        found = {row["person_id"]: participant_of(row) for row in rows}
-        names: dict[UUID, tuple[str, str]] = {}
-        of_kind = {kind: [key for key, each in found.items() if each.kind is kind] for kind in PersonKind}
+        found = {(row["conversation_id"], row["person_id"]): participant_of(row) for row in rows}
+        names: dict[UUID, tuple[str, str | None]] = {}
+        of_kind = {kind: list({each.person_id for each in found.values() if each.kind is kind}) for kind in PersonKind}
         people = self._platform.people
         if ids := of_kind[PersonKind.MEMBER]:
             for key, listed in (await people.directory(ids)).items():
                 names[key] = listed.member.name, listed.practice_name
         if ids := of_kind[PersonKind.PATIENT]:
             for key, patient in (await people.present_patients(ids)).items():
-                names[key] = patient.name, found[key].shown_practice
+                names[key] = patient.name, None
         if ids := of_kind[PersonKind.CONTACT]:
             for key, contact in (await people.contacts_by_id(ids)).items():
-                names[key] = contact.name, found[key].shown_practice
-        return {
-            key: replace(each, shown_name=names[key][0], shown_practice=names[key][1]) if key in names else each
-            for key, each in found.items()
-        }
+                names[key] = contact.name, None
+        return {key: _as_of_today(each, names.get(each.person_id)) for key, each in found.items()}
 
     async def attachments(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
         """Return the files of messages, in their order."""
@@ -290,7 +292,7 @@ class Reading:
 
     async def _one(self, actor: Actor, conversation_id: UUID) -> Conversation:
         row = await DB.fetchrow(f"{CONVERSATIONS} AND c.id = $2", actor.person_id, conversation_id)
-        if row is None:
+        if row is None or not reaches(actor, conversation_id):
             raise NotFound(MISSING)
         _saw([row])
         return conversation_of(row)
@@ -302,6 +304,13 @@ class Reading:
             position,
             size,
         )
+
+
+def _as_of_today(participant: Participant, named: tuple[str, str | None] | None) -> Participant:
+    """Return a participant by the name, and where it is told the practice's name, of today."""
+    if named is None:
+        return participant
+    return replace(participant, shown_name=named[0], shown_practice=named[1] or participant.shown_practice)
 
 
 def _saw(rows: Sequence[Row]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from bedside_core.api import DB, DataContribution, KeptTable, Platform
+from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
 
 _TAKES_PART = """t.conversation_id IN (SELECT p.conversation_id FROM participant p
     WHERE p.person_id = $1 AND p.practice_id = t.practice_id)"""
@@ -37,11 +37,19 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     await DB.execute("UPDATE message_reaction SET person_id = $1 WHERE person_id = $2", kept, merged)
     await DB.execute("UPDATE urgent_recipient SET person_id = $1 WHERE person_id = $2", kept, merged)
     await DB.execute("DELETE FROM participant WHERE person_id = $1", merged)
+    async with unit() as work:  # whoever came by the merged record's links is put out; new ones can be sent
+        await platform.auth.guests.end(work, person_id=merged)
+    await DB.execute("DELETE FROM guest_link WHERE person_id = $1", merged)
     await DB.execute("DELETE FROM conversation_start WHERE person_id = $1", merged)
 
 
 async def _erase(platform: Platform, patient_id: UUID) -> None:
     """Take away the conversations that a patient takes part in, with all that was written there by anybody."""
+    async with unit() as work:  # guests of those conversations, the patient among them, hear nothing from then on
+        for row in await DB.fetch(
+            "SELECT DISTINCT conversation_id AS id FROM participant WHERE person_id = $1", patient_id
+        ):
+            await platform.auth.guests.end(work, bound_to=row["id"])
     await DB.execute(
         """DELETE FROM conversation c USING participant p
         WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1""",
@@ -75,6 +83,11 @@ RECORDS = DataContribution(
             doc="Not exported: which retries are retries.",
             patient="t.person_id = $1",
             exported=False,
+        ),
+        KeptTable(
+            name="guest_link",
+            doc="Links that people without an account were sent.",
+            patient="t.person_id = $1",
         ),
     ),
     files=(_FILES,),

@@ -11,7 +11,7 @@ from bedside_chat.api import Message
 from bedside_chat.kinds import FILE_SHARE, PATIENT_MESSAGES, WAYS
 from bedside_chat.rows import MISSING
 from bedside_chat.settings import ChatSettings
-from bedside_chat.standing import Standing, composers, standings
+from bedside_chat.standing import Standing, composers, reaches, standings
 from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Problem, Refusal, Role, Rule, Tier
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ async def may_take_part(platform: Platform, actor: Actor, target: UUID | None) -
     """Return why an actor can't act on a conversation: none of theirs."""
     if target is None:
         return None
+    if not reaches(actor, target):
+        return not_there()
     found = await DB.fetchval(
         "SELECT true FROM participant WHERE conversation_id = $1 AND person_id = $2 AND left_at IS NULL",
         target,

@@ -21,6 +21,12 @@ class ChatSettings:
     patients_delete: bool = setting(
         False, "Whether patients, and guests who came by a link, may delete what they wrote (C11)."
     )
+    guest_days: int = setting(
+        14,
+        "Days for which people without an account can use the link they were sent (C6); 1 to 90.",
+        least=1,
+        most=90,
+    )
     available_for_patients: bool = setting(
         True,
         "Available for Chat with Patients: off, patients can't start a conversation with this practitioner; "

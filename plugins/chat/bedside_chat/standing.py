@@ -97,9 +97,15 @@ class Composer:
     files: Refusal | None
 
 
+def reaches(actor: Actor, conversation_id: UUID) -> bool:
+    """Tell whether a conversation is within an actor's reach: a guest's is that of their link alone (C6)."""
+    return actor.bound_to is None or actor.bound_to == conversation_id
+
+
 async def standings(actor: Actor, conversation_ids: Collection[UUID]) -> Mapping[UUID, Standing]:
     """Return where an actor stands in those of the conversations that they take part in, in one statement."""
-    rows = await DB.fetch(_STANDINGS, actor.person_id, list(conversation_ids))
+    reached = [each for each in conversation_ids if reaches(actor, each)]
+    rows = await DB.fetch(_STANDINGS, actor.person_id, reached)
     return {
         row["id"]: Standing(
             conversation_id=row["id"],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, ConversationStarted
+from bedside_chat.guest_links import LinkChannel
 from bedside_chat.joins import Joining, Joins, outsider
 from bedside_chat.kinds import ConversationKind
 from bedside_chat.standing import no_portal_account
@@ -48,7 +49,13 @@ class Starting(Joins):
         return await self._only(actor, ConversationKind.DIRECT, _pair(person_id, member_id), people, client_id)
 
     async def start_with_patient(
-        self, actor: Actor, patient_id: UUID, client_id: str, *, by_link: bool = False
+        self,
+        actor: Actor,
+        patient_id: UUID,
+        client_id: str,
+        *,
+        by_link: bool = False,
+        channel: LinkChannel | None = None,
     ) -> Conversation:
         """Start the conversation of the actor and a patient of the practice, or return it if there is one (C2).
 
@@ -56,11 +63,14 @@ class Starting(Joins):
             actor: a member.
             patient_id: the patient.
             client_id: the client's own id of this start (G9).
-            by_link: reach them by a link where they have no active portal account (C6).
+            by_link: reach them by a link where they have no active portal account; it is sent in the same transaction,
+                unless one that was sent before is open still (C6).
+            channel: how it is sent; None is by e-mail where there is an address, else by SMS.
 
         Raises:
             NotFound: no such patient in the practice.
             PortalNeeded: the patient has no active portal account, and is not to be reached by a link.
+            InvalidInput: the patient can't be reached by that channel.
             Conflict: the client id has started another conversation.
         """
         _, person_id = actor.in_practice()
@@ -72,18 +82,26 @@ class Starting(Joins):
         [member] = await self._members([person_id])
         people = [member, outsider(patient, member.practice, by_link=not active)]
         key = _pair(person_id, patient_id)
-        return await self._only(actor, ConversationKind.PATIENT, key, people, client_id, subject_id=patient_id)
+        return await self._only(
+            actor, ConversationKind.PATIENT, key, people, client_id, subject_id=patient_id, channel=channel
+        )
 
-    async def start_with_contact(self, actor: Actor, contact_id: UUID, client_id: str) -> Conversation:
+    async def start_with_contact(
+        self, actor: Actor, contact_id: UUID, client_id: str, *, channel: LinkChannel | None = None
+    ) -> Conversation:
         """Start the conversation of the actor and a contact, who is reached by a link, or return it (C6).
+
+        The link is sent in the same transaction, unless one that was sent before is open still.
 
         Args:
             actor: a member.
             contact_id: the contact.
             client_id: the client's own id of this start (G9).
+            channel: how the link is sent; None is by e-mail where there is an address, else by SMS.
 
         Raises:
             NotFound: no such contact in the practice.
+            InvalidInput: the contact can't be reached by that channel.
             Conflict: the client id has started another conversation.
         """
         _, person_id = actor.in_practice()
@@ -92,7 +110,9 @@ class Starting(Joins):
         [member] = await self._members([person_id])
         people = [member, outsider(contact, member.practice, by_link=True)]
         key = _pair(person_id, contact_id)
-        return await self._only(actor, ConversationKind.EXTERNAL, key, people, client_id, subject_id=contact_id)
+        return await self._only(
+            actor, ConversationKind.EXTERNAL, key, people, client_id, subject_id=contact_id, channel=channel
+        )
 
     async def start_with_practitioner(self, actor: Actor, member_id: UUID, client_id: str) -> Conversation:
         """Start the conversation of a patient and a practitioner, or return it if there is one (C4).
@@ -143,6 +163,7 @@ class Starting(Joins):
         client_id: str,
         *,
         private: bool = False,
+        channel: LinkChannel | None = None,
     ) -> Conversation:
         """Create a group with the actor and others in it (C7).
 
@@ -153,6 +174,7 @@ class Starting(Joins):
             person_ids: members, and outsiders where the practice allows them; at most 100.
             client_id: the client's own id of it (G9).
             private: whether it is joined by invitation only (C8).
+            channel: how contacts in it are sent their links; None is by e-mail where there is an address, else by SMS.
 
         Raises:
             InvalidInput: no name, something too long, or too many people.
@@ -174,7 +196,7 @@ class Starting(Joins):
             )  # fmt: skip
             noted = await self._note(actor, client_id, started)
             if noted == new_id:
-                await self._begin(work, practice_id, new_id, person_id, [oneself, *others])
+                await self._begin(work, practice_id, new_id, person_id, [oneself, *others], channel)
             else:  # a retry: nothing of this one stays
                 await DB.execute("DELETE FROM conversation WHERE id = $1", new_id)
         conversation = await self._one(actor, noted)
@@ -191,6 +213,7 @@ class Starting(Joins):
         client_id: str,
         *,
         subject_id: UUID | None = None,
+        channel: LinkChannel | None = None,
     ) -> Conversation:
         """Start the one conversation with a key, or come back to it."""
         practice_id, person_id = actor.as_person()
@@ -201,22 +224,31 @@ class Starting(Joins):
                 _INSERT, new_id, practice_id, kind, key, None, None, False, subject_id, person_id, now
             ):
                 conversation_id = new_id
-                await self._begin(work, practice_id, new_id, person_id, people)
+                await self._begin(work, practice_id, new_id, person_id, people, channel)
             else:
-                conversation_id = await self._come_back(work, key, people, person_id)
+                conversation_id = await self._come_back(work, key, people, person_id, channel)
             if await self._note(actor, client_id, conversation_id) != conversation_id:
                 raise _other()
         return await self._one(actor, conversation_id)
 
     async def _begin(
-        self, work: Work, practice_id: UUID, conversation_id: UUID, person_id: UUID, people: Sequence[Joining]
+        self,
+        work: Work,
+        practice_id: UUID,
+        conversation_id: UUID,
+        person_id: UUID,
+        people: Sequence[Joining],
+        channel: LinkChannel | None,
     ) -> None:
         await self._enter(conversation_id, people, person_id, self._platform.clock.now())
         work.emit(ConversationStarted(practice_id=practice_id, conversation_id=conversation_id, started_by=person_id))
         patients = [each.person_id for each in people if each.kind == "patient"]
         audit.did("chat.start", kind="conversation", target=conversation_id, patients=patients)
+        await self._links.send_missing(work, conversation_id, by_link(people), person_id, channel)
 
-    async def _come_back(self, work: Work, key: str, people: Sequence[Joining], person_id: UUID) -> UUID:
+    async def _come_back(
+        self, work: Work, key: str, people: Sequence[Joining], person_id: UUID, channel: LinkChannel | None
+    ) -> UUID:
         """Return the conversation that there is; the actor is in it again, and reached people as they are now."""
         conversation_id: UUID
         row = await DB.fetchrow("SELECT * FROM chat_come_back($1)", key)
@@ -243,6 +275,7 @@ class Starting(Joins):
                 )
         if row["moved"] is not None:
             work.publish(Topic(CONVERSATION_STREAM, conversation_id), row["moved"])
+        await self._links.send_missing(work, conversation_id, by_link(people), person_id, channel)
         return conversation_id
 
     async def _note(self, actor: Actor, client_id: str, conversation_id: UUID) -> UUID:
@@ -255,6 +288,11 @@ class Starting(Joins):
             return False
         states = await self._platform.service(PortalAccounts).states([patient_id])
         return states[patient_id] is PortalState.ACTIVE
+
+
+def by_link(people: Sequence[Joining]) -> list[UUID]:
+    """Return those of the people who are reached by a link (C6)."""
+    return [each.person_id for each in people if each.by_link]
 
 
 def _pair(one: UUID, other: UUID) -> str:

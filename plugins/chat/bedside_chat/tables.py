@@ -112,6 +112,23 @@ class ConversationStart(Table, tablename="conversation_start", db=DB):
     conversation_id = UUID()
 
 
+class GuestLink(Table, tablename="guest_link", db=DB):
+    """A link by which somebody without an account reaches a conversation (C6); its secret is in the letter alone."""
+
+    id = UUID(primary_key=True, default=None)
+    practice_id = UUID()
+    conversation_id = UUID()
+    person_id = UUID()
+    person_kind = Text(help_text="`patient` or `contact`.")
+    channel = Text(help_text="How it was sent: `email` or `sms`.")
+    address = Text(help_text="Where it went, masked.")
+    sent_by = UUID(help_text="The member who sent it last.")
+    sent_at = Timestamptz()
+    expires_at = Timestamptz()
+    revoked_at = Timestamptz(null=True, help_text="When it was called off, or its person left or was removed.")
+    failures = Integer(help_text="How often the date of birth was wrong since it was sent, or was right last.")
+
+
 TABLE_KINDS = {
     "conversation": Kind.SHARED,
     "participant": Kind.SHARED,
@@ -120,4 +137,5 @@ TABLE_KINDS = {
     "message_attachment": Kind.SHARED,
     "urgent_recipient": Kind.SHARED,
     "conversation_start": Kind.SHARED,
+    "guest_link": Kind.PRACTICE,
 }

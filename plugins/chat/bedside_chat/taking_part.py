@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, ParticipantsChanged
+from bedside_chat.guest_links import LinkChannel
 from bedside_chat.joins import Joining
 from bedside_chat.kinds import ConversationKind
 from bedside_chat.rows import MISSING
 from bedside_chat.rules import LastMember, not_there, standing_of
 from bedside_chat.standing import Standing
-from bedside_chat.starting import Starting, at_once, group_description, group_name
+from bedside_chat.starting import Starting, at_once, by_link, group_description, group_name
 from bedside_core.api import (
     DB,
     Actor,
@@ -41,7 +42,7 @@ WITH gone AS (
 )
 UPDATE participant p SET left_at = $3, removed = $4, changed = m."position", read_position = m.last_position,
     read_number = m.messages
-FROM moved m WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.left_at IS NULL RETURNING m."position"
+FROM moved m WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.left_at IS NULL RETURNING m."position", p.by_link
 """
 _CHANGE = """UPDATE conversation SET "position" = "position" + 1, changed = "position" + 1, name = $2, description = $3,
     private = $4
@@ -128,13 +129,21 @@ class TakingPart(Starting):
                 await self._add(work, practice_id, conversation_id, [oneself], person_id)
         return await self._one(actor, conversation_id)
 
-    async def add(self, actor: Actor, conversation_id: UUID, person_ids: Sequence[UUID]) -> Conversation:
+    async def add(
+        self,
+        actor: Actor,
+        conversation_id: UUID,
+        person_ids: Sequence[UUID],
+        *,
+        channel: LinkChannel | None = None,
+    ) -> Conversation:
         """Add people to a group, or members to a conversation with a patient or contact; who is in it stays (C7, C8).
 
         Args:
             actor: somebody in it, of the owning practice.
             conversation_id: one of theirs.
             person_ids: members, and outsiders where it is a group and the practice allows them; at most 100.
+            channel: how contacts are sent their links; None is by e-mail where there is an address, else by SMS.
 
         Raises:
             NotFound: no such conversation of theirs, or one of the people is nobody that the actor sees.
@@ -157,7 +166,7 @@ class TakingPart(Starting):
                     way_on="Create a group.",
                 )
         async with unit() as work:
-            await self._add(work, practice_id, conversation_id, joining, person_id)
+            await self._add(work, practice_id, conversation_id, joining, person_id, channel)
         return await self._one(actor, conversation_id)
 
     async def leave(self, actor: Actor, conversation_id: UUID, *, last_member_confirmed: bool = False) -> bool:
@@ -292,19 +301,30 @@ class TakingPart(Starting):
         return standing
 
     async def _add(
-        self, work: Work, practice_id: UUID, conversation_id: UUID, joining: Sequence[Joining], added_by: UUID
+        self,
+        work: Work,
+        practice_id: UUID,
+        conversation_id: UUID,
+        joining: Sequence[Joining],
+        added_by: UUID,
+        channel: LinkChannel | None = None,
     ) -> None:
         joined = await self._enter(conversation_id, joining, added_by, self._platform.clock.now())
         if joined:
             self._tell(work, practice_id, conversation_id, tuple(joined), max(joined.values()), joined=True)
+            entered = by_link([each for each in joining if each.person_id in joined])
+            await self._links.send_missing(work, conversation_id, entered, added_by, channel)
 
     async def _take_out(
         self, work: Work, practice_id: UUID, conversation_id: UUID, person_id: UUID, *, removed: bool
     ) -> None:
         now = self._platform.clock.now()
-        position = await DB.fetchval(_LEAVE, conversation_id, person_id, now, removed)
-        if position is not None:
-            self._tell(work, practice_id, conversation_id, (person_id,), position, joined=False)
+        row = await DB.fetchrow(_LEAVE, conversation_id, person_id, now, removed)
+        if row is None:
+            return
+        if row["by_link"]:  # whoever came by it is put out on every process
+            await self._links.void(work, conversation_id, person_id)
+        self._tell(work, practice_id, conversation_id, (person_id,), row["position"], joined=False)
 
     def _tell(
         self,

@@ -9,7 +9,18 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from bedside_core.api import Event, fact
+from bedside_core.api import Event, Problem, fact
+
+
+class IdentityRefused(Problem):
+    """The date of birth is not that of the patient whom an invitation or a link is about."""
+
+    code = "DATE_OF_BIRTH_WRONG"
+    meaning = (
+        "The date of birth is not the patient's; `attemptsLeft` tells how often it may still be wrong. At 0 the "
+        "invitation, or the link to a conversation, is void, and the practice can send another (S9, C6)."
+    )
+    status = 403
 
 
 class PortalState(StrEnum):

@@ -14,6 +14,8 @@ from bedside_portal.service import PortalService
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
+_OUTSIDE = frozenset({Role.PATIENT, Role.GUEST})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
@@ -63,7 +65,7 @@ class OwnRecord:
 
     async def _named(self, patient_id: UUID, entries: Sequence[audit.Entry]) -> list[Access]:
         """Name who did what; of other patients in an entry nothing is told."""
-        staff = {entry.person_id for entry in entries if entry.person_id and entry.role != Role.PATIENT}
+        staff = {entry.person_id for entry in entries if entry.person_id and entry.role not in _OUTSIDE}
         members = await self._platform.people.members_by_id(list(staff))
         acts = {(entry.account_id, patient_id) for entry in entries if _is_of(entry, patient_id)}
         holders = await self._portal.who_acted([(account, whom) for account, whom in acts if account is not None])
@@ -79,7 +81,7 @@ class OwnRecord:
                     action=entry.action,
                     name=member.name if member else holder.name if holder else None,
                     relationship=holder.relationship if holder else None,
-                    staff=entry.role is not None and entry.role != Role.PATIENT,
+                    staff=entry.role is not None and entry.role not in _OUTSIDE,
                 )
             )
         return shown

@@ -19,7 +19,6 @@ from bedside_core.api import (
     Joiner,
     LinkOver,
     NotFound,
-    Problem,
     RateLimited,
     Recipient,
     acting,
@@ -28,7 +27,7 @@ from bedside_core.api import (
     refuse_real_address,
     unit,
 )
-from bedside_portal.api import Holder, InvitationChannel, PortalState
+from bedside_portal.api import Holder, IdentityRefused, InvitationChannel, PortalState
 from bedside_portal.rows import MOST_FAILURES
 from bedside_portal.service import CHOSEN, PAGE, PURPOSE, PortalService, kind_of, void_links
 
@@ -38,17 +37,6 @@ if TYPE_CHECKING:
 
 MOST_LETTERS = 5
 """How often somebody invited by SMS has a link sent to an address."""
-
-
-class IdentityRefused(Problem):
-    """The date of birth is not that of the patient whom the invitation is about."""
-
-    code = "DATE_OF_BIRTH_WRONG"
-    meaning = (
-        "The date of birth is not the patient's; `attemptsLeft` tells how often it may still be wrong. At 0 the "
-        "invitation is void, and the practice can send another (S9)."
-    )
-    status = 403
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from deployment import APPS
+from plugins.chat.lobby import lobby
 from plugins.chat.ward import ward
 
-__all__ = ["ward"]
+__all__ = ["lobby", "ward"]
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
-"""Chat's part of the schema: types, reading and starting, who takes part, messages, and what is followed live."""
+"""Chat's part of the schema: reading and starting, who takes part, messages, guests' links, what is followed live."""
 
 import strawberry
 
 from bedside_chat.schema.conversations import ConversationMutation, ConversationQuery
+from bedside_chat.schema.guests import GuestMutation
 from bedside_chat.schema.live import ChatSubscription
 from bedside_chat.schema.messages import MessageMutation, MessageQuery
 from bedside_chat.schema.people import PeopleMutation, PeopleQuery
@@ -15,7 +16,7 @@ class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery):
 
 
 @strawberry.type
-class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation):
+class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation, GuestMutation):
     """Chat's mutations."""
 
 

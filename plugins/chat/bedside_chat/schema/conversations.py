@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from bedside_chat.schema.guest_types import ByChannel, channel_of
 from bedside_chat.schema.types import Conversation, ConversationId, conversation_type, service
 from bedside_core.api import USUAL_PAGE
 from bedside_graphql.api import After, ClientId, Connection, First, Info, client_id_of, connection, gate, uuid_of
@@ -22,13 +23,13 @@ class ConversationQuery:
         self, info: Info, first: First = USUAL_PAGE, after: After = None
     ) -> Connection[Conversation] | None:
         """Return a page of conversations."""
-        page = await service(info).conversations(info.context.signed_in(), first=first, after=after)
+        page = await service(info).conversations(info.context.acting(), first=first, after=after)
         return connection(page, conversation_type)
 
     @strawberry.field(description="One of one's conversations.", extensions=[gate("chat.read")])
     async def conversation(self, info: Info, id: ConversationId) -> Conversation | None:
         """Return one conversation."""
-        return conversation_type(await service(info).conversation(info.context.signed_in(), uuid_of(id)))
+        return conversation_type(await service(info).conversation(info.context.acting(), uuid_of(id)))
 
 
 @strawberry.type
@@ -64,15 +65,21 @@ class ConversationMutation:
         by_link: Annotated[
             bool, strawberry.argument(description="Reach them by a link where they have no active portal account.")
         ] = False,
+        channel: ByChannel = None,
     ) -> Conversation | None:
         """Start a conversation with a patient."""
         made = await service(info).start_with_patient(
-            info.context.signed_in(), uuid_of(patient_id), client_id_of(client_id), by_link=by_link
+            info.context.signed_in(),
+            uuid_of(patient_id),
+            client_id_of(client_id),
+            by_link=by_link,
+            channel=channel_of(channel),
         )
         return conversation_type(made)
 
     @strawberry.mutation(
-        description="Start one's conversation with an external contact, who is reached by a link, or return it (C6).",
+        description="Start one's conversation with an external contact, or return it. They are sent a link, unless one "
+        "that was sent before is open still (C6).",
         extensions=[gate("chat.start_with_contact")],
     )
     async def start_external_conversation(
@@ -80,10 +87,13 @@ class ConversationMutation:
         info: Info,
         contact_id: Annotated[strawberry.ID, strawberry.argument(description="The contact.")],
         client_id: ClientId,
+        channel: ByChannel = None,
     ) -> Conversation | None:
         """Start a conversation with a contact."""
         actor = info.context.signed_in()
-        made = await service(info).start_with_contact(actor, uuid_of(contact_id), client_id_of(client_id))
+        made = await service(info).start_with_contact(
+            actor, uuid_of(contact_id), client_id_of(client_id), channel=channel_of(channel)
+        )
         return conversation_type(made)
 
     @strawberry.mutation(
@@ -129,6 +139,7 @@ class ConversationMutation:
         private: Annotated[
             bool, strawberry.argument(description="Whether search does not find it, and it is joined by invitation.")
         ] = False,
+        channel: ByChannel = None,
     ) -> Conversation | None:
         """Create a group."""
         made = await service(info).create_group(
@@ -138,5 +149,6 @@ class ConversationMutation:
             [uuid_of(each) for each in person_ids or ()],
             client_id_of(client_id),
             private=private,
+            channel=channel_of(channel),
         )
         return conversation_type(made)

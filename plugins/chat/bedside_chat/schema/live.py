@@ -66,7 +66,7 @@ class ChatSubscription:
         self, info: Info, conversation_id: ConversationId, after: After = None
     ) -> AsyncGenerator[Message, None]:
         """Follow a conversation's messages."""
-        stream = service(info).added(info.context.signed_in(), uuid_of(conversation_id), after)
+        stream = service(info).added(info.context.acting(), uuid_of(conversation_id), after)
         async with aclosing(stream) as messages:
             async for message in messages:
                 yield message_type(message)
@@ -81,7 +81,7 @@ class ChatSubscription:
         self, info: Info, conversation_id: ConversationId, after: After = None
     ) -> AsyncGenerator[ConversationEvent, None]:
         """Follow a conversation."""
-        stream = service(info).changes(info.context.signed_in(), uuid_of(conversation_id), after)
+        stream = service(info).changes(info.context.acting(), uuid_of(conversation_id), after)
         async with aclosing(stream) as changes:
             async for change in changes:
                 yield await _event(info, change)

@@ -24,7 +24,7 @@ class MessageQuery:
     @strawberry.field(description="A message of one's conversations.", extensions=[gate("chat.read")])
     async def message(self, info: Info, id: MessageId) -> Message | None:
         """Return one message."""
-        actor = info.context.signed_in()
+        actor = info.context.acting()
         await info.context.platform.access.require(actor, "chat.read")
         return message_type(await service(info).message(actor, uuid_of(id)))
 
@@ -60,7 +60,7 @@ class MessageMutation:
     ) -> Message | None:
         """Send a message."""
         sent = await service(info).send(
-            info.context.signed_in(),
+            info.context.acting(),
             uuid_of(conversation_id),
             body,
             client_id_of(client_id),
@@ -85,7 +85,7 @@ class MessageMutation:
         key = key_of(up_to, int, argument="upTo")
         if key is None:
             raise InvalidInput("This is not a cursor of a message.", field=("upTo",))
-        actor = info.context.signed_in()
+        actor = info.context.acting()
         return conversation_type(await service(info).mark_read(actor, uuid_of(conversation_id), key[0]))
 
     @strawberry.mutation(
@@ -99,14 +99,14 @@ class MessageMutation:
         on: Annotated[bool, strawberry.argument(description="Whether it is put or taken away.")] = True,
     ) -> Message | None:
         """React to a message."""
-        return message_type(await service(info).react(info.context.signed_in(), uuid_of(message_id), emoji, on=on))
+        return message_type(await service(info).react(info.context.acting(), uuid_of(message_id), emoji, on=on))
 
     @strawberry.mutation(
         description="Acknowledge an urgent message as its recipient (C10).", extensions=[gate("chat.read")]
     )
     async def acknowledge_message(self, info: Info, message_id: MessageId) -> Message | None:
         """Acknowledge a message."""
-        return message_type(await service(info).acknowledge(info.context.signed_in(), uuid_of(message_id)))
+        return message_type(await service(info).acknowledge(info.context.acting(), uuid_of(message_id)))
 
     @strawberry.mutation(
         description="Delete a message for good, with its files: one's own, or with the permission to moderate any of "
@@ -115,4 +115,4 @@ class MessageMutation:
     )
     async def delete_message(self, info: Info, message_id: MessageId) -> Message | None:
         """Delete a message."""
-        return message_type(await service(info).delete(info.context.signed_in(), uuid_of(message_id)))
+        return message_type(await service(info).delete(info.context.acting(), uuid_of(message_id)))

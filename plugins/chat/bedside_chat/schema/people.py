@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from bedside_chat.schema.guest_types import ByChannel, channel_of
 from bedside_chat.schema.types import Conversation, ConversationId, Group, conversation_type, service
 from bedside_chat.taking_part import Group as FoundGroup
 from bedside_core.api import USUAL_PAGE
@@ -61,10 +62,14 @@ class PeopleMutation:
         info: Info,
         conversation_id: ConversationId,
         person_ids: Annotated[list[strawberry.ID], strawberry.argument(description="Who, at most 100.")],
+        channel: ByChannel = None,
     ) -> Conversation | None:
         """Add people."""
         ids = [uuid_of(each) for each in person_ids]
-        return conversation_type(await service(info).add(info.context.signed_in(), uuid_of(conversation_id), ids))
+        actor = info.context.signed_in()
+        return conversation_type(
+            await service(info).add(actor, uuid_of(conversation_id), ids, channel=channel_of(channel))
+        )
 
     @strawberry.mutation(
         description="Remove somebody: from a group who made it or moderates, outsiders anybody of the practice in it. "
@@ -96,7 +101,7 @@ class PeopleMutation:
     ) -> bool | None:
         """Leave a conversation."""
         return await service(info).leave(
-            info.context.signed_in(), uuid_of(conversation_id), last_member_confirmed=last_member_confirmed
+            info.context.acting(), uuid_of(conversation_id), last_member_confirmed=last_member_confirmed
         )
 
     @strawberry.mutation(

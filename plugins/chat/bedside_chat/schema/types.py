@@ -10,6 +10,7 @@ from uuid import UUID
 import strawberry
 
 from bedside_chat import api
+from bedside_chat.schema.guest_types import GuestLink, link_type
 from bedside_chat.service import ChatService
 from bedside_core.api import PersonKind, Refusal, cursor_of, label_of
 from bedside_graphql.api import After, Connection, File, First, Info, connection, file_type, uuid_of
@@ -48,6 +49,19 @@ class Participant:
     read_up_to: str | None = strawberry.field(
         description="Cursor of the last message they have read. Who sends has read up to their own message."
     )
+    conversation_id: strawberry.Private[UUID]
+
+    @strawberry.field(
+        description="The link that they were sent last, where they are reached by one; for members of the practice "
+        "that owns the conversation."
+    )
+    async def guest_link(self, info: Info) -> GuestLink | None:
+        """Return the link, through the operation's DataLoader."""
+        if not self.by_link or info.context.acting().member_id is None:
+            return None
+        key = (self.conversation_id, uuid_of(self.id))
+        found = await info.context.loader(service(info).guest_links).load(key)
+        return link_type(found) if found else None
 
 
 @strawberry.type(description="An emoji that people have put to a message.")
@@ -87,7 +101,7 @@ class Message:
     @strawberry.field(description="Who sent it; null where it is automatic, or they are nobody any more.")
     async def sender(self, info: Info) -> Participant | None:
         """Return the sender."""
-        return await person(info, self.sender_id)
+        return await person(info, uuid_of(self.conversation_id), self.sender_id)
 
     @strawberry.field(description="The message that it answers, or its tombstone.")
     async def reply_to(self, info: Info) -> "Message | None":
@@ -170,7 +184,7 @@ class Conversation:
     @strawberry.field(description="What can be sent in it now, or why not and what would open it.")
     async def composer(self, info: Info) -> Composer | None:
         """Return what is open."""
-        chat, actor = service(info), info.context.signed_in()
+        chat, actor = service(info), info.context.acting()
         found = await info.context.loader(chat.composing(actor)).load(uuid_of(self.id))
         return Composer(text=_state(found.text), files=_state(found.files)) if found else None
 
@@ -203,16 +217,16 @@ ConversationId = Annotated[strawberry.ID, strawberry.argument(description="The c
 MessageId = Annotated[strawberry.ID, strawberry.argument(description="The message's id.")]
 
 
-async def person(info: Info, person_id: UUID) -> Participant | None:
+async def person(info: Info, conversation_id: UUID, person_id: UUID) -> Participant | None:
     """Return how somebody is shown who takes part in a conversation of the viewer's, or did."""
-    found = await info.context.loader(service(info).people).load(person_id)
+    found = await info.context.loader(service(info).people).load((conversation_id, person_id))
     return participant_type(info, found, found) if found else None
 
 
 async def people(info: Info, participants: Sequence[api.Participant]) -> list[Participant]:
     """Return participants with the names of today."""
     loader = info.context.loader(service(info).people)
-    named = await asyncio.gather(*(loader.load(each.person_id) for each in participants))
+    named = await asyncio.gather(*(loader.load((each.conversation_id, each.person_id)) for each in participants))
     return [participant_type(info, each, name or each) for each, name in zip(participants, named, strict=True)]
 
 
@@ -224,7 +238,7 @@ def participant_type(info: Info, participant: api.Participant, named: api.Partic
         participant: who takes part.
         named: the same person with the name of today.
     """
-    own = info.context.signed_in().practice_id == participant.home_id
+    own = info.context.acting().practice_id == participant.home_id
     return Participant(
         id=strawberry.ID(str(participant.person_id)),
         kind=participant.kind,
@@ -234,6 +248,7 @@ def participant_type(info: Info, participant: api.Participant, named: api.Partic
         joined_at=participant.joined_at,
         left_at=participant.left_at,
         read_up_to=cursor_of(participant.read_position) if participant.read_position else None,
+        conversation_id=participant.conversation_id,
     )
 
 
