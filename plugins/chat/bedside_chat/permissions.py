@@ -48,6 +48,8 @@ PERMISSIONS = (
     Permission(key="chat.create_group", doc="Create a group.", feature=TEAM_CHAT),
     Permission(key="chat.find_groups", doc="Find the practice's groups.", feature=TEAM_CHAT),
     Permission(key="chat.join_group", doc="Join a group of the practice.", feature=TEAM_CHAT),
+    Permission(key="chat.own_quick_texts", doc="Use quick texts, and keep one's own."),
+    Permission(key="chat.quick_texts", doc="Keep the practice's quick texts.", roles=LEADERS),
     Permission(key="chat.add_people", doc="Add people to a conversation, and change groups.", check=may_take_part),
 )
 """Contributed by the manifest."""

@@ -10,12 +10,16 @@ from bedside_chat import schema
 from bedside_chat.api import CONVERSATION_STREAM, Chats, ConversationStarted, MessageDeleted, MessageSent
 from bedside_chat.files import MESSAGE_FILES
 from bedside_chat.listeners import member_joined
+from bedside_chat.notices import NOTIFICATIONS
 from bedside_chat.permissions import PERMISSIONS
+from bedside_chat.quick_texts import QuickTexts
 from bedside_chat.records import RECORDS
+from bedside_chat.reminders import JOBS
 from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
 from bedside_core.api import (
     Feature,
+    Job,
     Listener,
     Manifest,
     MemberJoined,
@@ -70,6 +74,7 @@ def manifest() -> Manifest:
         piccolo_app="bedside_chat.piccolo_app",
         data=RECORDS,
         file_owners=(MESSAGE_FILES,),
+        notifications=NOTIFICATIONS,
     )
 
 
@@ -77,13 +82,19 @@ def manifest() -> Manifest:
 def services(platform: Platform) -> Mapping[type[Any], object]:
     """Provide what chat answers."""
     service = ChatService(platform)
-    return {ChatService: service, Chats: service}
+    return {ChatService: service, Chats: service, QuickTexts: QuickTexts(platform)}
 
 
 @hookimpl
 def listeners(platform: Platform) -> Iterable[Listener]:
     """Have new members join their practice's team conversation."""
     return [on(MemberJoined, member_joined(platform), durable=True)]
+
+
+@hookimpl
+def jobs() -> Iterable[Job]:
+    """Remind people of urgent messages."""
+    return JOBS
 
 
 @hookimpl

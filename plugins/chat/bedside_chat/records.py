@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from bedside_core.api import DB, DataContribution, KeptTable, Platform
+from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
 
 _TAKES_PART = """t.conversation_id IN (SELECT p.conversation_id FROM participant p
     WHERE p.person_id = $1 AND p.practice_id = t.practice_id)"""
@@ -41,7 +41,13 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
 
 
 async def _erase(platform: Platform, patient_id: UUID) -> None:
-    """Take away the conversations that a patient takes part in, with all that was written there by anybody."""
+    """Take away the conversations that a patient takes part in, with all that was written there by anybody.
+
+    What others were told of them names the patient, and goes, too.
+    """
+    rows = await DB.fetch("SELECT conversation_id FROM participant WHERE person_id = $1", patient_id)
+    async with unit() as work:
+        await platform.notify.erase(work, [str(row["conversation_id"]) for row in rows])
     await DB.execute(
         """DELETE FROM conversation c USING participant p
         WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1""",
@@ -70,6 +76,7 @@ RECORDS = DataContribution(
             patient=_TAKES_PART,
             hidden=("reminded", "remind_at"),
         ),
+        KeptTable(name="quick_text", doc="Quick texts, of the practice and of its members."),
         KeptTable(
             name="conversation_start",
             doc="Not exported: which retries are retries.",

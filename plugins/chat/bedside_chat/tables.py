@@ -99,6 +99,7 @@ class UrgentRecipient(Table, tablename="urgent_recipient", db=DB):
     message_id = UUID(primary_key=True, default=None)
     person_id = UUID()
     acknowledged_at = Timestamptz()
+    home_id = UUID(help_text="The person's practice, which reminds them.")
     reminded = Integer(help_text="How often they were reminded (N6).")
     remind_at = Timestamptz(help_text="When they are to be reminded next.")
 
@@ -112,6 +113,17 @@ class ConversationStart(Table, tablename="conversation_start", db=DB):
     conversation_id = UUID()
 
 
+class QuickText(Table, tablename="quick_text", db=DB):
+    """A text that members put into messages, with placeholders (C18)."""
+
+    id = UUID(primary_key=True, default=None)
+    practice_id = UUID()
+    member_id = UUID(help_text="Whose own it is; null for the practice's.")
+    title = Text()
+    body = Text(help_text="With placeholders such as {{patient.firstName}}.")
+    made_at = Timestamptz()
+
+
 TABLE_KINDS = {
     "conversation": Kind.SHARED,
     "participant": Kind.SHARED,
@@ -120,4 +132,5 @@ TABLE_KINDS = {
     "message_attachment": Kind.SHARED,
     "urgent_recipient": Kind.SHARED,
     "conversation_start": Kind.SHARED,
+    "quick_text": Kind.PRACTICE,
 }

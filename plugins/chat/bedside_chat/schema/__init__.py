@@ -1,4 +1,4 @@
-"""Chat's part of the schema: types, reading and starting, who takes part, messages, and what is followed live."""
+"""Chat's part of the schema: types, reading and starting, who takes part, messages, quick texts, what is live."""
 
 import strawberry
 
@@ -6,16 +6,17 @@ from bedside_chat.schema.conversations import ConversationMutation, Conversation
 from bedside_chat.schema.live import ChatSubscription
 from bedside_chat.schema.messages import MessageMutation, MessageQuery
 from bedside_chat.schema.people import PeopleMutation, PeopleQuery
+from bedside_chat.schema.quick_texts import QuickTextMutation, QuickTextQuery
 from bedside_graphql.api import GraphQLPart
 
 
 @strawberry.type
-class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery):
+class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery, QuickTextQuery):
     """Chat's queries."""
 
 
 @strawberry.type
-class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation):
+class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation, QuickTextMutation):
     """Chat's mutations."""
 
 
