@@ -1,4 +1,4 @@
-"""Notifications to many at once, and what each has read or is told no more: one statement each, however many they are."""
+"""Notifications to many at once, and taken out of several kinds at once: one statement each, however many there are."""
 
 from __future__ import annotations
 
