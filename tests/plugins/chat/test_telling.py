@@ -46,7 +46,10 @@ async def test_several_messages_make_one_mail_that_names_practice_and_sender_alo
     assert "biopsy" not in f"{mail.text}{mail.html}{mail.subject}"
     assert await house.shown(house.ada) == []
     [shown] = await house.shown(house.ben)
-    assert (shown["text"], shown["link"]) == (f"{house.ada.member.name} has written to you.", link)
+    assert (shown["text"], shown["link"]) == (
+        f"{house.ada.member.name} has written to you.",
+        f"/chat/{house.conversation}",
+    )
     for table in ("notification", "notification_delivery", "notification_shown", "notification_attempt"):
         rows = await house.rows(f"SELECT t::text FROM {table} t")
         assert rows and not [row for row in rows if "biopsy" in row["t"]], table
@@ -62,7 +65,7 @@ async def test_the_mail_about_a_message_can_not_be_switched_off_and_sms_can(hous
     [text] = house.phone.taken
     assert f"Bay View: a new message from {house.ada.member.name}" in str(text)
     assert [mail.subject for mail in house.mails(pat)] == [f"A new message from {house.ada.member.name}"]
-    off = {"switchedOff": ["EMAIL", "SMS", "PUSH"], "language": "es"}
+    off = {"switchedOff": ["EMAIL", "SMS", "PUSH"], "language": "SPANISH"}
     await house.deployment.data(PREFER, pat.token, p=off)
     await house.send("hello again", house.ada, talk)
     await house.after_the_delay()
