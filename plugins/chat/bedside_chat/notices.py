@@ -82,5 +82,36 @@ URGENT_REMINDER = NotificationKind(
     },
 )
 
-NOTIFICATIONS = (MESSAGE, URGENT, URGENT_REMINDER)
+_UNREAD = {
+    Language.ENGLISH: {
+        Part.SUBJECT: "Reminder: an unread message from {{ sender }}",
+        Part.BODY: "A message from {{ sender }} at {{ practice }} is still unread.\n\n"
+        "You get this reminder because you have set it in your own settings of chat.",
+        Part.SMS: "{{ practice }}: a message from {{ sender }} is still unread. {{ link }}",
+    },
+    Language.SPANISH: {
+        Part.SUBJECT: "Recordatorio: un mensaje sin leer de {{ sender }}",
+        Part.BODY: "Un mensaje de {{ sender }} en {{ practice }} sigue sin leer.\n\n"
+        "Recibe este recordatorio porque así lo ha elegido en sus ajustes del chat.",
+        Part.SMS: "{{ practice }}: un mensaje de {{ sender }} sigue sin leer. {{ link }}",
+    },
+}
+
+UNREAD_EMAIL = NotificationKind(
+    key="chat.unread_email",
+    doc="A message was not read for as long as the member has set, by e-mail (N6).",
+    facts=_FACTS,
+    channels=(Channel.EMAIL,),
+    texts=_UNREAD,
+)
+
+UNREAD_SMS = NotificationKind(
+    key="chat.unread_sms",
+    doc="A message was not read for as long as the member has set, by SMS (N6).",
+    facts=_FACTS,
+    channels=(Channel.SMS,),
+    texts=_UNREAD,
+)
+
+NOTIFICATIONS = (MESSAGE, URGENT, URGENT_REMINDER, UNREAD_EMAIL, UNREAD_SMS)
 """Every kind."""

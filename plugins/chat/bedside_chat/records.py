@@ -64,7 +64,12 @@ RECORDS = DataContribution(
                 WHERE p.person_id = $1 AND p.practice_id = t.practice_id)""",
             hidden=("only_key",),
         ),
-        KeptTable(name="participant", doc="Who takes part in them, or did.", patient=_TAKES_PART),
+        KeptTable(
+            name="participant",
+            doc="Who takes part in them, or did.",
+            patient=_TAKES_PART,
+            hidden=("email_reminded", "sms_reminded"),
+        ),
         KeptTable(
             name="message", doc="Their messages.", patient=_TAKES_PART, hidden=("client_id", "words"), active=_WRITTEN
         ),

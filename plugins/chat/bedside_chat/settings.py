@@ -11,6 +11,19 @@ _HOURS = "The practice's hours on {}, in its zone, such as 09:00-12:30, 13:30-17
 LONGEST_AUTO_REPLY = 2000
 
 
+SHORTEST_REMINDER, LONGEST_REMINDER = 5, 7 * 24 * 60
+_REMINDER = (
+    "After how many minutes one is reminded by {} of messages that one has not read, once for each conversation until "
+    "more is written in it: 5 to 10,080; 0 is never (N6)."
+)
+
+
+def _minutes_fault(minutes: int) -> str | None:
+    if minutes == 0 or SHORTEST_REMINDER <= minutes <= LONGEST_REMINDER:
+        return None
+    return f"The time is 0 for never, or from {SHORTEST_REMINDER} to {LONGEST_REMINDER} minutes."
+
+
 def _text_fault(text: str) -> str | None:
     if not text.strip() or "\0" in text:
         return "An automatic message needs a text."
@@ -43,6 +56,8 @@ class ChatSettings:
         "in quiet hours too (N6).",
         scopes=(Scope.MEMBER,),
     )
+    unread_email_minutes: int = setting(0, _REMINDER.format("e-mail"), scopes=(Scope.MEMBER,), check=_minutes_fault)
+    unread_sms_minutes: int = setting(0, _REMINDER.format("SMS"), scopes=(Scope.MEMBER,), check=_minutes_fault)
     auto_reply: bool = setting(
         False, "Whether patients and contacts who write outside the practice's hours get an automatic message (C17)."
     )

@@ -46,6 +46,8 @@ class Participant(Table, tablename="participant", db=DB):
     read_position = BigInt(help_text="Position of the last message they have read.")
     read_number = BigInt(help_text="Number of the last message they have read.")
     changed = BigInt(help_text="Position of the last change of this row.")
+    email_reminded = BigInt(help_text="Up to which message they were reminded by e-mail to read (N6).")
+    sms_reminded = BigInt(help_text="Up to which message they were reminded by SMS to read.")
 
 
 class Message(Table, tablename="message", db=DB):

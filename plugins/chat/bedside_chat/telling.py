@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from bedside_chat.api import Message
-from bedside_chat.notices import MESSAGE, NOTIFICATIONS, URGENT, URGENT_REMINDER
+from bedside_chat.notices import MESSAGE, NOTIFICATIONS, UNREAD_EMAIL, UNREAD_SMS, URGENT, URGENT_REMINDER
 from bedside_core.api import DB, Fact, Recipient, Work
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
 _EVERY = tuple(kind.key for kind in NOTIFICATIONS)
-_OF_MESSAGES = (MESSAGE.key, URGENT.key)
+_OF_UNREAD = (MESSAGE.key, URGENT.key, UNREAD_EMAIL.key, UNREAD_SMS.key)
 _LONGEST_NAME = 120
 
 
@@ -59,7 +59,7 @@ async def read(
             'SELECT id::text FROM message WHERE conversation_id = $1 AND "position" > $2', conversation_id, unread_after
         )
         kept = [row["id"] for row in rows]
-    await platform.notify.cancel_all(work, _OF_MESSAGES, key=str(conversation_id), to=reader, kept=kept)
+    await platform.notify.cancel_all(work, _OF_UNREAD, key=str(conversation_id), to=reader, kept=kept)
 
 
 async def acknowledged(platform: Platform, work: Work, message: Message, by: Recipient) -> None:

@@ -25,6 +25,14 @@ async def house(fresh_database: Database) -> AsyncGenerator[Outside]:
         yield house
 
 
+async def quiet(house: Outside) -> None:
+    """Have ben's quiet hours go from two hours ago to six hours from now."""
+    now = house.deployment.platform.clock.now()
+    begin, end = (f"{now + timedelta(hours=hours):%H:%M}" for hours in (-2, 6))
+    patch = {"zone": "UTC", "quietFrom": begin, "quietUntil": end}
+    await house.deployment.data(PREFER, house.ben.token, p=patch)
+
+
 async def reminded(house: Outside, times: int) -> None:
     """Wait until the one open urgent message was reminded of so often."""
 
@@ -38,8 +46,7 @@ async def reminded(house: Outside, times: int) -> None:
 
 @pytest.mark.rule("C10", "N3")
 async def test_an_urgent_message_is_told_of_at_once_in_quiet_hours_too(house: Outside) -> None:
-    quiet = {"quietFrom": "00:00", "quietUntil": "23:59"}
-    await house.deployment.data(PREFER, house.ben.token, p=quiet)
+    await quiet(house)
     await house.send("not so urgent", house.ada)
     await house.send("please come", house.ada, urgent=True)
     await until(lambda: len(house.mail.mails) == 1, "the mail")
@@ -154,3 +161,61 @@ async def test_a_process_that_ends_within_a_reminder_has_reminded_nobody_and_the
     [row] = await house.rows(OPEN)
     assert row["reminded"] == 1
     assert await due_texts(house) == [(house.ben.id, "chat.urgent_reminder")]
+
+
+UNREAD = "mutation($p: ChatOwnSettingsPatch!) { updateChatOwnSettings(patch: $p) { unreadEmailMinutes } }"
+
+
+@pytest.mark.rule("N6")
+async def test_unread_messages_are_reminded_of_after_the_time_that_a_member_has_set_and_once(house: Outside) -> None:
+    refused = {"unreadEmailMinutes": 3}
+    assert await house.deployment.code(UNREAD, house.ben.token, p=refused) == "INVALID_INPUT"
+    await house.deployment.data(UNREAD, house.ben.token, p={"unreadEmailMinutes": 30})
+    people = [house.ben.id, house.owner.id]
+    group = (await house.deployment.data(GROUP, house.ada.token, n="Round", c="g", p=people))["createGroup"]["id"]
+    await house.send("one", house.ada, group)
+    other = await house.send("read in time", house.ada)
+    await house.after_the_delay()
+    await house.deployment.data(READ, house.ben.token, i=house.conversation, u=other["cursor"])
+    before = len(house.mails(house.ben))
+
+    async def rows() -> list[Any]:
+        sql = "SELECT recipient_id::text AS person, state FROM notification WHERE kind LIKE 'chat.unread%'"
+        return [tuple(row) for row in await house.rows(sql)]
+
+    await house.pass_time(minutes=20)
+    await run(house)
+    assert await rows() == []
+    await house.pass_time(minutes=9)
+
+    async def told() -> bool:
+        await run(house)
+        return len(await rows()) == 1
+
+    await until(told, "the reminder", 60)
+    assert [person for person, _ in await rows()] == [house.ben.id]
+    await house.after_the_delay()
+    subjects = [mail.subject for mail in house.mails(house.ben)[before:]]
+    assert subjects == [f"Reminder: an unread message from {house.ada.member.name}"]
+    await house.pass_time(hours=2)
+    await run(house)
+    assert len(await rows()) == 1
+    last = await house.send("two", house.ada, group)
+    await house.pass_time(minutes=31)
+    await run(house)
+    assert len(await rows()) == 2
+    await house.deployment.data(READ, house.ben.token, i=group, u=last["cursor"])
+    assert sorted(state for _, state in await rows()) == ["cancelled", "cancelled"]
+
+
+@pytest.mark.rule("N6")
+async def test_quiet_hours_hold_back_reminders_of_unread_messages(house: Outside) -> None:
+    await house.deployment.data(UNREAD, house.ben.token, p={"unreadEmailMinutes": 5, "unreadSmsMinutes": 5})
+    await quiet(house)
+    await house.send("one", house.ada)
+    await house.pass_time(minutes=6)
+    await run(house)
+    kinds = await house.rows("SELECT DISTINCT kind FROM notification WHERE kind LIKE 'chat.unread%' ORDER BY 1")
+    assert [row["kind"] for row in kinds] == ["chat.unread_email", "chat.unread_sms"]
+    await house.after_the_delay()
+    assert house.mail.mails == []

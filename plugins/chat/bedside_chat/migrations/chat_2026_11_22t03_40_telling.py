@@ -20,6 +20,10 @@ DROP INDEX urgent_due;
 CREATE INDEX urgent_due ON urgent_recipient (home_id, remind_at)
     WHERE acknowledged_at IS NULL AND remind_at IS NOT NULL;
 
+ALTER TABLE participant
+    ADD COLUMN email_reminded bigint NOT NULL DEFAULT 0,
+    ADD COLUMN sms_reminded bigint NOT NULL DEFAULT 0;
+
 DROP INDEX message_deleted;
 CREATE INDEX message_uncounted ON message (conversation_id, number) WHERE deleted_at IS NOT NULL OR automatic;
 CREATE INDEX message_automatic ON message (conversation_id, "position" DESC) WHERE automatic;
@@ -42,6 +46,9 @@ _MAY = """EXISTS (SELECT FROM conversation c WHERE c.id = conversation
 _NAME = """coalesce((SELECT m.first_name || ' ' || m.last_name FROM member m WHERE m.id = s.person_id),
         (SELECT t.first_name || ' ' || t.last_name FROM patient t WHERE t.id = s.person_id),
         (SELECT t.first_name || ' ' || t.last_name FROM contact t WHERE t.id = s.person_id), s.shown_name)"""
+
+_REMINDED = "CASE channel WHEN 'email' THEN p.email_reminded ELSE p.sms_reminded END"
+_MINUTES = "(o.stored->>('unread_' || channel || '_minutes'))::integer"
 
 FUNCTIONS = [
     # Who is notified of a message of somebody's, in their own practice, and what the sender is called today.
@@ -78,6 +85,40 @@ FUNCTIONS = [
         SELECT t.conversation_id, t.message_id, t.person_id, t.kind, t.wanted, (SELECT {_NAME} FROM participant s
             WHERE s.conversation_id = t.conversation_id AND s.person_id = m.sender_id)
         FROM taken t JOIN message m ON m.id = t.message_id ORDER BY t.message_id, t.person_id""",
+        volatility="VOLATILE",
+    ),
+    # Takes up the reminders of unread messages that members of the practice acted for have set and that are due: what
+    # is unread and was not reminded of by that channel has waited for so long. `channel` is `email` or `sms`.
+    *definer_function(
+        "chat_unread_due(at timestamptz, channel text, size integer)",
+        "TABLE (conversation_id uuid, message_id uuid, person_id uuid, sender text)",
+        f"""
+        WITH due AS (
+            SELECT p.conversation_id, p.person_id FROM setting o
+            JOIN participant p ON p.person_id = o.member_id AND p.home_id = o.practice_id AND p.left_at IS NULL
+            WHERE o.practice_id = app_practice() AND o.plugin = 'chat'
+                AND {_MINUTES} > 0
+                AND EXISTS (SELECT FROM message m WHERE m.conversation_id = p.conversation_id
+                    AND m."position" > greatest(p.read_position, {_REMINDED})
+                    AND m.sent_at <= at - make_interval(mins => {_MINUTES})
+                    AND m.sender_id <> p.person_id AND m.deleted_at IS NULL AND NOT m.automatic)
+            ORDER BY p.conversation_id, p.person_id LIMIT size FOR NO KEY UPDATE OF p SKIP LOCKED
+        ), taken AS (
+            UPDATE participant p SET
+                email_reminded = CASE WHEN channel = 'email' THEN c.last_position ELSE p.email_reminded END,
+                sms_reminded = CASE WHEN channel = 'sms' THEN c.last_position ELSE p.sms_reminded END
+            FROM due d JOIN conversation c ON c.id = d.conversation_id
+            WHERE p.conversation_id = d.conversation_id AND p.person_id = d.person_id
+            RETURNING p.conversation_id, p.person_id, p.read_position
+        )
+        SELECT t.conversation_id, m.id, t.person_id, (SELECT {_NAME} FROM participant s
+            WHERE s.conversation_id = t.conversation_id AND s.person_id = m.sender_id)
+        FROM taken t CROSS JOIN LATERAL (
+            SELECT m.id, m.sender_id FROM message m WHERE m.conversation_id = t.conversation_id
+                AND m."position" > t.read_position AND m.sender_id <> t.person_id AND m.deleted_at IS NULL
+                AND NOT m.automatic
+            ORDER BY m."position" DESC LIMIT 1) m
+        ORDER BY t.conversation_id, t.person_id""",
         volatility="VOLATILE",
     ),
 ]
