@@ -38,6 +38,7 @@ SEND = """mutation($i: ID!, $u: Boolean, $c: String!) {
 SHARE = """mutation($i: ID!, $u: [ID!], $c: String!) {
     sendMessage(conversationId: $i, uploadIds: $u, clientId: $c) { id } }"""
 START_WITH = "mutation($m: ID!, $c: String!) { startPractitionerConversation(memberId: $m, clientId: $c) { id } }"
+QUICK_TEXT = 'mutation($c: String!) { createQuickText(title: "Hello", body: "Hello", clientId: $c) { id } }'
 REACT = 'mutation($i: ID!) { reactToMessage(messageId: $i, emoji: "👍") { id } }'
 PORTAL_CHAT = """mutation {
     updateChatSettings(patch: { patientsInPortal: true, patientsDelete: true }) { patientsInPortal } }"""
@@ -127,6 +128,10 @@ async def message(deployment: Deployment, practice: Practice, person: Person | H
 
 async def urgent_message(deployment: Deployment, practice: Practice, person: Person | Held | Guest) -> str:
     return (await _written(deployment, practice, person, urgent=True))[1]
+
+
+async def quick_text(deployment: Deployment, practice: Practice, person: Person) -> str:
+    return (await deployment.data(QUICK_TEXT, person.token, c=client_id()))["createQuickText"]["id"]
 
 
 async def group(deployment: Deployment, practice: Practice, person: Person) -> str:
@@ -343,6 +348,7 @@ KINDS: Mapping[str, Kind] = {
     "message": Kind(message, personal=True),
     "deletable_message": Kind(message),  # leaders delete what others wrote
     "urgent_message": Kind(urgent_message, personal=True),
+    "quick_text": Kind(quick_text, personal=True),
     "group": Kind(group, personal=True),
     "open_group": Kind(open_group),
     "member_of_care": Kind(member_of_care, everybodys=True),
@@ -396,6 +402,7 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
         )
     sent = await message(deployment, practice, person)
     await deployment.data(REACT, person.token, i=sent)
+    await quick_text(deployment, practice, person)
     with acting(practice.id):
         await DB.execute(
             """INSERT INTO message_attachment (practice_id, conversation_id, message_id, file_id, place)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"/(?!/)[A-Za-z0-9/_.~#=-]{0,500}")
 """A link: nothing can be written in it that reads as a text, and it leads nowhere else."""
 _LONGEST_NAME = 120
+_PEOPLE = frozenset({"member", "patient"})
 
 
 class Notify:
@@ -125,6 +126,60 @@ class Notify:
             USUAL_DELAY_SECONDS,
         )
 
+    async def send_all(
+        self,
+        work: Work,
+        kind: str,
+        *,
+        to: Sequence[Recipient],
+        data: Mapping[Fact, Any] | None = None,
+        key: str | None = None,
+        item: str | None = None,
+    ) -> int:
+        """Notify many members and patients of the same, if the unit of work is committed: one statement for all.
+
+        Each is notified by the settings of their own practice.
+
+        Args:
+            work: the unit of work that the notification is about.
+            kind: key of a declared kind.
+            to: for whom; who is named twice is told once.
+            data: the facts that the kind declares; the practice's name is filled in.
+            key: as `send` takes it.
+            item: as `send` takes it.
+
+        Returns:
+            How many are told; who is nobody of their practice is left out.
+
+        Raises:
+            ValueError, TypeError: facts that this kind does not have, values that can't be such facts (N4), or a
+                recipient who is neither member nor patient.
+            LookupError: there is no such kind.
+        """
+        declared = self.kinds.get(kind)
+        if declared is None:
+            raise LookupError(f"no notification {kind!r} is declared")
+        if work.over:
+            raise RuntimeError("a notification belongs to an open unit of work")
+        if any(each.kind not in _PEOPLE for each in to):
+            raise ValueError("only members and patients are notified together")
+        if not to:
+            return 0
+        return await DB.fetchval(
+            "SELECT notify_put_all($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            [uuid7() for _ in to],
+            [each.practice_id for each in to],
+            kind,
+            [each.kind for each in to],
+            [each.id for each in to],
+            msgspec.json.encode(facts_of(declared, data or {})).decode(),
+            key,
+            item,
+            self._clock.now(),
+            timedelta() if declared.urgent else None,
+            USUAL_DELAY_SECONDS,
+        )
+
     async def cancel(
         self, work: Work, kind: str, *, key: str, to: Recipient | None = None, item: str | None = None
     ) -> int:
@@ -146,6 +201,41 @@ class Notify:
             raise RuntimeError("a notification is cancelled in an open unit of work")
         return await DB.fetchval(
             "SELECT notify_cancel($1, $2, $3, $4, $5)", kind, key, to.key if to else None, item, self._clock.now()
+        )
+
+    async def cancel_all(
+        self,
+        work: Work,
+        kinds: Sequence[str],
+        *,
+        key: str,
+        to: Recipient | None = None,
+        items: Sequence[str] | None = None,
+        kept: Sequence[str] = (),
+    ) -> int:
+        """Take out of several kinds of notifications what was read, deleted or called off (N3): one statement.
+
+        Args:
+            work: the unit of work in which that happens.
+            kinds: keys of declared kinds.
+            key: as it was sent with.
+            to: one recipient; None is everybody.
+            items: these items; None is all but `kept`.
+            kept: the items that stay, where `items` is None: what is left is still sent, and tells of the last of it.
+
+        Returns:
+            How many notifications are not sent for it.
+        """
+        if work.over:
+            raise RuntimeError("a notification is cancelled in an open unit of work")
+        return await DB.fetchval(
+            "SELECT notify_cancel_all($1, $2, $3, $4, $5, $6)",
+            list(kinds),
+            key,
+            to.key if to else None,
+            None if items is None else list(items),
+            list(kept),
+            self._clock.now(),
         )
 
     async def erase(self, work: Work, keys: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from bedside_chat import telling
 from bedside_chat.api import CONVERSATION_STREAM, Message, MessageDeleted
 from bedside_chat.marks import Marks
 from bedside_chat.rows import MESSAGES, NO_MESSAGE, message_of
@@ -114,6 +115,7 @@ class Deleting(Marks):
 
     async def _bury(self, work: Work, actor: Actor, message: Message, position: int, patients: list[UUID]) -> None:
         """Take away all that hangs on a message, in the unit that deletes it."""
+        await telling.deleted(self._platform, work, message)
         await self._platform.files.delete_owned(actor, FILES, message.id)
         work.emit(
             MessageDeleted(

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from bedside_chat import telling
 from bedside_chat.api import CONVERSATION_STREAM, Acknowledgement, Message, Reaction
 from bedside_chat.sending import Sending
 from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Topic, Work, unit
@@ -86,7 +87,8 @@ class Marks(Sending):
                 """UPDATE urgent_recipient u SET acknowledged_at = coalesce(u.acknowledged_at, $3), remind_at = NULL
                 FROM urgent_recipient before
                 WHERE u.message_id = $1 AND u.person_id = $2 AND before.message_id = $1 AND before.person_id = $2
-                RETURNING before.acknowledged_at AS before""",
+                RETURNING before.acknowledged_at AS before, u.home_id, (SELECT p.kind FROM participant p
+                    WHERE p.conversation_id = u.conversation_id AND p.person_id = u.person_id) AS kind""",
                 message_id,
                 person_id,
                 self._platform.clock.now(),
@@ -94,6 +96,8 @@ class Marks(Sending):
             if row is None:
                 raise NotFound("There is no urgent message with this id for you to acknowledge.")
             if row["before"] is None:
+                by = telling.recipient(row["kind"], row["home_id"], person_id)
+                await telling.acknowledged(self._platform, work, message, by)
                 await self._touch(work, message)
         return await self.message(actor, message_id)
 

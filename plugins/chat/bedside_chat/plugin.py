@@ -11,14 +11,18 @@ from bedside_chat.api import CONVERSATION_STREAM, Chats, ConversationStarted, Me
 from bedside_chat.files import MESSAGE_FILES
 from bedside_chat.guests import Guests
 from bedside_chat.listeners import member_joined
+from bedside_chat.notices import NOTIFICATIONS
 from bedside_chat.permissions import PERMISSIONS
+from bedside_chat.quick_texts import QuickTexts
 from bedside_chat.records import RECORDS
+from bedside_chat.reminders import JOBS
 from bedside_chat.routes import chat_routes
 from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
 from bedside_chat.texts import GUEST_LINK
 from bedside_core.api import (
     Feature,
+    Job,
     Listener,
     Manifest,
     MemberJoined,
@@ -74,7 +78,7 @@ def manifest() -> Manifest:
         piccolo_app="bedside_chat.piccolo_app",
         data=RECORDS,
         file_owners=(MESSAGE_FILES,),
-        notifications=(GUEST_LINK,),
+        notifications=(*NOTIFICATIONS, GUEST_LINK),
     )
 
 
@@ -82,7 +86,12 @@ def manifest() -> Manifest:
 def services(platform: Platform) -> Mapping[type[Any], object]:
     """Provide what chat answers."""
     service = ChatService(platform)
-    return {ChatService: service, Chats: service, Guests: Guests(platform, service)}
+    return {
+        ChatService: service,
+        Chats: service,
+        Guests: Guests(platform, service),
+        QuickTexts: QuickTexts(platform),
+    }
 
 
 @hookimpl
@@ -95,6 +104,12 @@ def listeners(platform: Platform) -> Iterable[Listener]:
 def routes() -> list[Route]:
     """Serve the page to which links lead, and exchange their secrets."""
     return chat_routes()
+
+
+@hookimpl
+def jobs() -> Iterable[Job]:
+    """Remind people of urgent messages."""
+    return JOBS
 
 
 @hookimpl

@@ -44,12 +44,15 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
 
 
 async def _erase(platform: Platform, patient_id: UUID) -> None:
-    """Take away the conversations that a patient takes part in, with all that was written there by anybody."""
-    async with unit() as work:  # guests of those conversations, the patient among them, hear nothing from then on
-        for row in await DB.fetch(
-            "SELECT DISTINCT conversation_id AS id FROM participant WHERE person_id = $1", patient_id
-        ):
+    """Take away the conversations that a patient takes part in, with all that was written there by anybody.
+
+    What others were told of them names the patient, and goes, too.
+    """
+    rows = await DB.fetch("SELECT DISTINCT conversation_id AS id FROM participant WHERE person_id = $1", patient_id)
+    async with unit() as work:
+        for row in rows:  # guests of those conversations, the patient among them, hear nothing from then on
             await platform.auth.guests.end(work, bound_to=row["id"])
+        await platform.notify.erase(work, [str(row["id"]) for row in rows])
     await DB.execute(
         """DELETE FROM conversation c USING participant p
         WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1""",
@@ -66,7 +69,12 @@ RECORDS = DataContribution(
                 WHERE p.person_id = $1 AND p.practice_id = t.practice_id)""",
             hidden=("only_key",),
         ),
-        KeptTable(name="participant", doc="Who takes part in them, or did.", patient=_TAKES_PART),
+        KeptTable(
+            name="participant",
+            doc="Who takes part in them, or did.",
+            patient=_TAKES_PART,
+            hidden=("email_reminded", "sms_reminded"),
+        ),
         KeptTable(
             name="message", doc="Their messages.", patient=_TAKES_PART, hidden=("client_id", "words"), active=_WRITTEN
         ),
@@ -78,6 +86,7 @@ RECORDS = DataContribution(
             patient=_TAKES_PART,
             hidden=("reminded", "remind_at"),
         ),
+        KeptTable(name="quick_text", doc="Quick texts, of the practice and of its members."),
         KeptTable(
             name="conversation_start",
             doc="Not exported: which retries are retries.",

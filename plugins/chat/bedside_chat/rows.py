@@ -38,12 +38,14 @@ PARTICIPANT = """p.conversation_id, p.person_id, p.kind, p.home_id, p.shown_name
     p.joined_at, p.left_at, p.removed, p.read_position, p.changed"""
 """The columns of a participant `p`."""
 
-# What was deleted is unread no more; there is little of it, and an index finds it.
+# What was deleted is unread no more, and what the practice wrote by itself members have not to read (C17); there is
+# little of either, and an index finds it.
 CONVERSATIONS = f"""
 SELECT c.id, c.practice_id, c.kind, c.name, c.description, c.private, c.subject_id, c."position", c.changed,
     c.created_by, c.created_at, c.active_at,
     c.messages - p.read_number - (SELECT count(*) FROM message d WHERE d.conversation_id = c.id
-        AND d.deleted_at IS NOT NULL AND d.number > p.read_number) AS unread,
+        AND (d.deleted_at IS NOT NULL OR d.automatic) AND (d.deleted_at IS NOT NULL OR p.kind = 'member')
+        AND d.number > p.read_number) AS unread,
     (SELECT count(*) FROM urgent_recipient u WHERE u.person_id = p.person_id AND u.conversation_id = c.id
         AND u.acknowledged_at IS NULL) AS urgent_open,
     m.id AS message_id, {", ".join(f"m.{name} AS message_{name.strip(chr(34))}" for name in _MESSAGE[3:])}

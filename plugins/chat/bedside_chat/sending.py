@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
+from bedside_chat import auto_replies, telling
 from bedside_chat.api import (
     CONVERSATION_STREAM,
     Conversation,
@@ -18,6 +18,7 @@ from bedside_chat.api import (
     MessageSent,
 )
 from bedside_chat.kinds import ConversationKind
+from bedside_chat.reminders import PAUSE
 from bedside_chat.rows import MESSAGE, MESSAGES, MISSING, NO_MESSAGE, message_of
 from bedside_chat.rules import not_there, standing_of
 from bedside_chat.settings import ChatSettings
@@ -32,8 +33,6 @@ FILES = "chat_message"
 """The kind of owner that a message is of its attachments."""
 MOST_ATTACHED = 10
 """Files with one message."""
-REMIND_AFTER = timedelta(minutes=5)
-"""How long an urgent message waits for its acknowledgement before its recipient is reminded (N6)."""
 
 # One statement: a retry finds the first message; else the conversation moves on, the message takes its position, the
 # sender has read up to it, and it comes back to those who left, where its kind does so (C9), each at a position.
@@ -60,11 +59,13 @@ WITH first AS (
     UPDATE participant p SET left_at = NULL, changed = m.last_position + g.number FROM moved m, gone g
     WHERE p.conversation_id = $2 AND p.person_id = g.person_id AND p.left_at IS NOT NULL
 )
-SELECT {MESSAGE}, (SELECT reached FROM moved) AS reached, false AS retried FROM sent
-UNION ALL SELECT {MESSAGE}, NULL, true FROM first
+SELECT {MESSAGE}, (SELECT reached FROM moved) AS reached, (SELECT p.read_number < m.messages - 1
+    FROM participant p, moved m WHERE p.conversation_id = $2 AND p.person_id = $3) AS behind, false AS retried FROM sent
+UNION ALL SELECT {MESSAGE}, NULL, NULL, true FROM first
 """
-_URGENT = """INSERT INTO urgent_recipient (practice_id, conversation_id, message_id, person_id, remind_at)
-SELECT practice_id, conversation_id, $2, person_id, $4 FROM participant
+_URGENT = """INSERT INTO urgent_recipient (practice_id, conversation_id, message_id, person_id, home_id, remind_at)
+SELECT practice_id, conversation_id, $2, person_id, home_id, CASE WHEN by_link THEN NULL ELSE $4::timestamptz END
+FROM participant
 WHERE conversation_id = $1 AND person_id <> $3 AND left_at IS NULL"""
 _READ = """
 WITH target AS (
@@ -75,11 +76,11 @@ WITH target AS (
     AND p.read_position < t."position"
 ), moved AS (
     UPDATE conversation SET "position" = "position" + 1 WHERE id = $1 AND EXISTS (SELECT FROM behind)
-    RETURNING "position", practice_id
+    RETURNING "position", practice_id, messages
 )
 UPDATE participant p SET read_position = t."position", read_number = t.number, changed = m."position"
 FROM moved m, target t WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.read_position < t."position"
-RETURNING m."position" AS reached, m.practice_id, p.read_position
+RETURNING m."position" AS reached, m.practice_id, p.read_position, p.kind, p.home_id, t.number < m.messages AS more
 """
 
 
@@ -184,7 +185,7 @@ class Sending(TakingPart):
                 await self._attach(actor, message, files, copies)
             if message.urgent:
                 await DB.execute(
-                    _URGENT, message.conversation_id, message.id, message.sender_id, message.sent_at + REMIND_AFTER
+                    _URGENT, message.conversation_id, message.id, message.sender_id, message.sent_at + PAUSE
                 )
             work.emit(
                 MessageSent(
@@ -195,9 +196,15 @@ class Sending(TakingPart):
                     position=message.position,
                 )
             )
+            await telling.sent(self._platform, work, message)
+            if row["behind"] and actor.practice_id is not None:  # who writes has read what was there
+                sender = telling.recipient(standing.person_kind, actor.practice_id, message.sender_id)
+                await telling.read(self._platform, work, message.conversation_id, sender, unread_after=None)
+            answer = await auto_replies.answer(self._platform, work, actor, standing, message)
             if standing.kind is ConversationKind.PATIENT and standing.subject_id is not None:
                 audit.did("chat.send", kind="message", target=message.id, patients=[standing.subject_id])
-            work.publish(Topic(CONVERSATION_STREAM, message.conversation_id), row["reached"])
+            reached = answer.position if answer is not None else row["reached"]
+            work.publish(Topic(CONVERSATION_STREAM, message.conversation_id), reached)
         return message, False
 
     async def _attach(self, actor: Actor, message: Message, files: Sequence[UUID], copies: Copies | None) -> None:
@@ -247,6 +254,13 @@ class Sending(TakingPart):
                         person_id=person_id,
                         position=row["read_position"],
                     )
+                )
+                await telling.read(
+                    self._platform,
+                    work,
+                    conversation_id,
+                    telling.recipient(row["kind"], row["home_id"], person_id),
+                    unread_after=row["read_position"] if row["more"] else None,
                 )
                 work.publish(Topic(CONVERSATION_STREAM, conversation_id), row["reached"])
         return await self._one(actor, conversation_id)

@@ -1,4 +1,7 @@
-"""Chat's service: all its verbs, from reading to deleting; with `records` the only writer of chat's tables."""
+"""Chat's service: all its verbs, from reading to deleting.
+
+With `records`, `auto_replies` and `quick_texts` it is the only writer of chat's tables.
+"""
 
 from __future__ import annotations
 

@@ -46,6 +46,8 @@ class Participant(Table, tablename="participant", db=DB):
     read_position = BigInt(help_text="Position of the last message they have read.")
     read_number = BigInt(help_text="Number of the last message they have read.")
     changed = BigInt(help_text="Position of the last change of this row.")
+    email_reminded = BigInt(help_text="Up to which message they were reminded by e-mail to read (N6).")
+    sms_reminded = BigInt(help_text="Up to which message they were reminded by SMS to read.")
 
 
 class Message(Table, tablename="message", db=DB):
@@ -99,6 +101,7 @@ class UrgentRecipient(Table, tablename="urgent_recipient", db=DB):
     message_id = UUID(primary_key=True, default=None)
     person_id = UUID()
     acknowledged_at = Timestamptz(null=True)
+    home_id = UUID(help_text="The person's practice, which reminds them.")
     reminded = Integer(help_text="How often they were reminded (N6).")
     remind_at = Timestamptz(help_text="When they are to be reminded next.", null=True)
 
@@ -129,6 +132,17 @@ class GuestLink(Table, tablename="guest_link", db=DB):
     failures = Integer(help_text="How often the date of birth was wrong since it was sent, or was right last.")
 
 
+class QuickText(Table, tablename="quick_text", db=DB):
+    """A text that members put into messages, with placeholders (C18)."""
+
+    id = UUID(primary_key=True, default=None)
+    practice_id = UUID()
+    member_id = UUID(help_text="Whose own it is; null for the practice's.", null=True)
+    title = Text()
+    body = Text(help_text="With placeholders such as {{patient.firstName}}.")
+    made_at = Timestamptz()
+
+
 TABLE_KINDS = {
     "conversation": Kind.SHARED,
     "participant": Kind.SHARED,
@@ -138,4 +152,5 @@ TABLE_KINDS = {
     "urgent_recipient": Kind.SHARED,
     "conversation_start": Kind.SHARED,
     "guest_link": Kind.PRACTICE,
+    "quick_text": Kind.PRACTICE,
 }

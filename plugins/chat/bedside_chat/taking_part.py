@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from bedside_chat import telling
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, ParticipantsChanged
 from bedside_chat.guest_links import LinkChannel
 from bedside_chat.joins import Joining
@@ -39,10 +40,14 @@ WITH gone AS (
 ), moved AS (
     UPDATE conversation SET "position" = "position" + 1 WHERE id = $1 AND EXISTS (SELECT FROM gone)
     RETURNING "position", last_position, messages
+), quiet AS (
+    UPDATE urgent_recipient u SET remind_at = NULL FROM gone g
+    WHERE u.conversation_id = $1 AND u.person_id = g.person_id AND u.remind_at IS NOT NULL
 )
 UPDATE participant p SET left_at = $3, removed = $4, changed = m."position", read_position = m.last_position,
     read_number = m.messages
-FROM moved m WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.left_at IS NULL RETURNING m."position", p.by_link
+FROM moved m WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.left_at IS NULL
+RETURNING m."position", p.kind, p.home_id, p.by_link
 """
 _CHANGE = """UPDATE conversation SET "position" = "position" + 1, changed = "position" + 1, name = $2, description = $3,
     private = $4
@@ -324,6 +329,8 @@ class TakingPart(Starting):
             return
         if row["by_link"]:  # whoever came by it is put out on every process
             await self._links.void(work, conversation_id, person_id)
+        who = telling.recipient(row["kind"], row["home_id"], person_id)
+        await telling.left(self._platform, work, conversation_id, who)
         self._tell(work, practice_id, conversation_id, (person_id,), row["position"], joined=False)
 
     def _tell(

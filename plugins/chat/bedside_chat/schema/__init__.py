@@ -1,4 +1,4 @@
-"""Chat's part of the schema: reading and starting, who takes part, messages, guests' links, what is followed live."""
+"""Chat's part of the schema: conversations, who takes part, messages, guests' links, quick texts, what is live."""
 
 import strawberry
 
@@ -7,16 +7,17 @@ from bedside_chat.schema.guests import GuestMutation
 from bedside_chat.schema.live import ChatSubscription
 from bedside_chat.schema.messages import MessageMutation, MessageQuery
 from bedside_chat.schema.people import PeopleMutation, PeopleQuery
+from bedside_chat.schema.quick_texts import QuickTextMutation, QuickTextQuery
 from bedside_graphql.api import GraphQLPart
 
 
 @strawberry.type
-class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery):
+class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery, QuickTextQuery):
     """Chat's queries."""
 
 
 @strawberry.type
-class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation, GuestMutation):
+class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation, GuestMutation, QuickTextMutation):
     """Chat's mutations."""
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import strawberry
 
 from bedside_chat import api
+from bedside_chat.markdown import html_of
 from bedside_chat.schema.guest_types import GuestLink, link_type
 from bedside_chat.service import ChatService
 from bedside_core.api import PersonKind, Refusal, cursor_of, label_of
@@ -97,6 +98,14 @@ class Message:
     reply_to_id: strawberry.ID | None = strawberry.field(description="The message that it answers.")
     sender_id: strawberry.Private[UUID]
     attached: strawberry.Private[int]
+
+    @strawberry.field(
+        description="The text as HTML that is safe to show: a subset of Markdown without images and HTML of its own; "
+        "links lead to http, https, mailto and tel alone, and tell nothing of where they were."
+    )
+    def html(self) -> str:
+        """Return the text as HTML."""
+        return html_of(self.body)
 
     @strawberry.field(description="Who sent it; null where it is automatic, or they are nobody any more.")
     async def sender(self, info: Info) -> Participant | None:

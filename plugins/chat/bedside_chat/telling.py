@@ -1,0 +1,90 @@
+"""Tells people of messages outside the application, in the transaction of the message, and takes back what is settled.
+
+Each notification is about a conversation, with the message as its item: several in a short time make one (N3), and what
+was read, acknowledged, deleted or left is told of no more. Fetching, following and typing settle nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from bedside_chat.api import Message
+from bedside_chat.notices import MESSAGE, NOTIFICATIONS, UNREAD_EMAIL, UNREAD_SMS, URGENT, URGENT_REMINDER
+from bedside_core.api import DB, Fact, Recipient, Work
+
+if TYPE_CHECKING:
+    from bedside_core.api import Platform
+
+_EVERY = tuple(kind.key for kind in NOTIFICATIONS)
+_OF_UNREAD = (MESSAGE.key, URGENT.key, UNREAD_EMAIL.key, UNREAD_SMS.key)
+_LONGEST_NAME = 120
+
+
+async def sent(platform: Platform, work: Work, message: Message) -> None:
+    """Notify everybody else who takes part of a message, in its transaction: two statements, however many they are.
+
+    Members and patients are told, each by the settings of their own practice. Who is reached by a link (C6) has no
+    account to read in: this skips them, and whatever sends them their link tells them.
+    """
+    rows = await DB.fetch("SELECT * FROM chat_told($1, $2)", message.conversation_id, message.sender_id)
+    if not rows:
+        return
+    await platform.notify.send_all(
+        work,
+        URGENT.key if message.urgent else MESSAGE.key,
+        to=[recipient(row["kind"], row["home_id"], row["person_id"]) for row in rows],
+        data=facts(message.conversation_id, rows[0]["sender"]),
+        key=str(message.conversation_id),
+        item=str(message.id),
+    )
+
+
+async def read(
+    platform: Platform, work: Work, conversation_id: UUID, reader: Recipient, *, unread_after: int | None
+) -> None:
+    """Take back what somebody has read meanwhile; what is unread stays. An urgent message's reminders stay, too.
+
+    Args:
+        platform: for the notifications.
+        work: the unit of work in which they have read.
+        conversation_id: where.
+        reader: who.
+        unread_after: position of the last message read, where there are later ones; None where all is read.
+    """
+    kept: list[str] = []
+    if unread_after is not None:
+        rows = await DB.fetch(
+            'SELECT id::text FROM message WHERE conversation_id = $1 AND "position" > $2', conversation_id, unread_after
+        )
+        kept = [row["id"] for row in rows]
+    await platform.notify.cancel_all(work, _OF_UNREAD, key=str(conversation_id), to=reader, kept=kept)
+
+
+async def acknowledged(platform: Platform, work: Work, message: Message, by: Recipient) -> None:
+    """Take back what tells somebody of an urgent message that they have acknowledged."""
+    await platform.notify.cancel_all(
+        work, (URGENT.key, URGENT_REMINDER.key), key=str(message.conversation_id), to=by, items=[str(message.id)]
+    )
+
+
+async def deleted(platform: Platform, work: Work, message: Message) -> None:
+    """Take back whatever tells anybody of a message that is deleted (C11)."""
+    await platform.notify.cancel_all(work, _EVERY, key=str(message.conversation_id), items=[str(message.id)])
+
+
+async def left(platform: Platform, work: Work, conversation_id: UUID, who: Recipient) -> None:
+    """Take back whatever tells somebody of a conversation in which they take part no more."""
+    await platform.notify.cancel_all(work, _EVERY, key=str(conversation_id), to=who)
+
+
+def recipient(kind: str, home_id: UUID, person_id: UUID) -> Recipient:
+    """Return somebody who takes part as a recipient, in their own practice."""
+    return Recipient(kind=kind, practice_id=home_id, id=person_id)
+
+
+def facts(conversation_id: UUID, sender: str | None) -> Mapping[Fact, Any]:
+    """Return what a notification of a message tells: who wrote, and where it is read (N4)."""
+    name = "".join(letter for letter in sender or "" if letter.isprintable()).strip()
+    return {Fact.SENDER: name[:_LONGEST_NAME] or "?", Fact.LINK: f"/chat/{conversation_id}"}
