@@ -16,7 +16,8 @@ WITH moved AS (
     UPDATE conversation SET "position" = "position" + 1 WHERE id = $1 RETURNING "position"
 )
 UPDATE message SET body = '', attached = 0, urgent = false, deleted_at = $3, deleted_by = $4, changed = m."position"
-FROM moved m WHERE id = $2 AND deleted_at IS NULL RETURNING changed
+FROM moved m WHERE id = $2 AND deleted_at IS NULL RETURNING changed,
+    ARRAY(SELECT p.person_id FROM participant p WHERE p.conversation_id = $1 AND p.left_at IS NULL) AS persons
 """
 
 
@@ -52,9 +53,10 @@ class Deleting(Marks):
         if message.deleted_at is None:
             async with unit() as work:
                 now = self._platform.clock.now()
-                position = await DB.fetchval(_DELETE, message.conversation_id, message_id, now, person_id)
-                if position is not None:
-                    await self._bury(work, actor, message, position)
+                row = await DB.fetchrow(_DELETE, message.conversation_id, message_id, now, person_id)
+                if row is not None:
+                    await self._bury(work, actor, message, row["changed"])
+                    self._tell_inboxes(work, message.conversation_id, row["persons"])
         row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1", message_id)
         return message_of(row) if row else message
 

@@ -95,6 +95,7 @@ class Marks(Sending):
                 raise NotFound("There is no urgent message with this id for you to acknowledge.")
             if row["before"] is None:
                 await self._touch(work, message)
+                self._tell_inboxes(work, message.conversation_id, [person_id])
         return await self.message(actor, message_id)
 
     async def reactions(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Reaction]]:

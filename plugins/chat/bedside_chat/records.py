@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from bedside_core.api import DB, DataContribution, KeptTable, Platform
+from bedside_chat.inbox import CONVERSATION_KIND
+from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
 
 _TAKES_PART = """t.conversation_id IN (SELECT p.conversation_id FROM participant p
     WHERE p.person_id = $1 AND p.practice_id = t.practice_id)"""
@@ -42,11 +43,16 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
 
 async def _erase(platform: Platform, patient_id: UUID) -> None:
     """Take away the conversations that a patient takes part in, with all that was written there by anybody."""
-    await DB.execute(
+    rows = await DB.fetch(
         """DELETE FROM conversation c USING participant p
-        WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1""",
+        WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1
+        RETURNING c.id, ARRAY(SELECT o.person_id FROM participant o WHERE o.conversation_id = c.id
+            AND o.person_id <> $1 AND o.left_at IS NULL) AS persons""",
         patient_id,
     )
+    async with unit() as work:
+        for row in rows:
+            platform.inbox.tell(work, CONVERSATION_KIND, row["id"], row["persons"])
 
 
 RECORDS = DataContribution(

@@ -60,8 +60,10 @@ WITH first AS (
     UPDATE participant p SET left_at = NULL, changed = m.last_position + g.number FROM moved m, gone g
     WHERE p.conversation_id = $2 AND p.person_id = g.person_id AND p.left_at IS NOT NULL
 )
-SELECT {MESSAGE}, (SELECT reached FROM moved) AS reached, false AS retried FROM sent
-UNION ALL SELECT {MESSAGE}, NULL, true FROM first
+SELECT {MESSAGE}, (SELECT reached FROM moved) AS reached, false AS retried,
+    ARRAY(SELECT p.person_id FROM participant p WHERE p.conversation_id = $2
+        AND (p.left_at IS NULL OR p.person_id IN (SELECT person_id FROM gone))) AS persons FROM sent
+UNION ALL SELECT {MESSAGE}, NULL, true, NULL FROM first
 """
 _URGENT = """INSERT INTO urgent_recipient (practice_id, conversation_id, message_id, person_id, remind_at)
 SELECT practice_id, conversation_id, $2, person_id, $4 FROM participant
@@ -188,6 +190,7 @@ class Sending(TakingPart):
             if standing.kind is ConversationKind.PATIENT and standing.subject_id is not None:
                 audit.did("chat.send", kind="message", target=message.id, patients=[standing.subject_id])
             work.publish(Topic(CONVERSATION_STREAM, message.conversation_id), row["reached"])
+            self._tell_inboxes(work, message.conversation_id, row["persons"])
         return message, False
 
     async def _attach(self, actor: Actor, message: Message, files: Sequence[UUID]) -> None:
@@ -228,6 +231,7 @@ class Sending(TakingPart):
                     )
                 )
                 work.publish(Topic(CONVERSATION_STREAM, conversation_id), row["reached"])
+                self._tell_inboxes(work, conversation_id, [person_id])
         return await self._one(actor, conversation_id)
 
     def composing(self, actor: Actor) -> Composing:

@@ -213,6 +213,7 @@ class Starting(Joins):
     ) -> None:
         await self._enter(conversation_id, people, person_id, self._platform.clock.now())
         work.emit(ConversationStarted(practice_id=practice_id, conversation_id=conversation_id, started_by=person_id))
+        self._tell_inboxes(work, conversation_id, [each.person_id for each in people])
         patients = [each.person_id for each in people if each.kind == "patient"]
         audit.did("chat.start", kind="conversation", target=conversation_id, patients=patients)
 
@@ -233,6 +234,7 @@ class Starting(Joins):
                 )
         if row["moved"] is not None:
             work.publish(Topic(CONVERSATION_STREAM, conversation_id), row["moved"])
+            self._tell_inboxes(work, conversation_id, [person_id])
         return conversation_id
 
     async def _note(self, actor: Actor, client_id: str, conversation_id: UUID) -> UUID:

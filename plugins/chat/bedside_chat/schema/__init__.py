@@ -3,6 +3,7 @@
 import strawberry
 
 from bedside_chat.schema.conversations import ConversationMutation, ConversationQuery
+from bedside_chat.schema.inbox import INBOX, InboxQuery, RemovedBadges
 from bedside_chat.schema.live import ChatSubscription
 from bedside_chat.schema.messages import MessageMutation, MessageQuery
 from bedside_chat.schema.people import PeopleMutation, PeopleQuery
@@ -10,7 +11,7 @@ from bedside_graphql.api import GraphQLPart
 
 
 @strawberry.type
-class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery):
+class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery, InboxQuery):
     """Chat's queries."""
 
 
@@ -19,4 +20,6 @@ class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation):
     """Chat's mutations."""
 
 
-PART = GraphQLPart(query=ChatQuery, mutation=ChatMutation, subscription=ChatSubscription)
+PART = GraphQLPart(
+    query=ChatQuery, mutation=ChatMutation, subscription=ChatSubscription, extend=(RemovedBadges,), inbox=INBOX
+)
