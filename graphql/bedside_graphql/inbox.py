@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from functools import reduce
-from operator import or_
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Union, cast
 
 import strawberry
 import structlog
@@ -81,7 +79,7 @@ def inbox_part(kinds: Mapping[str, InboxKind]) -> GraphQLPart:
     """
     events = [InboxOpened, InboxGap, PracticeChanged, InboxItemRemoved, *dict.fromkeys(k.event for k in kinds.values())]
     union = Annotated[
-        reduce(or_, cast("Sequence[Any]", events)),
+        Union[cast("Any", tuple(events))],  # noqa: UP007 - of how many types, is known at run time only
         strawberry.union("InboxEvent", description="Something that concerns one, as it is now."),
     ]
 
