@@ -40,7 +40,7 @@ from bedside_core.inbox import INBOX_STREAM, Inbox
 from bedside_core.inbox.service import positions as inbox_positions
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import LIFESPAN_SECONDS, Lifespans
-from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
+from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, Presence, StreamKind
 from bedside_core.live.postgres import LARGEST_POSITION
 from bedside_core.notify import Notify
 from bedside_core.notify.shown import STREAM as NOTIFICATION_STREAM
@@ -100,6 +100,7 @@ async def assembled(
         _assemble(platform)
         await lifespans.leave_failed()
         await stack.enter_async_context(platform.live.running())
+        await stack.enter_async_context(platform.presence.running())
         await stack.enter_async_context(platform.events.running())
         if config.clock_moves:
             stack.enter_context(platform.clock.follow(platform.live))
@@ -202,6 +203,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
     platform.origins = Origins(config, registered_origin)
     platform.accounts = Accounts(platform)
     platform.inbox = Inbox(platform)
+    platform.presence = Presence(platform.live)
 
     async def sessions(ids: Any) -> Mapping[Any, int]:
         rows = await DB.fetch("SELECT * FROM session_positions($1, $2)", list(ids), clock.now())

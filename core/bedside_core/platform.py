@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bedside_core.files.service import Files
     from bedside_core.inbox import Inbox
     from bedside_core.jobs import Jobs
-    from bedside_core.live import Live
+    from bedside_core.live import Live, Presence
     from bedside_core.notify import Notify
     from bedside_core.origins import Origins
     from bedside_core.people import People
@@ -76,6 +76,7 @@ class Platform:
     access: Access = field(init=False)
     events: Events = field(init=False)
     jobs: Jobs = field(init=False)
+    presence: Presence = field(init=False)
     inbox: Inbox = field(init=False)
     notify: Notify = field(init=False)
     files: Files = field(init=False)

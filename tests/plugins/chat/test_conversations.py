@@ -166,7 +166,7 @@ async def test_a_list_of_conversations_costs_a_constant_number_of_statements(war
 async def test_a_message_costs_a_known_number_of_statements(ward: Ward) -> None:
     with statements() as ran:
         await ward.send("hello", "m-1")
-    # who asks, where they stand, the plan, the settings, the message; how its sender is shown, and the name; in the same
+    # who asks, where they stand, the plan, the settings, the message; how its sender is shown, and the name; in its
     # transaction webhooks are asked about, and the inboxes of all who take part are told in one statement (C16)
     assert len(ran) == 9, ran
 

@@ -4,8 +4,9 @@ import strawberry
 
 from bedside_chat.schema.conversations import ConversationMutation, ConversationQuery
 from bedside_chat.schema.inbox import INBOX, InboxQuery, RemovedBadges
-from bedside_chat.schema.live import ChatSubscription
+from bedside_chat.schema.live import ConversationSubscription
 from bedside_chat.schema.messages import MessageMutation, MessageQuery
+from bedside_chat.schema.nearby import NearbyMutation, NearbySubscription
 from bedside_chat.schema.people import PeopleMutation, PeopleQuery
 from bedside_graphql.api import GraphQLPart
 
@@ -16,8 +17,13 @@ class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery, InboxQuery):
 
 
 @strawberry.type
-class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation):
+class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation, NearbyMutation):
     """Chat's mutations."""
+
+
+@strawberry.type
+class ChatSubscription(ConversationSubscription, NearbySubscription):
+    """Chat's subscriptions."""
 
 
 PART = GraphQLPart(

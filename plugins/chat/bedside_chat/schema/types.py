@@ -10,6 +10,7 @@ from uuid import UUID
 import strawberry
 
 from bedside_chat import api
+from bedside_chat.nearby import Nearby
 from bedside_chat.service import ChatService
 from bedside_core.api import PersonKind, Refusal, cursor_of, label_of
 from bedside_graphql.api import After, Connection, File, First, Info, connection, file_type, uuid_of
@@ -31,6 +32,14 @@ class ConversationKind(enum.Enum):
     TEAM = strawberry.enum_value("team", description="All members of the practice.")
 
 
+@strawberry.enum(description="Whether somebody is there (C14).")
+class Presence(enum.Enum):
+    """Presence."""
+
+    ONLINE = strawberry.enum_value("online", description="They have a connection open.")
+    AWAY = strawberry.enum_value("away", description="They have none.")
+
+
 @strawberry.type(description="Somebody who takes part in a conversation, or did.")
 class Participant:
     """A participant."""
@@ -48,6 +57,18 @@ class Participant:
     read_up_to: str | None = strawberry.field(
         description="Cursor of the last message they have read. Who sends has read up to their own message."
     )
+
+    @strawberry.field(
+        description="Whether they are there now; null where they take part no longer, and for patients and guests, "
+        "unless the practice lets them see it (`presenceForPatients`)."
+    )
+    async def presence(self, info: Info) -> Presence | None:
+        """Return whether they are there."""
+        if self.left_at is not None:
+            return None
+        nearby = info.context.platform.service(Nearby)
+        online = await info.context.loader(nearby.showing(info.context.signed_in())).load(uuid_of(self.id))
+        return None if online is None else Presence.ONLINE if online else Presence.AWAY
 
 
 @strawberry.type(description="An emoji that people have put to a message.")
