@@ -72,7 +72,7 @@ async def test_the_other_sees_that_one_is_typing_until_one_stops_or_sends(ward: 
 
 @pytest.mark.rule("C14")
 async def test_typing_lapses_by_itself_and_nothing_of_it_is_left(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nearby, "TYPING_SECONDS", 0.05)
+    monkeypatch.setattr(nearby, "TYPING_SECONDS", 1.5)
     async with following(ward, ward.ben.token, TYPING) as (ben, his):
         assert await typing(ben, his) == []
         await ward.deployment.data(TYPE, ward.ada.token, i=ward.conversation)
