@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from bedside_core.auth import Actor
 from bedside_core.config import Config
 from bedside_core.entrance import Entrance
+from bedside_core.live import Live, LocalBus, Presence
 from bedside_core.origins import Origins
 from bedside_core.platform import Platform
 from bedside_core.watching.figures import Figures
@@ -119,7 +120,14 @@ async def stage(
 
     http = GraphQLHTTP(executor, context, world.seen)
     sockets = GraphQLSockets(
-        executor, deployment, context, world.authenticate, attach=world.attach, gates_of=gates_of, seen=world.seen
+        executor,
+        deployment,
+        context,
+        world.authenticate,
+        attach=world.attach,
+        presence=Presence(Live(LocalBus())),
+        gates_of=gates_of,
+        seen=world.seen,
     )
 
     @asgi("/graphql", copy_scope=False)

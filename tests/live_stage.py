@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 from bedside_core.live import Live, StreamKind, Topic, follow
-from bedside_core.live.bus import Receive
+from bedside_core.live.bus import Hear, Receive
 
 KIND = "conversation"
 DEADLINE_SECONDS = 10.0
@@ -96,9 +96,18 @@ class Node:
     def __init__(self, network: Network) -> None:
         self._network = network
         self.receive: Receive | None = None
+        self.heard: Hear | None = None
 
     def publish(self, topic: Topic, position: int) -> None:
         self._network.under_way += [(node, topic, position) for node in self._network.nodes if node is not self]
+
+    def signal(self, topic: Topic, about: UUID) -> None:
+        for node in self._network.nodes:
+            if node is not self and node.heard is not None and node.receive is not None:
+                node.heard(topic, about)
+
+    def hear(self, hear: Hear) -> None:
+        self.heard = hear
 
     @asynccontextmanager
     async def running(self, receive: Receive, catch_up: Callable[[], None]) -> AsyncGenerator[None, None]:

@@ -36,13 +36,15 @@ from bedside_core.events import Events, Listener, event_name
 from bedside_core.files.service import Files
 from bedside_core.guard import guarded
 from bedside_core.imports.service import KIND as IMPORT_STREAM
+from bedside_core.inbox import INBOX_STREAM, Inbox
+from bedside_core.inbox.service import positions as inbox_positions
 from bedside_core.jobs import Job, Jobs
 from bedside_core.lifespans import LIFESPAN_SECONDS, Lifespans
-from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, StreamKind
+from bedside_core.live import Live, LiveBus, LocalBus, PostgresBus, Presence, StreamKind
 from bedside_core.live.postgres import LARGEST_POSITION
 from bedside_core.notify import Notify
-from bedside_core.notify.inbox import STREAM as NOTIFICATION_STREAM
-from bedside_core.notify.inbox import positions as notification_positions
+from bedside_core.notify.shown import STREAM as NOTIFICATION_STREAM
+from bedside_core.notify.shown import positions as notification_positions
 from bedside_core.notify.ways import ways
 from bedside_core.origins import Origins
 from bedside_core.people import PRACTICE_STREAM, People
@@ -98,6 +100,7 @@ async def assembled(
         _assemble(platform)
         await lifespans.leave_failed()
         await stack.enter_async_context(platform.live.running())
+        await stack.enter_async_context(platform.presence.running())
         await stack.enter_async_context(platform.events.running())
         if config.clock_moves:
             stack.enter_context(platform.clock.follow(platform.live))
@@ -199,6 +202,8 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
     platform.applications = Applications(config, clock, platform.auth)
     platform.origins = Origins(config, registered_origin)
     platform.accounts = Accounts(platform)
+    platform.inbox = Inbox(platform)
+    platform.presence = Presence(platform.live)
 
     async def sessions(ids: Any) -> Mapping[Any, int]:
         rows = await DB.fetch(
@@ -220,6 +225,7 @@ def _collected(config: Config, plugins: Plugins, bus: LiveBus) -> Platform:
         StreamKind(PRACTICE_STREAM, practices, "A practice's plan, its people's rights and its connections.")
     )
     platform.live.add_kind(StreamKind(NOTIFICATION_STREAM, notification_positions, "A person's notifications."))
+    platform.live.add_kind(StreamKind(INBOX_STREAM, inbox_positions, "What concerns a person."))
     platform.live.add_kind(IMPORT_STREAM)
     platform.live.add_kind(StreamKind("clock", clock_positions, "The movable clock of demo and tests."))
     for name, declared in parts.SETTINGS.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bedside_core import applications, files, notify, people, sandbox, settings, webhooks
+from bedside_core import applications, files, inbox, notify, people, sandbox, settings, webhooks
 from bedside_core.access import Permission
 from bedside_core.accounts import declared as onboarding
 from bedside_core.accounts.declared import listeners as listeners
@@ -36,6 +36,7 @@ PERMISSIONS: Sequence[Permission] = (
     *accounts.PERMISSIONS,
     *applications.PERMISSIONS,
     *onboarding.PERMISSIONS,
+    *inbox.PERMISSIONS,
     *notify.PERMISSIONS,
     *webhooks.PERMISSIONS,
     *sandbox.PERMISSIONS,
@@ -60,6 +61,7 @@ SETTINGS: Mapping[str, type] = {
 JOBS: Sequence[Job] = (
     *accounts.JOBS,
     *onboarding.JOBS,
+    *inbox.JOBS,
     *notify_jobs.JOBS,
     *file_sweep.JOBS,
     *import_job.JOBS,

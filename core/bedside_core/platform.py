@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from bedside_core.clock import Clock
     from bedside_core.config import Config
     from bedside_core.files.service import Files
+    from bedside_core.inbox import Inbox
     from bedside_core.jobs import Jobs
-    from bedside_core.live import Live
+    from bedside_core.live import Live, Presence
     from bedside_core.notify import Notify
     from bedside_core.origins import Origins
     from bedside_core.people import People
@@ -75,6 +76,8 @@ class Platform:
     access: Access = field(init=False)
     events: Events = field(init=False)
     jobs: Jobs = field(init=False)
+    presence: Presence = field(init=False)
+    inbox: Inbox = field(init=False)
     notify: Notify = field(init=False)
     files: Files = field(init=False)
     webhooks: Webhooks = field(init=False)

@@ -39,6 +39,9 @@ from bedside_core.files.tables import FileObject as FileObject
 from bedside_core.imports import tables as imports
 from bedside_core.imports.tables import ImportRefusal as ImportRefusal
 from bedside_core.imports.tables import ImportRow as ImportRow
+from bedside_core.inbox import tables as inbox
+from bedside_core.inbox.tables import InboxItem as InboxItem
+from bedside_core.inbox.tables import InboxRow as InboxRow
 from bedside_core.notify.tables import TABLE_KINDS as NOTIFY_KINDS
 from bedside_core.notify.tables import (
     Notification,
@@ -243,6 +246,7 @@ TABLE_KINDS = {
     **NOTIFY_KINDS,
     **files.TABLE_KINDS,
     **imports.TABLE_KINDS,
+    **inbox.TABLE_KINDS,
     **records.TABLE_KINDS,
     **WEBHOOK_KINDS,
     **accounts.TABLE_KINDS,

@@ -3,7 +3,7 @@
 from bedside_graphql.context import Context, Info
 from bedside_graphql.gate import gate, public
 from bedside_graphql.hookspecs import GraphQLHooks
-from bedside_graphql.part import GraphQLPart
+from bedside_graphql.part import GraphQLPart, InboxKind, InboxLoad
 from bedside_graphql.platform import File, Member, Patient, Practice, file_type, member_of, patient_type
 from bedside_graphql.platform.registration import SecurityAnswerInput
 from bedside_graphql.types import (
@@ -33,6 +33,8 @@ __all__ = [
     "First",
     "GraphQLHooks",
     "GraphQLPart",
+    "InboxKind",
+    "InboxLoad",
     "Info",
     "Member",
     "PageInfo",

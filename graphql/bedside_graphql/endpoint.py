@@ -126,6 +126,7 @@ class Endpoint:
             self._context,
             platform.auth.authenticate,
             attach=platform.live.attach,
+            presence=platform.presence,
             gates_of=gates_of,
             seen=self._seen,
         )

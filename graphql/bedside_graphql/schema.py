@@ -21,7 +21,8 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.private import is_private
 
 from bedside_graphql.gate import gates_of, is_guarded
-from bedside_graphql.part import GraphQLPart
+from bedside_graphql.inbox import cursor_in, inbox_part
+from bedside_graphql.part import GraphQLPart, InboxKind
 from bedside_graphql.types import SCALARS
 
 log = structlog.get_logger("bedside.graphql")
@@ -64,6 +65,7 @@ class Schema(strawberry.Schema):
     """
 
     def __init__(self, parts: Mapping[str, Sequence[GraphQLPart]]) -> None:
+        parts = _with_inbox(parts)
         self._added: dict[str, dict[str, _Added]] = {}
         self._plugin_of_package = _owners(parts)
         for plugin, several in parts.items():
@@ -151,6 +153,28 @@ class Schema(strawberry.Schema):
         added = self._added.get(target, {}).get(field)
         plugin = added.plugin if added else self._plugin_of_package.get(module.split(".")[0])
         return CompositionError(plugin, reason) if plugin else TypeError(reason)
+
+
+def _with_inbox(parts: Mapping[str, Sequence[GraphQLPart]]) -> Mapping[str, Sequence[GraphQLPart]]:
+    """Return the parts with the subscription `inbox` made out of them, as a part of whoever contributes to it first.
+
+    Raises:
+        CompositionError: two plugins contribute the same kind, or one that is not named after its plugin.
+    """
+    kinds: dict[str, InboxKind] = {}
+    first: str | None = None
+    for plugin, several in parts.items():
+        for part in several:
+            if part.inbox is None:
+                continue
+            first = first or plugin
+            for name, kind in part.inbox.items():
+                if not name.startswith(f"{plugin}."):
+                    raise CompositionError(plugin, f"the inbox's kind {name} does not begin with {plugin}.")
+                if not cursor_in(kind.event):
+                    raise CompositionError(plugin, f"the inbox's kind {name} has no event with a field `cursor: str`")
+                kinds[name] = kind
+    return parts if first is None else {**parts, first: [*parts[first], inbox_part(kinds)]}
 
 
 def compose(

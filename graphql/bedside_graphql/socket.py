@@ -78,6 +78,8 @@ class Socket:
         self.client = client
         self.counted: tuple[str, str] | None = None
         """On whose account it is counted: while it waits its address, once it was let in its session or address."""
+        self.present = False
+        """Whether its owner counts as there by it."""
         self._door = door
         self._config = config
         self._receive = receive

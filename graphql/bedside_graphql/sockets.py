@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
+from uuid import UUID
 
 from litestar.types import Receive, Scope, Send
 from strawberry.schema.schema_converter import GraphQLCoreConverter
@@ -16,6 +17,7 @@ from bedside_core.access import operation as one_operation
 from bedside_core.auth import SESSION_STREAM, Actor
 from bedside_core.config import Config
 from bedside_core.entrance import client_of, header_map, token_of
+from bedside_core.live import Presence
 from bedside_core.people import PRACTICE_STREAM
 from bedside_graphql import messages
 from bedside_graphql.execute import Executor, Ready
@@ -41,6 +43,7 @@ class GraphQLSockets:
         make_context: makes what resolvers are given.
         authenticate: finds out who a token stands for.
         attach: follows a live topic; a session's tells its end, a practice's that its plan or rights changed.
+        presence: told of the people whose sockets are open.
         gates_of: returns the gates on a field, which open operations must go on passing.
         seen: told of each actor who begins a query or mutation.
     """
@@ -53,6 +56,7 @@ class GraphQLSockets:
         authenticate: Authenticate,
         *,
         attach: Attach,
+        presence: Presence,
         gates_of: GatesOf,
         seen: Seen,
     ) -> None:
@@ -61,6 +65,7 @@ class GraphQLSockets:
         self._make_context = make_context
         self._authenticate = authenticate
         self._gates_of = gates_of
+        self._presence = presence
         self._seen = seen
         self._open: set[Socket] = set()
         self._number: Counter[tuple[str, str]] = Counter()
@@ -163,6 +168,9 @@ class GraphQLSockets:
             # Looked at before it was followed, the session may have ended in between.
             if await self._actor(socket.token) != actor:
                 raise Closed(messages.SESSION_ENDED)
+            if (person_id := _person_of(actor)) is not None:
+                self._presence.came(person_id)
+                socket.present = True
         return actor
 
     async def _actor(self, token: str | None) -> Actor | None:
@@ -175,6 +183,8 @@ class GraphQLSockets:
         self._open.discard(socket)
         for topic in _topics(socket.actor):
             self._following.leave(topic, socket)
+        if socket.present and socket.actor is not None and (person_id := _person_of(socket.actor)) is not None:
+            self._presence.went(person_id)
         self._count(socket, None)
         if not self._open:
             self._empty.set()
@@ -227,6 +237,11 @@ def _topics(actor: Actor | None) -> list[Topic]:
         return []
     practice = [(PRACTICE_STREAM, actor.practice_id)] if actor.practice_id is not None else []
     return [(SESSION_STREAM, actor.session_id), *practice]
+
+
+def _person_of(actor: Actor) -> UUID | None:
+    """Return who is there by a socket: a key is no person."""
+    return actor.person_id if actor.key_id is None and actor.pending is None else None
 
 
 async def _close(send: Send, close: Close) -> None:

@@ -12,6 +12,7 @@ from bedside_core.live.bus import LiveBus, LocalBus
 from bedside_core.live.follow import follow
 from bedside_core.live.hub import Live
 from bedside_core.live.postgres import PostgresBus
+from bedside_core.live.presence import Presence
 from bedside_core.live.streams import StreamKind, Topic, Wake, Watch
 
-__all__ = ["Live", "LiveBus", "LocalBus", "PostgresBus", "StreamKind", "Topic", "Wake", "Watch", "follow"]
+__all__ = ["Live", "LiveBus", "LocalBus", "PostgresBus", "Presence", "StreamKind", "Topic", "Wake", "Watch", "follow"]

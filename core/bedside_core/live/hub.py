@@ -10,8 +10,8 @@ from uuid import UUID
 
 import structlog
 
-from bedside_core.live.background import start, stop
-from bedside_core.live.bus import LiveBus
+from bedside_core.live.background import must_pass, start, stop
+from bedside_core.live.bus import Hear, LiveBus
 from bedside_core.live.poll import Counts, Poller
 from bedside_core.live.streams import UNKNOWN, Attachment, Stream, StreamKind, Topic, Wake, Watch
 
@@ -37,6 +37,7 @@ class Live:
         self._streams: dict[str, dict[UUID, Stream]] = {}
         self._pollers: dict[str, Poller] = {}
         self._loops: list[asyncio.Task[None]] | None = None
+        self._hearers: dict[str, Hear] = {}
 
     def add_kind(self, kind: StreamKind) -> None:
         """Make a kind of stream known; a plugin does it in its `lifespan`.
@@ -136,6 +137,43 @@ class Live:
         except Exception:
             log.exception("the live bus did not take an announcement", kind=told.kind)
 
+    def on_signal(self, kind: str, hear: Hear) -> None:
+        """Have a function called with each signal of a kind, of this process and of the others; it must not wait.
+
+        Raises:
+            ValueError: somebody hears that kind already.
+        """
+        if kind in self._hearers:
+            raise ValueError(f"signals of the kind {kind!r} are heard already")
+        self._hearers[kind] = hear
+
+    def signal(self, topic: tuple[str, UUID], about: UUID) -> None:
+        """Tell every process something that passes, such as that somebody writes; returns at once and never raises.
+
+        It is stored nowhere and may be lost: who hears it lets it lapse by itself.
+
+        Args:
+            topic: kind and id.
+            about: a further id, such as the person's. Ids only, never content.
+        """
+        told = Topic(*topic)
+        self._hear(told, about)
+        try:
+            self._bus.signal(told, about)
+        except Exception:
+            log.exception("the live bus did not take a signal", kind=told.kind)
+
+    def _hear(self, topic: Topic, about: UUID) -> None:
+        hear = self._hearers.get(topic.kind)
+        if hear is None:
+            return
+        try:
+            hear(topic, about)
+        except BaseException as error:
+            if must_pass(error):
+                raise
+            log.exception("a signal was not taken", kind=topic.kind)
+
     def _deliver(self, topic: Topic, position: int) -> None:
         stream = self._streams.get(topic.kind, {}).get(topic.id)
         if stream is not None:
@@ -157,6 +195,7 @@ class Live:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Serve the bus and the polls for the time of the block."""
+        self._bus.hear(self._hear)
         async with self._bus.running(self._receive, self.catch_up):
             self._loops = [start(poller.run(), f"live poll {name}") for name, poller in self._pollers.items()]
             try:

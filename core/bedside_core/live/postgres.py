@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 from uuid import UUID
@@ -14,7 +14,7 @@ import structlog
 
 from bedside_core.database import DedicatedConnection
 from bedside_core.live.background import must_pass, start, stop
-from bedside_core.live.bus import Receive
+from bedside_core.live.bus import Hear, Receive
 from bedside_core.live.streams import Topic
 
 log = structlog.get_logger("bedside.live")
@@ -49,6 +49,8 @@ class PostgresBus:
         self._answer = answer_seconds
         self._origin = secrets.token_hex(8)
         self._waiting: dict[Topic, int] = {}
+        self._signals: dict[tuple[Topic, UUID], None] = {}
+        self._hear: Hear = _nobody
         self._news = asyncio.Event()
         self._all_sent = asyncio.Event()
         self._second_attempt = False
@@ -76,6 +78,19 @@ class PostgresBus:
         self._waiting[topic] = position
         self._all_sent.clear()
         self._news.set()
+
+    def signal(self, topic: Topic, about: UUID) -> None:
+        """Keep a signal for the next batch; while nothing can be sent, the same one is kept once."""
+        if not self._open or len(self._signals) >= MOST_WAITING:
+            self.dropped += 1
+            return
+        self._signals[topic, about] = None
+        self._all_sent.clear()
+        self._news.set()
+
+    def hear(self, hear: Hear) -> None:
+        """Have a function called with each signal of another process."""
+        self._hear = hear
 
     @asynccontextmanager
     async def running(self, receive: Receive, catch_up: Callable[[], None]) -> AsyncGenerator[None, None]:
@@ -105,6 +120,7 @@ class PostgresBus:
                 self._open = False
                 await stop(*loops)
                 self._waiting.clear()
+                self._signals.clear()
 
     async def _keep(self, role: str, use: Callable[[DedicatedConnection], Awaitable[None]]) -> None:
         """Use a connection until it fails, then another one, for ever."""
@@ -159,17 +175,18 @@ class PostgresBus:
             await self._rest(connection, self._news)
             self._news.clear()
             batch, self._waiting = self._waiting, {}
-            if not batch:
+            signals, self._signals = self._signals, {}  # one that can't be sent is too old once it could be
+            if not batch and not signals:
                 continue
             try:
-                await connection.execute(_NOTIFY, CHANNEL, list(_payloads(self._origin, batch)))
-                self.sent += len(batch)
+                await connection.execute(_NOTIFY, CHANNEL, list(_payloads(self._origin, batch, signals)))
+                self.sent += len(batch) + len(signals)
                 self._second_attempt = False
             except BaseException:
                 self._try_again(batch)
                 raise
             finally:
-                if not self._waiting:
+                if not self._waiting and not self._signals:
                     self._all_sent.set()
 
     def _try_again(self, batch: Mapping[Topic, int]) -> None:
@@ -200,8 +217,10 @@ class PostgresBus:
             news = _decoded(item)
             if news is None:
                 self.malformed += 1
+            elif isinstance(news[1], UUID):
+                self._hear(news[0], news[1])
             else:
-                receive(*news)
+                receive(news[0], news[1])
 
 
 async def _used(connection: DedicatedConnection, use: Callable[[DedicatedConnection], Awaitable[None]]) -> None:
@@ -216,11 +235,15 @@ async def _used(connection: DedicatedConnection, use: Callable[[DedicatedConnect
         raise
 
 
-def _payloads(origin: str, batch: Mapping[Topic, int]) -> Iterator[str]:
-    """Pack announcements into few notifications: `origin kind:id:position kind:id:position …`."""
+def _nobody(topic: Topic, about: UUID) -> None:
+    """Take a signal that nobody wants."""
+
+
+def _payloads(origin: str, batch: Mapping[Topic, int], signals: Iterable[tuple[Topic, UUID]] = ()) -> Iterator[str]:
+    """Pack announcements and signals into few notifications: `origin kind:id:position … kind:id:~about …`."""
     parts, length = [origin], len(origin)
-    for topic, position in batch.items():
-        item = f"{topic.kind}:{topic.id.hex}:{position}"
+    items = [f"{topic.kind}:{topic.id.hex}:{position}" for topic, position in batch.items()]
+    for item in [*items, *(f"{topic.kind}:{topic.id.hex}:~{about.hex}" for topic, about in signals)]:
         size = len(item.encode()) + 1
         if length + size > LONGEST_PAYLOAD:
             yield " ".join(parts)
@@ -230,9 +253,14 @@ def _payloads(origin: str, batch: Mapping[Topic, int]) -> Iterator[str]:
     yield " ".join(parts)
 
 
-def _decoded(item: str) -> tuple[Topic, int] | None:
+def _decoded(item: str) -> tuple[Topic, int | UUID] | None:
     kind, _, rest = item.partition(":")
     key, _, digits = rest.partition(":")
+    if kind and digits.startswith("~"):
+        try:
+            return Topic(kind, UUID(hex=key)), UUID(hex=digits[1:])
+        except ValueError:
+            return None
     if not (kind and digits.isascii() and digits.isdecimal() and len(digits) <= 19):
         return None
     position = int(digits)

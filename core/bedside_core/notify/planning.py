@@ -13,13 +13,13 @@ from bedside_core.database import DB, Row, Work, unit
 from bedside_core.ids import uuid7
 from bedside_core.jobs.declared import JobRun
 from bedside_core.notify.channels import STOPPED
-from bedside_core.notify.inbox import show
 from bedside_core.notify.kinds import DEPLOYMENT, Channel, Language, NotificationKind
 from bedside_core.notify.optouts import opted_out
 from bedside_core.notify.preferences import NONE, Preferences, preferences, switched_off
 from bedside_core.notify.quiet import quiet_until
 from bedside_core.notify.service import Notify
 from bedside_core.notify.settings import NotificationSettings
+from bedside_core.notify.shown import show
 
 BATCH = 50
 RUN_SECONDS = 60.0

@@ -95,6 +95,18 @@ CONTRIBUTION = DataContribution(
             patient="t.person_id = $1",
             exported=False,
         ),
+        KeptTable(
+            name="inbox",
+            doc="Not exported: how far a person's inbox has come.",
+            patient="t.person_id = $1",
+            exported=False,
+        ),
+        KeptTable(
+            name="inbox_item",
+            doc="Not exported: which things in it have changed when.",
+            patient="t.person_id = $1",
+            exported=False,
+        ),
         KeptTable(name="notification_preference", doc="How notifications are to come.", patient="t.person_id = $1"),
         KeptTable(
             name="notification_opt_out",

@@ -49,5 +49,13 @@ async def merge_people(platform: Platform, keep: UUID, merge: UUID) -> None:
     )
     await DB.execute("DELETE FROM notification_preference WHERE person_id = $1", merge)
     await DB.execute("DELETE FROM push_subscription WHERE person_id = $1", merge)
+    # What concerned the merged record concerns the kept one: whoever follows that is told to reload.
+    await DB.execute(
+        """INSERT INTO inbox AS i (practice_id, person_id, "position", floor)
+        SELECT practice_id, id, 1, 1 FROM patient WHERE id = $1
+        ON CONFLICT (person_id) DO UPDATE SET "position" = i."position" + 1, floor = i."position" + 1""",
+        keep,
+    )
+    await DB.execute("DELETE FROM inbox WHERE person_id = $1", merge)
     await DB.execute("DELETE FROM person_word WHERE person_id = $1", merge)
     await DB.execute("DELETE FROM retention_due WHERE patient_id = $1", merge)

@@ -11,7 +11,7 @@ import strawberry
 from strawberry import UNSET, Maybe
 
 from bedside_core import errors
-from bedside_core.notify import browsers, inbox
+from bedside_core.notify import browsers, shown
 from bedside_core.notify.channels.push import public_key
 from bedside_core.notify.kinds import Channel, Language
 from bedside_core.notify.optouts import opted_in
@@ -70,7 +70,7 @@ class NotificationPreferencesPatch:
     switched_off: Maybe[list[Channel] | None] = strawberry.field(description="Channels not wanted.", default=None)
 
 
-def notification_type(found: inbox.Notification) -> Notification:
+def notification_type(found: shown.Notification) -> Notification:
     """Return a notification as GraphQL shows one."""
     return Notification(
         id=strawberry.ID(str(found.id)),
@@ -123,8 +123,8 @@ class NotifyQuery:
         after: After = None,
     ) -> Connection[Notification] | None:
         """Return a page of notifications."""
-        box = inbox.Inbox(info.context.platform)
-        page = await box.page(info.context.signed_in(), unread=unread, first=first, after=after)
+        reader = shown.Shown(info.context.platform)
+        page = await reader.page(info.context.signed_in(), unread=unread, first=first, after=after)
         return connection(page, notification_type)
 
     @strawberry.field(description="How the viewer's notifications come.", extensions=[gate("notifications.own")])
@@ -154,7 +154,7 @@ class NotifyMutation:
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The notification's id.")]
     ) -> Notification | None:
         """Mark one as read."""
-        return notification_type(await inbox.Inbox(info.context.platform).read(info.context.signed_in(), uuid_of(id)))
+        return notification_type(await shown.Shown(info.context.platform).read(info.context.signed_in(), uuid_of(id)))
 
     @strawberry.mutation(
         description="Choose how one's notifications come; what is not given stays. To give `switchedOff` without SMS "
@@ -222,7 +222,7 @@ class NotifySubscription:
     )
     async def notifications(self, info: Info, after: After = None) -> AsyncGenerator[Notification, None]:
         """Follow the viewer's notifications."""
-        stream = inbox.Inbox(info.context.platform).added(info.context.signed_in(), after)
+        stream = shown.Shown(info.context.platform).added(info.context.signed_in(), after)
         async with aclosing(stream) as found:
             async for notification in found:
                 yield notification_type(notification)

@@ -69,6 +69,13 @@ def _practice(practice: people.Practice) -> Practice:
     return Practice(id=strawberry.ID(str(practice.id)), name=practice.name, zone=Zone(practice.zone))
 
 
+async def own_practice(info: Info) -> Practice | None:
+    """Return the practice that a member acts for."""
+    practice_id, _ = info.context.signed_in().in_practice()
+    found = await info.context.platform.people.practice(practice_id)
+    return _practice(found) if found else None
+
+
 @strawberry.type
 class PracticeQuery:
     """Queries of practices."""
@@ -78,9 +85,7 @@ class PracticeQuery:
     )
     async def practice(self, info: Info) -> Practice | None:
         """Return the actor's practice."""
-        practice_id, _ = info.context.signed_in().in_practice()
-        found = await info.context.platform.people.practice(practice_id)
-        return _practice(found) if found else None
+        return await own_practice(info)
 
     @strawberry.field(
         description="The practices of the deployment, by name; for the operator.", extensions=[gate("practices.list")]

@@ -23,7 +23,8 @@ WITH moved AS (
     DELETE FROM urgent_recipient WHERE message_id = $2
 )
 UPDATE message SET body = '', attached = 0, urgent = false, deleted_at = $3, deleted_by = $4, changed = m."position"
-FROM moved m WHERE id = $2 AND deleted_at IS NULL RETURNING changed
+FROM moved m WHERE id = $2 AND deleted_at IS NULL RETURNING changed,
+    ARRAY(SELECT p.person_id FROM participant p WHERE p.conversation_id = $1 AND p.left_at IS NULL) AS persons
 """
 
 
@@ -97,9 +98,10 @@ class Deleting(Marks):
     async def _end(self, work: Work, actor: Actor, message: Message, patients: list[UUID]) -> None:
         """Have a message end as a tombstone, unless it has; as the practice that owns it."""
         person_id, now = actor.as_person()[1], self._platform.clock.now()
-        position = await DB.fetchval(_DELETE, message.conversation_id, message.id, now, person_id)
-        if position is not None:
-            await self._bury(work, actor, message, position, patients)
+        row = await DB.fetchrow(_DELETE, message.conversation_id, message.id, now, person_id)
+        if row is not None:
+            await self._bury(work, actor, message, row["changed"], patients)
+            self._tell_inboxes(work, message.conversation_id, row["persons"])
 
     async def _deletable(self, actor: Actor, practice_id: UUID, message_id: UUID) -> Message:
         """Return a message that the actor sees, or could moderate."""

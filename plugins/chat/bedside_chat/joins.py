@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bedside_chat.guest_links import GuestLink, GuestLinks
+from bedside_chat.inbox import CONVERSATION_KIND
 from bedside_chat.reading import Reading
 from bedside_chat.settings import ChatSettings
-from bedside_core.api import DB, Contact, Listed, NotFound, Patient, PersonKind, Row, SwitchedOff
+from bedside_core.api import DB, Contact, Listed, NotFound, Patient, PersonKind, Row, SwitchedOff, Work
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -132,6 +133,10 @@ class Joins(Reading):
             now,
         )
         return {row["person_id"]: row["changed"] for row in rows}
+
+    def _tell_inboxes(self, work: Work, conversation_id: UUID, person_ids: Iterable[UUID]) -> None:
+        """Tell people that a conversation has changed in their lists or badges (C16)."""
+        self._platform.inbox.tell(work, CONVERSATION_KIND, conversation_id, person_ids)
 
 
 def _member(listed: Listed) -> Joining:

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from bedside_chat.api import MessageSent
+from bedside_chat.nearby import Nearby
 from bedside_chat.service import ChatService
 from bedside_core.api import MemberJoined
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
+
+
+def message_sent(platform: Platform) -> Callable[[MessageSent], Awaitable[None]]:
+    """Return the listener by which who has sent a message is typing it no more (C14)."""
+
+    async def sent(event: MessageSent) -> None:
+        platform.service(Nearby).sent(event.conversation_id, event.sender_id)
+
+    return sent
 
 
 def member_joined(platform: Platform) -> Callable[[MemberJoined], Awaitable[None]]:

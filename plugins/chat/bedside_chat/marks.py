@@ -99,6 +99,7 @@ class Marks(Sending):
                 by = telling.recipient(row["kind"], row["home_id"], person_id)
                 await telling.acknowledged(self._platform, work, message, by)
                 await self._touch(work, message)
+                self._tell_inboxes(work, message.conversation_id, [person_id])
         return await self.message(actor, message_id)
 
     async def reactions(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Reaction]]:

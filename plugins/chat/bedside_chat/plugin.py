@@ -10,7 +10,9 @@ from bedside_chat import schema
 from bedside_chat.api import CONVERSATION_STREAM, Chats, ConversationStarted, MessageDeleted, MessageSent
 from bedside_chat.files import MESSAGE_FILES
 from bedside_chat.guests import Guests
-from bedside_chat.listeners import member_joined
+from bedside_chat.inbox import ChatInbox
+from bedside_chat.listeners import member_joined, message_sent
+from bedside_chat.nearby import Nearby
 from bedside_chat.notices import NOTIFICATIONS
 from bedside_chat.permissions import PERMISSIONS
 from bedside_chat.quick_texts import QuickTexts
@@ -89,15 +91,17 @@ def services(platform: Platform) -> Mapping[type[Any], object]:
     return {
         ChatService: service,
         Chats: service,
+        ChatInbox: ChatInbox(platform),
         Guests: Guests(platform, service),
+        Nearby: Nearby(platform, service),
         QuickTexts: QuickTexts(platform),
     }
 
 
 @hookimpl
 def listeners(platform: Platform) -> Iterable[Listener]:
-    """Have new members join their practice's team conversation."""
-    return [on(MemberJoined, member_joined(platform), durable=True)]
+    """Have new members join their practice's team conversation, and who has sent a message be typing no more."""
+    return [on(MemberJoined, member_joined(platform), durable=True), on(MessageSent, message_sent(platform))]
 
 
 @hookimpl
@@ -118,6 +122,7 @@ def lifespan(platform: Platform) -> AbstractAsyncContextManager[None]:
 
     @asynccontextmanager
     async def run() -> AsyncGenerator[None, None]:
+        platform.service(Nearby).listen()
         positions = platform.service(ChatService).positions
         platform.live.add_kind(StreamKind(CONVERSATION_STREAM, positions, "What has changed in a conversation last."))
         yield

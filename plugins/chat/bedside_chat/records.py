@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from bedside_chat.inbox import CONVERSATION_KIND
 from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
 
 _TAKES_PART = """t.conversation_id IN (SELECT p.conversation_id FROM participant p
@@ -48,16 +49,21 @@ async def _erase(platform: Platform, patient_id: UUID) -> None:
 
     What others were told of them names the patient, and goes, too.
     """
-    rows = await DB.fetch("SELECT DISTINCT conversation_id AS id FROM participant WHERE person_id = $1", patient_id)
+    there = await DB.fetch("SELECT DISTINCT conversation_id AS id FROM participant WHERE person_id = $1", patient_id)
     async with unit() as work:
-        for row in rows:  # guests of those conversations, the patient among them, hear nothing from then on
+        for row in there:  # guests of those conversations, the patient among them, hear nothing from then on
             await platform.auth.guests.end(work, bound_to=row["id"])
-        await platform.notify.erase(work, [str(row["id"]) for row in rows])
-    await DB.execute(
+        await platform.notify.erase(work, [str(row["id"]) for row in there])
+    rows = await DB.fetch(
         """DELETE FROM conversation c USING participant p
-        WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1""",
+        WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1
+        RETURNING c.id, ARRAY(SELECT o.person_id FROM participant o WHERE o.conversation_id = c.id
+            AND o.person_id <> $1 AND o.left_at IS NULL) AS persons""",
         patient_id,
     )
+    async with unit() as work:
+        for row in rows:
+            platform.inbox.tell(work, CONVERSATION_KIND, row["id"], row["persons"])
 
 
 RECORDS = DataContribution(

@@ -60,8 +60,10 @@ WITH first AS (
     WHERE p.conversation_id = $2 AND p.person_id = g.person_id AND p.left_at IS NOT NULL
 )
 SELECT {MESSAGE}, (SELECT reached FROM moved) AS reached, (SELECT p.read_number < m.messages - 1
-    FROM participant p, moved m WHERE p.conversation_id = $2 AND p.person_id = $3) AS behind, false AS retried FROM sent
-UNION ALL SELECT {MESSAGE}, NULL, NULL, true FROM first
+    FROM participant p, moved m WHERE p.conversation_id = $2 AND p.person_id = $3) AS behind, false AS retried,
+    ARRAY(SELECT p.person_id FROM participant p WHERE p.conversation_id = $2
+        AND (p.left_at IS NULL OR p.person_id IN (SELECT person_id FROM gone))) AS persons FROM sent
+UNION ALL SELECT {MESSAGE}, NULL, NULL, true, NULL FROM first
 """
 _URGENT = """INSERT INTO urgent_recipient (practice_id, conversation_id, message_id, person_id, home_id, remind_at)
 SELECT practice_id, conversation_id, $2, person_id, home_id, CASE WHEN by_link THEN NULL ELSE $4::timestamptz END
@@ -205,6 +207,7 @@ class Sending(TakingPart):
                 audit.did("chat.send", kind="message", target=message.id, patients=[standing.subject_id])
             reached = answer.position if answer is not None else row["reached"]
             work.publish(Topic(CONVERSATION_STREAM, message.conversation_id), reached)
+            self._tell_inboxes(work, message.conversation_id, row["persons"])
         return message, False
 
     async def _attach(self, actor: Actor, message: Message, files: Sequence[UUID], copies: Copies | None) -> None:
@@ -263,6 +266,7 @@ class Sending(TakingPart):
                     unread_after=row["read_position"] if row["more"] else None,
                 )
                 work.publish(Topic(CONVERSATION_STREAM, conversation_id), row["reached"])
+                self._tell_inboxes(work, conversation_id, [person_id])
         return await self._one(actor, conversation_id)
 
     def composing(self, actor: Actor) -> Composing:

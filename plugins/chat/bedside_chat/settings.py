@@ -50,6 +50,10 @@ class ChatSettings:
         least=1,
         most=90,
     )
+    presence_for_patients: bool = setting(
+        False,
+        "Whether patients, and guests who came by a link, see which members are there and who is typing (C14).",
+    )
     available_for_patients: bool = setting(
         True,
         "Available for Chat with Patients: off, patients can't start a conversation with this practitioner; "

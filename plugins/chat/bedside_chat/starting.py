@@ -242,6 +242,7 @@ class Starting(Joins):
     ) -> None:
         await self._enter(conversation_id, people, person_id, self._platform.clock.now())
         work.emit(ConversationStarted(practice_id=practice_id, conversation_id=conversation_id, started_by=person_id))
+        self._tell_inboxes(work, conversation_id, [each.person_id for each in people])
         patients = [each.person_id for each in people if each.kind == "patient"]
         audit.did("chat.start", kind="conversation", target=conversation_id, patients=patients)
         await self._links.send_missing(work, conversation_id, by_link(people), person_id, channel)
@@ -275,6 +276,7 @@ class Starting(Joins):
                 )
         if row["moved"] is not None:
             work.publish(Topic(CONVERSATION_STREAM, conversation_id), row["moved"])
+            self._tell_inboxes(work, conversation_id, [person_id])
         await self._links.send_missing(work, conversation_id, by_link(people), person_id, channel)
         return conversation_id
 

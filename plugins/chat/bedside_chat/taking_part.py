@@ -51,7 +51,8 @@ RETURNING m."position", p.kind, p.home_id, p.by_link
 """
 _CHANGE = """UPDATE conversation SET "position" = "position" + 1, changed = "position" + 1, name = $2, description = $3,
     private = $4
-WHERE id = $1 AND (name, description, private) IS DISTINCT FROM ($2, $3, $4) RETURNING "position" """
+WHERE id = $1 AND (name, description, private) IS DISTINCT FROM ($2, $3, $4) RETURNING "position",
+    (SELECT array_agg(p.person_id) FROM participant p WHERE p.conversation_id = $1 AND p.left_at IS NULL) AS persons"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,15 +270,16 @@ class TakingPart(Starting):
             raise refusal.problem()
         before = await self._one(actor, conversation_id)
         async with unit() as work:
-            position = await DB.fetchval(
+            row = await DB.fetchrow(
                 _CHANGE,
                 conversation_id,
                 before.name if name is None else group_name(name),
                 before.description if description is None else group_description(description),
                 before.private if private is None else private,
             )
-            if position is not None:
-                work.publish(Topic(CONVERSATION_STREAM, conversation_id), position)
+            if row is not None:
+                work.publish(Topic(CONVERSATION_STREAM, conversation_id), row["position"])
+                self._tell_inboxes(work, conversation_id, row["persons"])
         return await self._one(actor, conversation_id)
 
     async def join_team(self, practice_id: UUID, member_id: UUID) -> None:
@@ -349,6 +351,7 @@ class TakingPart(Starting):
             )
         )
         work.publish(Topic(CONVERSATION_STREAM, conversation_id), position)
+        self._tell_inboxes(work, conversation_id, person_ids)
 
     async def _others(self, conversation_id: UUID, person_id: UUID) -> bool:
         """Tell whether another member takes part."""

@@ -61,8 +61,9 @@ async def test_whom_one_can_start_with_is_told_beforehand_and_kept(ward: Ward) -
     with statements() as ran:
         await ward.deployment.data(START, ward.ada.token, m=carl.id, c="s")
     # who asks, the plan, the other, both names; the conversation, who takes part, its clientId; it read back, the
-    # participants, how they are shown, their names
-    assert len(ran) == 13, ran  # webhooks are asked about in the same transaction, and the trail is written
+    # participants, how they are shown, their names; in the same transaction webhooks are asked about, both inboxes are
+    # told in one statement (C16), and the trail is written
+    assert len(ran) == 14, ran
     assert await ward.count("conversation") == 2
 
 
@@ -166,8 +167,9 @@ async def test_a_message_costs_a_known_number_of_statements(ward: Ward) -> None:
     with statements() as ran:
         await ward.send("hello", "m-1")
     # who asks, where they stand, the plan, the settings, the message, who is told of it, their notifications in one
-    # statement however many they are (N3); how its sender is shown, and the name
-    assert len(ran) == 10, ran  # webhooks are asked about in the same transaction
+    # statement however many they are (N3); how its sender is shown, and the name; in its transaction webhooks are asked
+    # about, and the inboxes of all who take part are told in one statement (C16)
+    assert len(ran) == 11, ran
 
 
 @pytest.mark.rule("A11")

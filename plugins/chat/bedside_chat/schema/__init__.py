@@ -4,21 +4,32 @@ import strawberry
 
 from bedside_chat.schema.conversations import ConversationMutation, ConversationQuery
 from bedside_chat.schema.guests import GuestMutation
-from bedside_chat.schema.live import ChatSubscription
+from bedside_chat.schema.inbox import INBOX, InboxQuery, RemovedBadges
+from bedside_chat.schema.live import ConversationSubscription
 from bedside_chat.schema.messages import MessageMutation, MessageQuery
+from bedside_chat.schema.nearby import NearbyMutation, NearbySubscription
 from bedside_chat.schema.people import PeopleMutation, PeopleQuery
 from bedside_chat.schema.quick_texts import QuickTextMutation, QuickTextQuery
 from bedside_graphql.api import GraphQLPart
 
 
 @strawberry.type
-class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery, QuickTextQuery):
+class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery, QuickTextQuery, InboxQuery):
     """Chat's queries."""
 
 
 @strawberry.type
-class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation, GuestMutation, QuickTextMutation):
+class ChatMutation(
+    ConversationMutation, PeopleMutation, MessageMutation, GuestMutation, QuickTextMutation, NearbyMutation
+):
     """Chat's mutations."""
 
 
-PART = GraphQLPart(query=ChatQuery, mutation=ChatMutation, subscription=ChatSubscription)
+@strawberry.type
+class ChatSubscription(ConversationSubscription, NearbySubscription):
+    """Chat's subscriptions."""
+
+
+PART = GraphQLPart(
+    query=ChatQuery, mutation=ChatMutation, subscription=ChatSubscription, extend=(RemovedBadges,), inbox=INBOX
+)

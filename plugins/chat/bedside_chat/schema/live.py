@@ -55,8 +55,8 @@ ConversationEvent = Annotated[
 
 
 @strawberry.type
-class ChatSubscription:
-    """Chat's subscriptions."""
+class ConversationSubscription:
+    """Subscriptions to what changes in a conversation."""
 
     @strawberry.subscription(
         description="Each new message of a conversation, once, in order, after a replay of what came after the cursor.",

@@ -11,6 +11,7 @@ import strawberry
 
 from bedside_chat import api
 from bedside_chat.markdown import html_of
+from bedside_chat.nearby import Nearby
 from bedside_chat.schema.guest_types import GuestLink, link_type
 from bedside_chat.service import ChatService
 from bedside_core.api import PersonKind, Refusal, cursor_of, label_of
@@ -31,6 +32,14 @@ class ConversationKind(enum.Enum):
     PATIENT = strawberry.enum_value("patient", description="Members and a patient.")
     GROUP = strawberry.enum_value("group", description="Named; members, and outsiders where the practice allows it.")
     TEAM = strawberry.enum_value("team", description="All members of the practice.")
+
+
+@strawberry.enum(description="Whether somebody is there (C14).")
+class Presence(enum.Enum):
+    """Presence."""
+
+    ONLINE = strawberry.enum_value("online", description="They have a connection open.")
+    AWAY = strawberry.enum_value("away", description="They have none.")
 
 
 @strawberry.type(description="Somebody who takes part in a conversation, or did.")
@@ -63,6 +72,18 @@ class Participant:
         key = (self.conversation_id, uuid_of(self.id))
         found = await info.context.loader(service(info).guest_links).load(key)
         return link_type(found) if found else None
+
+    @strawberry.field(
+        description="Whether they are there now; null where they take part no longer, and for patients and guests, "
+        "unless the practice lets them see it (`presenceForPatients`)."
+    )
+    async def presence(self, info: Info) -> Presence | None:
+        """Return whether they are there."""
+        if self.left_at is not None:
+            return None
+        nearby = info.context.platform.service(Nearby)
+        online = await info.context.loader(nearby.showing(info.context.acting())).load(uuid_of(self.id))
+        return None if online is None else Presence.ONLINE if online else Presence.AWAY
 
 
 @strawberry.type(description="An emoji that people have put to a message.")

@@ -80,7 +80,7 @@ async def show(work: Work, practice_id: UUID, person_id: UUID | None, row: Row, 
     work.publish(Topic(STREAM, person_id), position)
 
 
-class Inbox:
+class Shown:
     """Reads a person's notifications.
 
     Args:
