@@ -21,6 +21,7 @@ PERMISSIONS = (
     Permission(
         key="chat.read", doc="Read one's conversations, whatever the plan (L5).", roles=ALL, check=may_take_part
     ),
+    Permission(key="chat.search", doc="Search one's messages.", roles=ALL, check=may_take_part),
     Permission(key="chat.follow", doc="Follow one's conversations live.", roles=ALL, check=may_follow),
     Permission(key="chat.send", doc="Write in one's conversations.", roles=ALL, check=may_send_text),
     Permission(key="chat.share_files", doc="Share files in one's conversations.", roles=ALL, check=may_send_files),

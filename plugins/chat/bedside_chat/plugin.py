@@ -9,6 +9,7 @@ from typing import Any
 from bedside_chat import schema
 from bedside_chat.api import CONVERSATION_STREAM, Chats, ConversationStarted, MessageDeleted, MessageSent
 from bedside_chat.files import MESSAGE_FILES
+from bedside_chat.finding import Finding
 from bedside_chat.listeners import member_joined
 from bedside_chat.permissions import PERMISSIONS
 from bedside_chat.records import RECORDS
@@ -77,7 +78,7 @@ def manifest() -> Manifest:
 def services(platform: Platform) -> Mapping[type[Any], object]:
     """Provide what chat answers."""
     service = ChatService(platform)
-    return {ChatService: service, Chats: service}
+    return {ChatService: service, Chats: service, Finding: Finding(platform, service)}
 
 
 @hookimpl

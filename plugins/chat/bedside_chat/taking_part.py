@@ -9,6 +9,7 @@ from uuid import UUID
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, ParticipantsChanged
 from bedside_chat.joins import Joining
 from bedside_chat.kinds import ConversationKind
+from bedside_chat.reading import LONGEST_TEXT
 from bedside_chat.rows import MISSING
 from bedside_chat.rules import LastMember, not_there, standing_of
 from bedside_chat.standing import Standing
@@ -29,8 +30,6 @@ from bedside_core.api import (
     page_size,
     unit,
 )
-
-LONGEST_TEXT = 200
 
 _LEAVE = """
 WITH gone AS (

@@ -3,6 +3,7 @@
 import strawberry
 
 from bedside_chat.schema.conversations import ConversationMutation, ConversationQuery
+from bedside_chat.schema.finding import FindingQuery
 from bedside_chat.schema.live import ChatSubscription
 from bedside_chat.schema.messages import MessageMutation, MessageQuery
 from bedside_chat.schema.people import PeopleMutation, PeopleQuery
@@ -10,7 +11,7 @@ from bedside_graphql.api import GraphQLPart
 
 
 @strawberry.type
-class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery):
+class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery, FindingQuery):
     """Chat's queries."""
 
 
