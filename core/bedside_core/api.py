@@ -51,10 +51,12 @@ from bedside_core.errors import (
 )
 from bedside_core.events import Event, Listener, fact, on
 from bedside_core.files import FileAttached, FileDeleted, FileDownloaded, FileOwner, FileState, StoredFile
+from bedside_core.files.made import attach_made, keep_made
 from bedside_core.hookspecs import hookimpl, hookspec
 from bedside_core.ids import uuid7
 from bedside_core.imports import PatientsImported
 from bedside_core.jobs import Job, JobRun
+from bedside_core.jobs.rights import still_may
 from bedside_core.live import Live, StreamKind, Topic, follow
 from bedside_core.manifest import PLUGIN_API, Manifest
 from bedside_core.notify import Channel, Fact, Language, NotificationKind, Notify, Part, Recipient
@@ -85,7 +87,7 @@ from bedside_core.people import (
     label_of,
 )
 from bedside_core.platform import Platform
-from bedside_core.records import DataContribution, KeptTable
+from bedside_core.records import DataContribution, ExportState, KeptTable
 from bedside_core.reserved import refuse_real_address
 from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
@@ -113,6 +115,7 @@ __all__ = [
     "DataContribution",
     "Entitlements",
     "Event",
+    "ExportState",
     "Fact",
     "Feature",
     "FeatureNotInPlan",
@@ -191,6 +194,7 @@ __all__ = [
     "acting",
     "actor_of",
     "assembled",
+    "attach_made",
     "audit",
     "checks",
     "cursor_of",
@@ -201,6 +205,7 @@ __all__ = [
     "forget",
     "hookimpl",
     "hookspec",
+    "keep_made",
     "key_of",
     "label_of",
     "on",
@@ -212,6 +217,7 @@ __all__ = [
     "setting",
     "shared_table",
     "sql_migration",
+    "still_may",
     "unit",
     "uuid7",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from bedside_chat.api import CONVERSATION_STREAM, Message, MessageDeleted
+from bedside_chat.exported import take_away
 from bedside_chat.marks import Marks
 from bedside_chat.rows import MESSAGES, NO_MESSAGE, message_of
 from bedside_chat.sending import FILES
@@ -74,6 +75,7 @@ class Deleting(Marks):
         """Take away all that hangs on a message, in the unit that deletes it."""
         for table in ("message_reaction", "message_attachment", "urgent_recipient"):
             await DB.execute(f"DELETE FROM {table} WHERE message_id = $1", message.id)
+        await take_away(self._platform, message.conversation_id)
         await self._platform.files.delete_owned(actor, FILES, message.id)
         work.emit(
             MessageDeleted(

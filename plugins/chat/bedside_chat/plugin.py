@@ -8,6 +8,8 @@ from typing import Any
 
 from bedside_chat import schema
 from bedside_chat.api import CONVERSATION_STREAM, Chats, ConversationStarted, MessageDeleted, MessageSent
+from bedside_chat.exporting import JOBS
+from bedside_chat.exports import EXPORT_FILES, Exports
 from bedside_chat.files import MESSAGE_FILES
 from bedside_chat.finding import Finding
 from bedside_chat.listeners import member_joined
@@ -17,6 +19,7 @@ from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
 from bedside_core.api import (
     Feature,
+    Job,
     Listener,
     Manifest,
     MemberJoined,
@@ -70,7 +73,7 @@ def manifest() -> Manifest:
         settings=ChatSettings,
         piccolo_app="bedside_chat.piccolo_app",
         data=RECORDS,
-        file_owners=(MESSAGE_FILES,),
+        file_owners=(MESSAGE_FILES, EXPORT_FILES),
     )
 
 
@@ -78,13 +81,24 @@ def manifest() -> Manifest:
 def services(platform: Platform) -> Mapping[type[Any], object]:
     """Provide what chat answers."""
     service = ChatService(platform)
-    return {ChatService: service, Chats: service, Finding: Finding(platform, service)}
+    return {
+        ChatService: service,
+        Chats: service,
+        Finding: Finding(platform, service),
+        Exports: Exports(platform),
+    }
 
 
 @hookimpl
 def listeners(platform: Platform) -> Iterable[Listener]:
     """Have new members join their practice's team conversation."""
     return [on(MemberJoined, member_joined(platform), durable=True)]
+
+
+@hookimpl
+def jobs() -> Iterable[Job]:
+    """Make exports, and take them away."""
+    return JOBS
 
 
 @hookimpl

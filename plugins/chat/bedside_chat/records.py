@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from bedside_chat.exported import take_away
 from bedside_core.api import DB, DataContribution, KeptTable, Platform
 
 _TAKES_PART = """t.conversation_id IN (SELECT p.conversation_id FROM participant p
@@ -36,12 +37,20 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     await DB.execute("UPDATE message SET sender_id = $1 WHERE sender_id = $2", kept, merged)
     for table in ("message_reaction", "urgent_recipient"):
         await DB.execute(f"UPDATE {table} SET person_id = $1 WHERE person_id = $2", kept, merged)
+    await DB.execute(
+        "UPDATE conversation_export SET made_by = $1, client_id = id::text WHERE made_by = $2", kept, merged
+    )
     await DB.execute("DELETE FROM participant WHERE person_id = $1", merged)
     await DB.execute("DELETE FROM conversation_start WHERE person_id = $1", merged)
 
 
 async def _erase(platform: Platform, patient_id: UUID) -> None:
     """Take away the conversations that a patient takes part in, with all that was written there by anybody."""
+    for row in await DB.fetch(
+        """SELECT DISTINCT conversation_id FROM participant WHERE person_id = $1 ORDER BY conversation_id""", patient_id
+    ):
+        await take_away(platform, row["conversation_id"])
+        await DB.execute("DELETE FROM conversation_export WHERE conversation_id = $1", row["conversation_id"])
     await DB.execute(
         """DELETE FROM conversation c USING participant p
         WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1""",
@@ -69,6 +78,12 @@ RECORDS = DataContribution(
             doc="Who is to acknowledge urgent messages, and who has.",
             patient=_TAKES_PART,
             hidden=("reminded", "remind_at"),
+        ),
+        KeptTable(
+            name="conversation_export",
+            doc="Which exports of conversations were asked for, and by whom.",
+            patient=_TAKES_PART.replace(" AND p.practice_id = t.practice_id", ""),
+            hidden=("client_id", "asked_by"),
         ),
         KeptTable(
             name="conversation_start",

@@ -63,6 +63,17 @@ async def may_take_part(platform: Platform, actor: Actor, target: UUID | None) -
     return None if found else not_there()
 
 
+async def may_export(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
+    """Return why an actor can't export a conversation: none of theirs, nor as an owner of their practice's (C15)."""
+    refusal = await may_take_part(platform, actor, target)
+    if refusal is None or actor.role is not Role.OWNER:
+        return refusal
+    owned = await DB.fetchval(
+        "SELECT true FROM conversation WHERE id = $1 AND practice_id = $2", target, actor.practice_id
+    )
+    return None if owned else refusal
+
+
 async def may_follow(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
     """Return why an actor can't follow a conversation live: none of theirs, or its kind is not in the plan (L4)."""
     if target is None:

@@ -3,6 +3,7 @@
 import strawberry
 
 from bedside_chat.schema.conversations import ConversationMutation, ConversationQuery
+from bedside_chat.schema.exports import ExportMutation, ExportQuery
 from bedside_chat.schema.finding import FindingQuery
 from bedside_chat.schema.live import ChatSubscription
 from bedside_chat.schema.messages import MessageMutation, MessageQuery
@@ -11,12 +12,12 @@ from bedside_graphql.api import GraphQLPart
 
 
 @strawberry.type
-class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery, FindingQuery):
+class ChatQuery(ConversationQuery, PeopleQuery, MessageQuery, FindingQuery, ExportQuery):
     """Chat's queries."""
 
 
 @strawberry.type
-class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation):
+class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation, ExportMutation):
     """Chat's mutations."""
 
 
