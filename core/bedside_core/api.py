@@ -91,6 +91,7 @@ from bedside_core.records import DataContribution, ExportState, KeptTable
 from bedside_core.reserved import refuse_real_address
 from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
+from bedside_core.timeline import TimelineEntry, TimelinePart
 from bedside_core.webhooks import PublicEvent
 
 __all__ = [
@@ -187,6 +188,8 @@ __all__ = [
     "StreamKind",
     "SwitchedOff",
     "Tier",
+    "TimelineEntry",
+    "TimelinePart",
     "Topic",
     "Unauthenticated",
     "Unavailable",

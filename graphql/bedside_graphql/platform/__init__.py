@@ -24,6 +24,7 @@ from bedside_graphql.platform import (
     search,
     session,
     terms,
+    timeline,
     webhooks,
 )
 from bedside_graphql.platform.files import File, file_type
@@ -50,6 +51,7 @@ PARTS = (
     files.PART,
     imports.PART,
     exports.PART,
+    timeline.PART,
     retention.PART,
     leaving.PART,
     webhooks.PART,

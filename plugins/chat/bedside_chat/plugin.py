@@ -17,6 +17,7 @@ from bedside_chat.permissions import PERMISSIONS
 from bedside_chat.records import RECORDS
 from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
+from bedside_chat.ways_in import TIMELINE
 from bedside_core.api import (
     Feature,
     Job,
@@ -73,6 +74,7 @@ def manifest() -> Manifest:
         settings=ChatSettings,
         piccolo_app="bedside_chat.piccolo_app",
         data=RECORDS,
+        timeline=(TIMELINE,),
         file_owners=(MESSAGE_FILES, EXPORT_FILES),
     )
 

@@ -130,7 +130,7 @@ async def composers(platform: Platform, actor: Actor, found: Sequence[Standing])
     }
     portal = [each for each in found if each.in_portal and each.subject_id is not None]
     settings = await platform.settings.read(ChatSettings) if portal else ChatSettings()
-    states = await _states(platform, [each.subject_id for each in portal if each.subject_id])
+    states = await portal_states(platform, [each.subject_id for each in portal if each.subject_id])
     return {
         each.conversation_id: _composer(
             each, lacks, settings, states.get(each.subject_id, PortalState.NONE) if each.subject_id else None
@@ -184,7 +184,8 @@ def _switched_off(standing: Standing, settings: ChatSettings) -> Refusal | None:
     )
 
 
-async def _states(platform: Platform, patient_ids: Sequence[UUID]) -> Mapping[UUID, PortalState]:
+async def portal_states(platform: Platform, patient_ids: Sequence[UUID]) -> Mapping[UUID, PortalState]:
+    """Return the states of patients' portal accounts; empty where there is no portal."""
     if not patient_ids or not platform.provides(PortalAccounts):
         return {}
     return await platform.service(PortalAccounts).states(patient_ids)

@@ -7,6 +7,7 @@ from bedside_chat.schema.exports import ExportMutation, ExportQuery
 from bedside_chat.schema.finding import FindingQuery
 from bedside_chat.schema.live import ChatSubscription
 from bedside_chat.schema.messages import MessageMutation, MessageQuery
+from bedside_chat.schema.patients import ChatOfPatient, MessageOfEntry
 from bedside_chat.schema.people import PeopleMutation, PeopleQuery
 from bedside_graphql.api import GraphQLPart
 
@@ -21,4 +22,6 @@ class ChatMutation(ConversationMutation, PeopleMutation, MessageMutation, Export
     """Chat's mutations."""
 
 
-PART = GraphQLPart(query=ChatQuery, mutation=ChatMutation, subscription=ChatSubscription)
+PART = GraphQLPart(
+    query=ChatQuery, mutation=ChatMutation, subscription=ChatSubscription, extend=(ChatOfPatient, MessageOfEntry)
+)
