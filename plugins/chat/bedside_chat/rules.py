@@ -9,7 +9,7 @@ from uuid import UUID
 from bedside_chat.kinds import FILE_SHARE, PATIENT_MESSAGES
 from bedside_chat.rows import MISSING
 from bedside_chat.settings import ChatSettings
-from bedside_chat.standing import Standing, composers, standings
+from bedside_chat.standing import Standing, composers, not_connected, standings
 from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Problem, Refusal, Role, Rule
 
 if TYPE_CHECKING:
@@ -75,12 +75,16 @@ async def may_export(platform: Platform, actor: Actor, target: UUID | None) -> R
 
 
 async def may_follow(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
-    """Return why an actor can't follow a conversation live: none of theirs, or its kind is not in the plan (L4)."""
+    """Return why an actor can't follow a conversation live: none of theirs, nor its practice connected any more (P2), or
+    nothing of its kind in the plan (L4).
+    """
     if target is None:
         return None
     standing = await standing_of(actor, target)
     if standing is None:
         return not_there()
+    if not standing.open:
+        return not_connected()
     refusals = [
         await platform.access.lacks(actor.practice_id, feature) if actor.practice_id else None
         for feature in (standing.way.text, standing.way.files)

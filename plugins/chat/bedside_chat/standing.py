@@ -143,12 +143,7 @@ def _composer(
     standing: Standing, lacks: Mapping[str, Refusal | None], settings: ChatSettings, portal: PortalState | None
 ) -> Composer:
     if not standing.open:
-        closed = Closed(
-            rule=Rule.MEMBERSHIP,
-            message="This conversation can only be read: your practices are not connected any more.",
-            way_on="Have an owner ask for the connection again.",
-        )
-        return Composer(text=closed, files=closed)
+        return Composer(text=not_connected(), files=not_connected())
     text, files = lacks[standing.way.text], lacks[standing.way.files]
     if standing.in_portal:
         needed = _needed(standing, portal)
@@ -162,6 +157,15 @@ def _needed(standing: Standing, portal: PortalState | None) -> Refusal | None:
     if standing.person_kind is PersonKind.PATIENT or portal is PortalState.ACTIVE:
         return None
     return no_portal_account()
+
+
+def not_connected() -> Refusal:
+    """Return the refusal of all but reading in a conversation of a practice that is connected no longer (P2)."""
+    return Closed(
+        rule=Rule.MEMBERSHIP,
+        message="This conversation can only be read: your practices are not connected any more.",
+        way_on="Have an owner ask for the connection again.",
+    )
 
 
 def no_portal_account() -> Refusal:

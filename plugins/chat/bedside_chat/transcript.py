@@ -119,7 +119,7 @@ class Transcript:
         }
 
     async def _messages(self, position: int) -> AsyncGenerator[dict[str, Any], None]:
-        """Yield messages in order, each with what hangs on it; four statements for 500 of them."""
+        """Yield messages in order, each with what hangs on it; five statements for 500 of them."""
         chat, after = self._chat, 0
         while rows := await DB.fetch(
             f"""{MESSAGES} WHERE conversation_id = $1 AND "position" > $2 AND "position" <= $3
@@ -133,9 +133,9 @@ class Transcript:
             after = messages[-1].position
             reactions = await chat.reactions([each.id for each in messages])
             urgent = [each.id for each in messages if each.urgent]
-            acknowledged = await chat.acknowledgements(urgent) if urgent else {}
+            acknowledged = await chat.acknowledgements(urgent)
             filed = [each.id for each in messages if each.attached]
-            files = await chat.attached(filed) if filed else {}
+            files = await chat.attached(filed)
             for each in messages:
                 yield {
                     **self._said(each),

@@ -1,4 +1,4 @@
-"""The ways into a conversation from a patient's record, and what a patient's timeline tells of conversations (C5, P9)."""
+"""The way into a conversation from a patient's record, and what their timeline tells of conversations (C5, P9)."""
 
 from __future__ import annotations
 

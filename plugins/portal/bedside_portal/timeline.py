@@ -22,7 +22,8 @@ async def _registered(
     rows = await DB.fetch(
         """SELECT id, registered_at, CASE WHEN relationship IS NULL THEN patient_id END AS by FROM portal_holder
         WHERE patient_id = $1 AND registered_at IS NOT NULL
-        AND ($2::timestamptz IS NULL OR (registered_at, id) < ($2, $3)) ORDER BY registered_at DESC, id DESC LIMIT $4""",
+        AND ($2::timestamptz IS NULL OR (registered_at, id) < ($2, $3))
+        ORDER BY registered_at DESC, id DESC LIMIT $4""",
         patient_id,
         *(before or (None, None)),
         size,
