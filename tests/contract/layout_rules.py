@@ -99,6 +99,12 @@ def no_tests_below_graphql(root: Path) -> list[str]:
     return [f"{path.relative_to(root)}: tests of GraphQL belong in tests/schema" for path in found]
 
 
+def module(path: Path) -> Path:
+    """Return where a module's surface is: in its file, or in the folder that it has outgrown to."""
+    folder = path.with_suffix("") / "__init__.py"
+    return folder if folder.is_file() else path
+
+
 def plugins_have_one_shape(root: Path) -> list[str]:
     """Every plugin has the same files beyond its manifest, and one with tables has what tables need."""
     faults: list[str] = []
@@ -106,7 +112,7 @@ def plugins_have_one_shape(root: Path) -> list[str]:
         package = folder / f"bedside_{folder.name}"
         wanted = [folder / "README.md", *(package / name for name in DECLARING)]
         if {path.name for path in package.glob("*.py")} - {"__init__.py", "plugin.py"}:
-            wanted += [package / name for name in DOING]
+            wanted += [module(package / name) for name in DOING]
         tables = [package / name for name in TABLE_FILES]
         if any(path.exists() for path in tables):
             wanted += [*tables[:2], tables[2] / "__init__.py"]

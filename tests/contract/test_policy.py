@@ -68,7 +68,7 @@ async def test_a_broken_policy_is_named(platform: Platform, schema: GraphQLSchem
     permissions = dict(platform.access.permissions)
     del permissions["practice.read"]
     found = policy.faults(schema, rows, permissions)
-    assert gone == {"permission": "chat.read", "feature": "team_chat"}
+    assert gone == {"permission": "chat.read"}
     assert {fault for fault in found if "practice.read" not in fault} == {
         "Query.conversations has no row in the policy",
         "Query.nothing is in the policy and not in the schema",
@@ -77,7 +77,7 @@ async def test_a_broken_policy_is_named(platform: Platform, schema: GraphQLSchem
         "Mutation.sendMessage has no word in the policy on whether it creates",
         "Patient.mrn has no row in the policy",
         "Ward.bed is in the policy and not in the schema",
-        "chat.read is for ['manager', 'owner', 'practitioner', 'staff'], the policy says ['owner']",
+        "chat.read is for ['manager', 'owner', 'patient', 'practitioner', 'staff'], the policy says ['owner']",
         "Query.patient takes ids as ['id'], its row says []",
     }
     assert "Query.members needs practice.read, which nobody declares" in found

@@ -208,7 +208,7 @@ class Matrix:
                 token, person = await self.refusable(role)
                 own = await self.made(rest, self.home, person)
                 foreign = dict(others)
-                if role is Role.PATIENT:
+                if role is Role.PATIENT and not KINDS[kind].everybodys:
                     foreign["another patient's"] = await KINDS[kind].make(self.deployment, self.home, self.patient)
                 before = await digests(self.database)
                 missing = bare(await self.ask(root, name, built, row, token, {**own, path: MISSING}, 0))

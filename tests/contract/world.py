@@ -33,7 +33,14 @@ _numbers = itertools.count(1)
 
 CONTACT = "mutation($i: ContactInput!, $c: String!) { addContact(input: $i, clientId: $c) { id } }"
 START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, clientId: $c) { id } }"
-SEND = 'mutation($i: ID!, $c: String!) { sendMessage(conversationId: $i, body: "Hello", clientId: $c) { id } }'
+SEND = """mutation($i: ID!, $u: Boolean, $c: String!) {
+    sendMessage(conversationId: $i, body: "Hello", urgent: $u, clientId: $c) { id } }"""
+START_WITH = "mutation($m: ID!, $c: String!) { startPractitionerConversation(memberId: $m, clientId: $c) { id } }"
+REACT = 'mutation($i: ID!) { reactToMessage(messageId: $i, emoji: "👍") { id } }'
+PORTAL_CHAT = """mutation {
+    updateChatSettings(patch: { patientsInPortal: true, patientsDelete: true }) { patientsInPortal } }"""
+GROUP = """mutation($p: Boolean!, $c: String!) {
+    createGroup(name: "Night shift", description: "Of the ward", private: $p, clientId: $c) { id } }"""
 TABLE = b"First name,Last name,DOB,MRN,Sex,Phone\nPat,Moore,1950-02-30,I-1,female,2025550143\n"
 IMPORT = """mutation($u: ID!, $c: String!) {
     importPatients(input: { uploadId: $u, dryRun: true }, clientId: $c) { id } }"""
@@ -85,13 +92,47 @@ async def contact(deployment: Deployment, practice: Practice, person: Person) ->
 
 
 async def conversation(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
-    if isinstance(person, Held):  # patients are in none yet
-        person = await deployment.person(practice)
+    return (await _written(deployment, practice, person))[0]
+
+
+async def _written(
+    deployment: Deployment, practice: Practice, person: Person | Held, *, urgent: bool = False
+) -> tuple[str, str]:
+    """Return a conversation of the person's with a message in it; an urgent one is the other's."""
     other = await deployment.person(practice)
-    started = await deployment.data(START, person.token, m=other.id, c=client_id())
-    id = started["startConversation"]["id"]
-    await deployment.data(SEND, person.token, i=id, c=client_id())
-    return id
+    if isinstance(person, Held):
+        owner = await deployment.person(practice, Role.OWNER)
+        await deployment.data(PORTAL_CHAT, owner.token)
+        started = await deployment.data(START_WITH, person.token, m=other.id, c=client_id())
+        id = started["startPractitionerConversation"]["id"]
+    else:
+        started = await deployment.data(START, person.token, m=other.id, c=client_id())
+        id = started["startConversation"]["id"]
+    sender = other if urgent else person
+    sent = await deployment.data(SEND, sender.token, i=id, u=urgent, c=client_id())
+    return id, sent["sendMessage"]["id"]
+
+
+async def message(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    return (await _written(deployment, practice, person))[1]
+
+
+async def urgent_message(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    return (await _written(deployment, practice, person, urgent=True))[1]
+
+
+async def group(deployment: Deployment, practice: Practice, person: Person) -> str:
+    made = await deployment.data(GROUP, person.token, p=True, c=client_id())
+    return made["createGroup"]["id"]
+
+
+async def open_group(deployment: Deployment, practice: Practice, person: Person) -> str:
+    other = await deployment.person(practice)
+    return (await deployment.data(GROUP, other.token, p=False, c=client_id()))["createGroup"]["id"]
+
+
+async def member_of_care(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    return (await deployment.person(practice)).id
 
 
 async def patient_import(deployment: Deployment, practice: Practice, person: Person) -> str:
@@ -187,7 +228,9 @@ async def upload(deployment: Deployment, practice: Practice, person: Person) -> 
     return (await _announced(deployment, person))["id"]
 
 
-async def stored_upload(deployment: Deployment, practice: Practice, person: Person) -> str:
+async def stored_upload(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    if isinstance(person, Held):  # patients upload nothing
+        person = await deployment.person(practice)
     announced = await _announced(deployment, person)
     answer = await deployment.http.put(
         announced["url"], content=TEXT, headers={"authorization": f"Bearer {person.token}"}
@@ -269,10 +312,12 @@ class Kind:
     Args:
         make: makes a fresh one of a practice, by one of its people; by a patient, what patients have.
         personal: whether others of the same practice don't see it.
+        everybodys: whether each patient of the practice sees it, whoever it was made for.
     """
 
     make: Callable[[Deployment, Practice, Any], Awaitable[str]]
     personal: bool = False
+    everybodys: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -283,6 +328,12 @@ KINDS: Mapping[str, Kind] = {
     "patient": Kind(patient),
     "contact": Kind(contact),
     "conversation": Kind(conversation, personal=True),
+    "message": Kind(message, personal=True),
+    "deletable_message": Kind(message),  # leaders delete what others wrote
+    "urgent_message": Kind(urgent_message, personal=True),
+    "group": Kind(group, personal=True),
+    "open_group": Kind(open_group),
+    "member_of_care": Kind(member_of_care, everybodys=True),
     "practice": Kind(own_practice),
     "connection_asked": Kind(connection_asked),
     "connection": Kind(connection),
@@ -329,6 +380,15 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
         )
         await DB.fetchrow(
             "SELECT * FROM practice_erasure_ask($1, NULL, $2, $3)", uuid7(), now, now + timedelta(days=30)
+        )
+    sent = await message(deployment, practice, person)
+    await deployment.data(REACT, person.token, i=sent)
+    with acting(practice.id):
+        await DB.execute(
+            """INSERT INTO message_attachment (practice_id, conversation_id, message_id, file_id, place)
+            SELECT practice_id, conversation_id, id, $2, 1 FROM message WHERE id = $1""",
+            UUID(sent),
+            uuid7(),
         )
     await deployment.data(SUSPEND, owner.token, p=(await deployment.held(practice)).id)
     operator = await deployment.operator()

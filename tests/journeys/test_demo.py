@@ -219,10 +219,11 @@ def test_team_chat_is_there_for_the_premium_practice_and_can_be_read_everywhere(
     assert {message["sender"]["name"] for message in messages} == {"Amelia Foster", "Nadia Haddad"}
     for tier in ("starter", "enhanced"):
         token = running.sign_in(f"owner@{tier}.example")
-        answer = running.ask(f"{{ conversations {{ nodes {{ id }} }} conversationHistory {{ {listed} }} }}", token)
-        assert [error["extensions"]["code"] for error in answer["errors"]] == ["FEATURE_NOT_IN_PLAN"]
-        assert answer["data"]["conversations"] is None
-        [conversation] = answer["data"]["conversationHistory"]["nodes"]
+        answer = running.ask("{ conversations { nodes { composer { text { code } } } } }", token)
+        codes = [node["composer"]["text"]["code"] for node in answer["data"]["conversations"]["nodes"]]
+        assert codes == ["FEATURE_NOT_IN_PLAN"]
+        answer = running.ask(f"{{ conversations {{ {listed} }} }}", token)
+        [conversation] = answer["data"]["conversations"]["nodes"]
         assert len(conversation["messages"]["nodes"]) == 6
 
 

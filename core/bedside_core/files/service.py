@@ -84,7 +84,7 @@ class Files:
             errors.Conflict: one is not finished, or attached to something else.
             LookupError: no such kind of owner is declared.
         """
-        practice_id, person_id = actor.in_practice()
+        practice_id, person_id = actor.as_person()
         if owner_kind not in self.owners():
             raise LookupError(f"no file owner {owner_kind!r} is declared")
         attached: list[StoredFile] = []
@@ -232,7 +232,7 @@ class Files:
         if refusal := await owner.may_delete(self._platform, actor, file):
             raise refusal.problem()
         async with unit() as work:
-            await self._bury(work, file.owner_kind or "", file.owner_id, actor.in_practice()[1], file_id)
+            await self._bury(work, file.owner_kind or "", file.owner_id, actor.as_person()[1], file_id)
         await self._tidy()
         return await file_by_id(file_id) or file
 
@@ -250,7 +250,7 @@ class Files:
             How many there were.
         """
         async with unit() as work:
-            return await self._bury(work, owner_kind, owner_id, actor.in_practice()[1] if actor else None, None)
+            return await self._bury(work, owner_kind, owner_id, actor.as_person()[1] if actor else None, None)
 
     async def _bury(
         self, work: Work, owner_kind: str, owner_id: UUID, person_id: UUID | None, file_id: UUID | None

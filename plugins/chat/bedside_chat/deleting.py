@@ -15,6 +15,12 @@ from bedside_core.api import DB, Actor, Forbidden, NotFound, Topic, Work, audit,
 _DELETE = """
 WITH moved AS (
     UPDATE conversation SET "position" = "position" + 1 WHERE id = $1 RETURNING "position"
+), reactions AS (
+    DELETE FROM message_reaction WHERE message_id = $2
+), files AS (
+    DELETE FROM message_attachment WHERE message_id = $2
+), recipients AS (
+    DELETE FROM urgent_recipient WHERE message_id = $2
 )
 UPDATE message SET body = '', attached = 0, urgent = false, deleted_at = $3, deleted_by = $4, changed = m."position"
 FROM moved m WHERE id = $2 AND deleted_at IS NULL RETURNING changed
@@ -73,8 +79,6 @@ class Deleting(Marks):
 
     async def _bury(self, work: Work, actor: Actor, message: Message, position: int) -> None:
         """Take away all that hangs on a message, in the unit that deletes it."""
-        for table in ("message_reaction", "message_attachment", "urgent_recipient"):
-            await DB.execute(f"DELETE FROM {table} WHERE message_id = $1", message.id)
         await take_away(self._platform, message.conversation_id)
         await self._platform.files.delete_owned(actor, FILES, message.id)
         work.emit(

@@ -16,11 +16,11 @@ _FILES = """t.owner_kind = 'chat_message' AND t.owner_id IN (SELECT m.id FROM me
 
 # A member who wrote with both records has two conversations with the one patient: they stay two, and the key of the
 # second is that of the merged record, so that the one with the kept record is found when somebody starts.
-_SUBJECTS = """UPDATE conversation c SET subject_id = $1,
+_SUBJECTS = """UPDATE conversation c SET subject_id = $1::uuid,
     only_key = CASE WHEN EXISTS (SELECT FROM conversation o WHERE o.only_key = moved.key) THEN c.only_key
         ELSE moved.key END
 FROM (SELECT id, (SELECT string_agg(part, '/' ORDER BY part) FROM unnest(
-        array_replace(string_to_array(only_key, '/'), $2::text, $1::text)) AS part) AS key
+        array_replace(string_to_array(only_key, '/'), $2::uuid::text, $1::uuid::text)) AS part) AS key
     FROM conversation WHERE subject_id = $2::uuid) AS moved
 WHERE c.id = moved.id"""
 _PARTICIPANTS = """INSERT INTO participant (practice_id, conversation_id, person_id, kind, home_id, shown_name,
@@ -35,8 +35,8 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     await DB.execute(_SUBJECTS, kept, merged)
     await DB.execute(_PARTICIPANTS, kept, merged)
     await DB.execute("UPDATE message SET sender_id = $1 WHERE sender_id = $2", kept, merged)
-    for table in ("message_reaction", "urgent_recipient"):
-        await DB.execute(f"UPDATE {table} SET person_id = $1 WHERE person_id = $2", kept, merged)
+    await DB.execute("UPDATE message_reaction SET person_id = $1 WHERE person_id = $2", kept, merged)
+    await DB.execute("UPDATE urgent_recipient SET person_id = $1 WHERE person_id = $2", kept, merged)
     await DB.execute(
         "UPDATE conversation_export SET made_by = $1, client_id = id::text WHERE made_by = $2", kept, merged
     )

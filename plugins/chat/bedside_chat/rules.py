@@ -75,9 +75,7 @@ async def may_export(platform: Platform, actor: Actor, target: UUID | None) -> R
 
 
 async def may_follow(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
-    """Return why an actor can't follow a conversation live: none of theirs, nor its practice connected any more (P2), or
-    nothing of its kind in the plan (L4).
-    """
+    """Return why an actor can't follow a conversation live: none of theirs, read only (P2), or not in the plan (L4)."""
     if target is None:
         return None
     standing = await standing_of(actor, target)

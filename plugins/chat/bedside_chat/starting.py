@@ -218,10 +218,20 @@ class Starting(Joins):
 
     async def _come_back(self, work: Work, key: str, people: Sequence[Joining], person_id: UUID) -> UUID:
         """Return the conversation that there is; the actor is in it again, and reached people as they are now."""
+        conversation_id: UUID
         row = await DB.fetchrow("SELECT * FROM chat_come_back($1)", key)
-        if row is None:  # its key is that of people whom the actor is none of
-            raise NotFound("There is no conversation with this id that you may see.")
-        conversation_id: UUID = row["id"]
+        if row is None:  # the team's, of which the actor has become one since it began
+            conversation_id = await DB.fetchval("SELECT id FROM conversation WHERE only_key = $1", key)
+            joined = await self._enter(
+                conversation_id,
+                [each for each in people if each.person_id == person_id],
+                person_id,
+                self._platform.clock.now(),
+            )
+            for position in joined.values():
+                work.publish(Topic(CONVERSATION_STREAM, conversation_id), position)
+            return conversation_id
+        conversation_id = row["id"]
         for each in people:
             if each.kind != "member" and each.person_id != person_id:
                 await DB.execute(

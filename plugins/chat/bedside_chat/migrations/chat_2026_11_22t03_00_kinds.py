@@ -191,9 +191,9 @@ async def forwards():
                 for table in ("message_reaction", "message_attachment", "urgent_recipient")
                 for sql in shared_table(table, TAKES_PART, TAKES_PART)
             ),
-            "CREATE POLICY participant_deletes ON message_reaction FOR DELETE TO bedside_application "
-            "USING (person_id = (SELECT app_person()))",
-            "CREATE POLICY participant_deletes ON message_attachment FOR DELETE TO bedside_application "
-            f"USING ({TAKES_PART})",
+            *(
+                f"CREATE POLICY participant_deletes ON {table} FOR DELETE TO bedside_application USING ({TAKES_PART})"
+                for table in ("message_reaction", "message_attachment", "urgent_recipient")
+            ),
         ],
     )
