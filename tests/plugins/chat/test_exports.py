@@ -111,12 +111,16 @@ async def test_times_are_told_in_the_practice_s_zone(ward: Ward, fresh_database:
 
 
 @pytest.mark.rule("C15")
-async def test_a_pdf_has_the_words_and_names_what_its_fonts_lack(ward: Ward, tmp_path: Path) -> None:
+async def test_a_pdf_is_made_by_a_process_of_its_own(ward: Ward) -> None:
     await ward.send("¿Mañana, señor Łukasz? Ω Ж שלום → 👍 ❤️ 😀 漢字\n\n" + "long " * 60, "m-1")
     found = await made(ward, ward.ada, ward.conversation, f="PDF")
     answer = await fetched(ward, found["url"], ward.ada)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
     assert answer.content.startswith(b"%PDF-") and answer.content.rstrip().endswith(b"%%EOF")
+
+
+@pytest.mark.rule("C15")
+def test_a_pdf_names_what_its_fonts_lack_and_breaks_lines(tmp_path: Path) -> None:
     shown = paper.Paper(tmp_path)._shown("¿Mañana, señor Łukasz? Ω Ж שלום → 👍🏽 ❤️ 😀 漢\u0007")
     assert shown == "¿Mañana, señor Łukasz? Ω Ж שלום → 👍 ❤ [grinning face] [U+6F22]"
     lines = list(paper_lines(tmp_path, "word " * 100 + "x" * 400))
