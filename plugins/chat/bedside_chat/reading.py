@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, Message, Participant
-from bedside_chat.changes import Change, changes_after
+from bedside_chat.changes import Change, Told, changes_after
 from bedside_chat.rows import (
     CONVERSATIONS,
     EPOCH,
@@ -213,10 +213,11 @@ class Reading:
 
         async def read(position: int) -> list[tuple[int, Change]]:
             await self._platform.access.require(actor, "chat.follow", conversation_id)
-            found = await changes_after(conversation_id, actor.person_id, position, REPLAY)
-            return [(change.position, change) for change in found]
+            found, whole = await changes_after(conversation_id, actor.person_id, position, REPLAY)
+            return [(change.position, change) for change in told.mark(found, whole=whole)]
 
         cursor = await self._begin_at(actor, conversation_id, after)
+        told = Told(cursor)
         topic = Topic(CONVERSATION_STREAM, conversation_id)
         stream = follow(self._platform.live, topic, read, cursor, also=self._plan_of(actor))
         async with aclosing(stream) as found:

@@ -1,4 +1,4 @@
-"""`conversationEvents`: every kind of change comes, once and in its present state, also to those who resume (C16, D7)."""
+"""`conversationEvents`: every kind of change, once and in its present state, also for those who resume (C16, D7)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from plugins.chat.hall import (
 )
 from plugins.chat.ward import Ward
 
+from bedside_core.paging import key_of
 from bedside_core.testing import statements
 
-MESSAGE = """id body deletedAt reactions { emoji personIds } acknowledgements { personId acknowledgedAt }
-    sender { name }"""
+MESSAGE = """id cursor body deletedAt reactions { emoji personIds } acknowledgements { personId acknowledgedAt }
+    sender { id }"""
 EVENTS = f"""subscription($i: ID!, $a: String) {{ conversationEvents(conversationId: $i, after: $a) {{
     __typename
     ... on MessageChanged {{ cursor added message {{ {MESSAGE} }} }}
@@ -58,15 +59,25 @@ class Model:
         match change["__typename"]:
             case "MessageChanged":
                 assert change["added"] == (change["message"]["id"] not in self.messages)
-                self.messages[change["message"]["id"]] = change["message"]
+                message = change["message"]
+                self.messages[message["id"]] = message
+                if change["added"] and message["sender"]["id"] in self.people:  # who sends has read up to there
+                    self.read(message["sender"]["id"], message["cursor"])
             case "ParticipantChanged":
                 person = change["participant"]
                 if person["leftAt"]:
                     self.people.pop(person["id"], None)
                 else:
-                    self.people[person["id"]] = person["readUpTo"]
+                    self.people.setdefault(person["id"], None)
+                    self.read(person["id"], person["readUpTo"])
             case _:
                 self.facts = {name: change["conversation"][name] for name in self.facts}
+
+    def read(self, person_id: str, cursor: str | None) -> None:
+        """Note how far somebody has read, which never goes back."""
+        known = self.people[person_id]
+        if cursor is not None and (known is None or key_of(cursor, int) > key_of(known, int)):
+            self.people[person_id] = cursor
 
     def same(self, other: Model) -> bool:
         return (self.facts, self.people, self.messages) == (other.facts, other.people, other.messages)
@@ -138,6 +149,26 @@ async def test_who_resumes_after_all_of_it_gets_each_thing_once_as_it_is_now(war
                 model.apply(change)
             assert model.same(end), (model.__dict__, end.__dict__)
             assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.rule("C16")
+@pytest.mark.promise("D7")
+async def test_an_old_message_that_has_changed_is_new_to_who_resumes_over_several_pages(ward: Ward) -> None:
+    model = Model(await state(ward, ward.conversation))
+    first = await ward.send("the first", "first")
+    for number in range(105):
+        await ward.send(f"m{number}", f"m-{number}")
+    await ward.deployment.data(REACT, ward.ben.token, m=first["id"], e="👍")
+    async with ward.deployment.socket(ward.ada.token) as ada:
+        key = await ada.subscribe(EVENTS, i=ward.conversation, a=model.cursor)
+        changes = [await event(ada, key) for _ in range(106)]
+        assert [each["added"] for each in changes] == [True] * 106
+        assert (changes[-1]["message"]["id"], len({each["message"]["id"] for each in changes})) == (first["id"], 106)
+        await ward.deployment.data(REACT, ward.ben.token, m=first["id"], e="❤️")
+        assert (await event(ada, key))["added"] is False
+        for change in changes:
+            model.apply(change)
+        assert len(model.messages) == 106
 
 
 @pytest.mark.rule("C9")

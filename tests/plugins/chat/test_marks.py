@@ -1,4 +1,4 @@
-"""What is put to messages: acknowledgements (C10), reactions and receipts (C14); and that sending is idempotent (C13)."""
+"""What is put to messages: acknowledgements (C10), reactions, receipts (C14); and that retries are none (C13)."""
 
 from __future__ import annotations
 
