@@ -16,5 +16,9 @@ export default defineConfig(
     ],
     languageOptions: { parserOptions: { projectService: true } },
   },
+  {
+    files: ['examples/*.mjs'], // run by Node as they are
+    languageOptions: { globals: { console: false, crypto: false, fetch: false, process: false } },
+  },
   prettier,
 )

@@ -76,6 +76,11 @@ def test_the_commands_and_the_first_query_work_as_printed(tmp_path: Path) -> Non
         assert running.wait(timeout=150) is not None
 
 
+def test_the_live_conversation_s_script_is_printed_whole() -> None:
+    [printed] = blocks("js")
+    assert printed == (ROOT / "web/examples/live.mjs").read_text()
+
+
 async def test_the_first_plugin_is_whole(fresh_database: Database) -> None:
     [code] = blocks("python")
     module = types.ModuleType("bedside_hello")

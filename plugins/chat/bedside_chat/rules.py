@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_chat.kinds import FILE_SHARE, PATIENT_MESSAGES
+from bedside_chat.kinds import FILE_SHARE, PATIENT_MESSAGES, WAYS
 from bedside_chat.rows import MISSING
 from bedside_chat.settings import ChatSettings
 from bedside_chat.standing import Standing, composers, not_connected, standings
-from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Problem, Refusal, Role, Rule
+from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Problem, Refusal, Role, Rule, Tier
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -83,17 +84,13 @@ async def may_follow(platform: Platform, actor: Actor, target: UUID | None) -> R
         return not_there()
     if not standing.open:
         return not_connected()
-    refusals = [
-        await platform.access.lacks(actor.practice_id, feature) if actor.practice_id else None
-        for feature in (standing.way.text, standing.way.files)
-    ]
-    return refusals[0] if all(refusals) else None
+    return await lacks_all(platform, actor, [standing.way.text, standing.way.files])
 
 
 async def may_send_text(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
     """Return why an actor can't write in a conversation (C2, C3, L2, L9, P2)."""
     if target is None:
-        return None
+        return await lacks_all(platform, actor, [way.text for way in WAYS.values()])
     standing = await standing_of(actor, target)
     return not_there() if standing is None else (await composers(platform, actor, [standing]))[target].text
 
@@ -101,7 +98,7 @@ async def may_send_text(platform: Platform, actor: Actor, target: UUID | None) -
 async def may_send_files(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
     """Return why an actor can't share files in a conversation (C2, L2, L9, P2)."""
     if target is None:
-        return None
+        return await lacks_all(platform, actor, [way.files for way in WAYS.values()])
     standing = await standing_of(actor, target)
     return not_there() if standing is None else (await composers(platform, actor, [standing]))[target].files
 
@@ -159,10 +156,21 @@ async def may_start_with_practitioner(platform: Platform, actor: Actor, target: 
 
 async def lacks_outside(platform: Platform, actor: Actor) -> Refusal | None:
     """Return why the actor's practice can't have conversations with patients and contacts: neither files nor text."""
+    return await lacks_all(platform, actor, [FILE_SHARE, PATIENT_MESSAGES])
+
+
+async def lacks_all(platform: Platform, actor: Actor, features: Iterable[str]) -> Refusal | None:
+    """Return why the actor's practice has none of several features: the refusal of the one that costs least."""
     if actor.practice_id is None:
         return None
-    refusals = [await platform.access.lacks(actor.practice_id, key) for key in (FILE_SHARE, PATIENT_MESSAGES)]
-    return refusals[0] if all(refusals) else None
+    refusals: list[Refusal] = []
+    for feature in dict.fromkeys(features):
+        refusal = await platform.access.lacks(actor.practice_id, feature)
+        if refusal is None:
+            return None
+        refusals.append(refusal)
+    tiers = [tier.value for tier in Tier]
+    return min(refusals, key=lambda each: tiers.index(each.tier) if each.tier in tiers else len(tiers))
 
 
 class LastMember(Conflict):

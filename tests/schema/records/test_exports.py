@@ -159,12 +159,15 @@ async def test_who_takes_no_part_in_a_conversation_reads_it_by_no_export_unless_
         mia = await deployment.person(desk.practice, Role.MANAGER, "Mia")
         await desk.rows(
             """WITH c AS (
-                INSERT INTO conversation (id, practice_id, kind, direct_key, created_by, created_at, active_at)
-                VALUES (gen_random_uuid(), $1, 'direct', 'k', $2, now(), now()) RETURNING id),
-            p AS (INSERT INTO participant (practice_id, conversation_id, person_id, joined_at)
-                SELECT $1, c.id, p, now() FROM c, unnest(ARRAY[$2, $3]::uuid[]) AS p)
-            INSERT INTO message (id, practice_id, conversation_id, position, sender_id, body, client_id, sent_at)
-            SELECT gen_random_uuid(), $1, c.id, 1, $2, 'Canary nine', 'x', now() FROM c""",
+                INSERT INTO conversation
+                    (id, practice_id, kind, only_key, subject_id, created_by, created_at, active_at)
+                VALUES (gen_random_uuid(), $1, 'patient', 'k', $3, $2, now(), now()) RETURNING id),
+            p AS (INSERT INTO participant (practice_id, conversation_id, person_id, kind, home_id, joined_at)
+                SELECT $1, c.id, p, k, $1, now()
+                FROM c, unnest(ARRAY[$2, $3]::uuid[], ARRAY['member', 'patient']) AS t(p, k))
+            INSERT INTO message (id, practice_id, conversation_id, position, changed, number, sender_id, body,
+                client_id, sent_at)
+            SELECT gen_random_uuid(), $1, c.id, 1, 1, 1, $2, 'Canary nine', 'x', now() FROM c""",
             desk.practice.id, desk.ada.member.id, desk.patient.id,
         )  # fmt: skip
         before = await desk.count("pgqueuer")

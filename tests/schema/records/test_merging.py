@@ -99,10 +99,10 @@ async def test_whatever_points_to_the_merged_record_points_to_the_kept_one(
         for person in (gone.id, desk.ada.member.id):
             await desk.rows(
                 """WITH c AS (INSERT INTO conversation
-                    (id, practice_id, kind, direct_key, created_by, created_at, active_at)
-                VALUES (gen_random_uuid(), $1, 'direct', $2::uuid::text, $2, now(), now()) RETURNING id)
-                INSERT INTO participant (practice_id, conversation_id, person_id, joined_at)
-                SELECT $1, id, $3, now() FROM c""",
+                    (id, practice_id, kind, only_key, subject_id, created_by, created_at, active_at)
+                VALUES (gen_random_uuid(), $1, 'patient', $2::uuid::text, $3, $2, now(), now()) RETURNING id)
+                INSERT INTO participant (practice_id, conversation_id, person_id, kind, home_id, joined_at)
+                SELECT $1, id, $3, 'patient', $1, now() FROM c""",
                 desk.practice.id, person, gone.id,
             )  # fmt: skip
         before = {**await about(desk, gone.id)}

@@ -151,12 +151,15 @@ async def test_what_is_erased_is_in_no_row_file_or_queue_and_the_trail_still_say
         await noticed(desk, row["id"])
         await desk.rows(
             """WITH c AS (
-                INSERT INTO conversation (id, practice_id, kind, direct_key, created_by, created_at, active_at)
-                VALUES (gen_random_uuid(), $1, 'direct', 'k', $2, now(), now()) RETURNING id),
-            p AS (INSERT INTO participant (practice_id, conversation_id, person_id, joined_at)
-                SELECT $1, c.id, p, now() FROM c, unnest(ARRAY[$2, $3]::uuid[]) AS p)
-            INSERT INTO message (id, practice_id, conversation_id, position, sender_id, body, client_id, sent_at)
-            SELECT gen_random_uuid(), $1, c.id, 1, $2, 'canary in a message', 'x', now() FROM c""",
+                INSERT INTO conversation
+                    (id, practice_id, kind, only_key, subject_id, created_by, created_at, active_at)
+                VALUES (gen_random_uuid(), $1, 'patient', 'k', $3, $2, now(), now()) RETURNING id),
+            p AS (INSERT INTO participant (practice_id, conversation_id, person_id, kind, home_id, joined_at)
+                SELECT $1, c.id, p, k, $1, now()
+                FROM c, unnest(ARRAY[$2, $3]::uuid[], ARRAY['member', 'patient']) AS t(p, k))
+            INSERT INTO message (id, practice_id, conversation_id, position, changed, number, sender_id, body,
+                client_id, sent_at)
+            SELECT gen_random_uuid(), $1, c.id, 1, 1, 1, $2, 'canary in a message', 'x', now() FROM c""",
             desk.practice.id, desk.ada.member.id, row["id"],
         )  # fmt: skip
         export = 'mutation($p: ID!) { exportPatient(patientId: $p, clientId: "e") { id } }'
@@ -227,7 +230,7 @@ async def test_nothing_is_done_while_a_plugin_is_off_that_has_kept_something_of_
         await desk.deployment.data(SET, desk.olga.token, y=2, e=True)
         await aged(desk, "A")
         await desk.rows(
-            """INSERT INTO conversation (id, practice_id, kind, direct_key, created_by, created_at, active_at)
+            """INSERT INTO conversation (id, practice_id, kind, only_key, created_by, created_at, active_at)
             VALUES (gen_random_uuid(), $1, 'direct', 'k', $2, now(), now())""",
             desk.practice.id,
             desk.ada.member.id,
