@@ -1,4 +1,4 @@
-"""`python -m benchmarks query|startup|limits|all`: measures, prints, and with --write keeps what was found."""
+"""`python -m benchmarks query|chat|startup|limits|all`: measures, prints, and with --write keeps what was found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from . import limits, query, results, startup
+from . import chat, limits, query, results, startup
 
 QUIET = 0.5
 """Load average below which a machine counts as quiet."""
@@ -25,6 +25,13 @@ def _query(given: argparse.Namespace) -> Awaitable[str]:
     return query.run(options)
 
 
+def _chat(given: argparse.Namespace) -> Awaitable[str]:
+    options = chat.Options()
+    if given.quick:
+        options = dataclasses.replace(options, messages=(10_000, 50_000), rounds=2, times=20)
+    return chat.run(options)
+
+
 def _startup(given: argparse.Namespace) -> Awaitable[str]:
     return startup.run(runs=2 if given.quick else 5)
 
@@ -35,6 +42,7 @@ def _limits(given: argparse.Namespace) -> Awaitable[str]:
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Awaitable[str]]] = {
     "query": _query,
+    "chat": _chat,
     "startup": _startup,
     "limits": _limits,
 }

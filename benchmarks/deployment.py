@@ -46,13 +46,15 @@ SELECT uuidv7() AS id, $1::uuid AS one, id AS other,
 FROM crowd WHERE number < $2
 """
 _FILL = """
-INSERT INTO conversation (id, practice_id, kind, direct_key, "position", created_by, created_at, active_at)
+INSERT INTO conversation (id, practice_id, kind, only_key, "position", last_position, messages, created_by,
+    created_at, active_at)
 SELECT id, '{practice}', 'direct', least(one::text, other::text) || '/' || greatest(one::text, other::text),
-    {messages}, one, began, began + {messages} * interval '1 minute' FROM pair;
-INSERT INTO participant (practice_id, conversation_id, person_id, joined_at)
-SELECT '{practice}', id, person, began FROM pair, unnest(ARRAY[one, other]) AS person;
-INSERT INTO message (id, practice_id, conversation_id, "position", sender_id, body, client_id, sent_at)
-SELECT uuidv7(), '{practice}', id, n, CASE n % 2 WHEN 0 THEN one ELSE other END,
+    2 + {messages}, 2 + {messages}, {messages}, one, began, began + {messages} * interval '1 minute' FROM pair;
+INSERT INTO participant (practice_id, conversation_id, person_id, kind, home_id, shown_name, joined_at, changed)
+SELECT '{practice}', id, person, 'member', '{practice}', 'Somebody', began, number
+FROM pair, unnest(ARRAY[one, other]) WITH ORDINALITY AS joined (person, number);
+INSERT INTO message (id, practice_id, conversation_id, "position", changed, number, sender_id, body, client_id, sent_at)
+SELECT uuidv7(), '{practice}', id, 2 + n, 2 + n, n, CASE n % 2 WHEN 0 THEN one ELSE other END,
     'Message ' || n || ': potassium is 4.1, repeat ECG unchanged; please review before the 14:30 call.',
     n::text, began + n * interval '1 minute'
 FROM pair, generate_series(1, {messages}) AS n
@@ -175,7 +177,7 @@ async def _inbox(platform: Platform, token: str) -> None:
     with acting(actor.practice_id, actor.person_id):
         page = await chat.conversations(actor, first=20, after=None)
         persons = await chat.participants([item.id for item in page.items])
-        await platform.people.members_by_id([person for each in persons.values() for person in each])
+        await chat.people([participant.person_id for each in persons.values() for participant in each])
 
 
 def _of_the_query(sql: str) -> bool:

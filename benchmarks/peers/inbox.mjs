@@ -98,7 +98,7 @@ export async function conversations(actor, { first, after }) {
   const rows = await sql`
     SELECT c.id, c.kind, c.created_at, c.active_at, m.id AS message_id, m.sender_id, m.body, m.sent_at
     FROM participant p JOIN conversation c ON c.id = p.conversation_id
-    LEFT JOIN message m ON m.conversation_id = c.id AND m.position = c.position
+    LEFT JOIN message m ON m.conversation_id = c.id AND m.position = c.last_position
     WHERE p.person_id = ${actor.member_id} AND p.practice_id = ${actor.practice_id}
     AND (${activeAt}::timestamptz IS NULL OR (c.active_at, c.id) < (${activeAt}, ${id}::uuid))
     ORDER BY c.active_at DESC, c.id DESC LIMIT ${size + 1}`
