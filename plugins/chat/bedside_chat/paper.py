@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pymupdf_fonts  # pyright: ignore[reportMissingTypeStubs]
+import pymupdf_fonts as _fonts  # pyright: ignore[reportMissingTypeStubs]
 from fpdf import FPDF
 
 FONTS = (("text", "", "notos"), ("text", "B", "notosbo"), ("symbols", "", "symbol2"), ("letters", "", "figo"))
@@ -23,6 +23,8 @@ UNSEEN = {0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, *range(0xFE00, 0xFE10), *range
 """What joins and varies symbols, and has no picture of its own."""
 WIDTH = 180.0
 """Millimetres of a line."""
+_PACKAGE: Any = _fonts
+"""The fonts' package, which ships no types."""
 KINDS = {
     "direct": "Direct conversation",
     "external": "Conversation with an external contact",
@@ -43,7 +45,7 @@ class Paper(FPDF):
         """Whether something was named in brackets."""
         for family, style, name in FONTS:
             file = folder / f"{name}.ttf"
-            file.write_bytes(pymupdf_fonts.myfont(name))
+            file.write_bytes(_PACKAGE.myfont(name))
             self.add_font(family, style, file)
         self.set_fallback_fonts(["symbols", "letters"], exact_match=False)
         self._known = [set(self.fonts[key].cmap) for key in ("text", "symbols", "letters")]  # type: ignore[attr-defined]
