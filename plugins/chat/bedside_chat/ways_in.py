@@ -56,7 +56,7 @@ class WaysIn:
         there = {row["subject_id"]: conversation_of(row) for row in rows}  # of several the last
         refusal = await self.platform.access.why_not(self.actor, "chat.start_with_patient")
         refusal = refusal or await lacks_outside(self.platform, self.actor)
-        asked = [] if refusal else patient_ids
+        asked: Sequence[UUID] = () if refusal else patient_ids
         states = await portal_states(self.platform, asked)
         return {
             each: WayIn(
