@@ -52,10 +52,12 @@ from bedside_core.errors import (
 )
 from bedside_core.events import Event, Listener, fact, on
 from bedside_core.files import Copies, FileAttached, FileDeleted, FileDownloaded, FileOwner, FileState, StoredFile
+from bedside_core.files.made import attach_made, keep_made
 from bedside_core.hookspecs import hookimpl, hookspec
 from bedside_core.ids import uuid7
 from bedside_core.imports import PatientsImported
 from bedside_core.jobs import Job, JobRun
+from bedside_core.jobs.rights import still_may
 from bedside_core.live import Live, StreamKind, Topic, follow
 from bedside_core.manifest import PLUGIN_API, Manifest
 from bedside_core.notify import Channel, Fact, Language, NotificationKind, Notify, Part, Recipient
@@ -87,11 +89,12 @@ from bedside_core.people import (
 )
 from bedside_core.platform import Platform
 from bedside_core.proxies import network
-from bedside_core.records import DataContribution, KeptTable
+from bedside_core.records import DataContribution, ExportState, KeptTable
 from bedside_core.records.expiring import expire_exports
 from bedside_core.reserved import refuse_real_address
 from bedside_core.routes import Gate, Route, actor_of, public_route
 from bedside_core.settings import Scope, Settings, SettingsChanged, setting
+from bedside_core.timeline import TimelineEntry, TimelinePart
 from bedside_core.webhooks import PublicEvent
 
 __all__ = [
@@ -118,6 +121,7 @@ __all__ = [
     "DataContribution",
     "Entitlements",
     "Event",
+    "ExportState",
     "Fact",
     "Feature",
     "FeatureNotInPlan",
@@ -190,6 +194,8 @@ __all__ = [
     "StreamKind",
     "SwitchedOff",
     "Tier",
+    "TimelineEntry",
+    "TimelinePart",
     "Topic",
     "Unauthenticated",
     "Unavailable",
@@ -197,6 +203,7 @@ __all__ = [
     "acting",
     "actor_of",
     "assembled",
+    "attach_made",
     "audit",
     "checks",
     "cursor_of",
@@ -208,6 +215,7 @@ __all__ = [
     "forget",
     "hookimpl",
     "hookspec",
+    "keep_made",
     "key_of",
     "label_of",
     "network",
@@ -220,6 +228,7 @@ __all__ = [
     "setting",
     "shared_table",
     "sql_migration",
+    "still_may",
     "unit",
     "uuid7",
 ]

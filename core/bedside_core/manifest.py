@@ -12,6 +12,7 @@ from bedside_core.access import Feature, Permission
 from bedside_core.files.facts import FileOwner
 from bedside_core.notify.kinds import NotificationKind
 from bedside_core.records.declared import DataContribution
+from bedside_core.timeline import TimelinePart
 from bedside_core.webhooks.declared import PublicEvent
 
 PLUGIN_API = Version("1.0")
@@ -38,6 +39,7 @@ class Manifest:
         data: what it keeps of practices and patients, with which it is exported and merged.
         public_events: the events that webhooks may be told of, ids only (G6).
         notifications: the kinds of notifications it sends; their keys begin with its name.
+        timeline: what it contributes to patients' timelines (P9).
         kept_tables: its tables that a reset of the sandbox leaves: settings and the like (G8).
         assets: folder of built client files inside its package.
 
@@ -58,6 +60,7 @@ class Manifest:
     data: DataContribution | None = None
     public_events: tuple[PublicEvent, ...] = ()
     notifications: tuple[NotificationKind, ...] = ()
+    timeline: tuple[TimelinePart, ...] = ()
     kept_tables: tuple[str, ...] = ()
     assets: str | None = None
 
@@ -73,6 +76,9 @@ class Manifest:
         for kind in self.notifications:
             if not kind.key.startswith(f"{self.name}."):
                 raise ValueError(f"notification {kind.key!r}: the key does not begin with {self.name!r}")
+        for key in (key for part in self.timeline for key in part.kinds):
+            if not key.startswith(f"{self.name}."):
+                raise ValueError(f"timeline {key!r}: the kind does not begin with {self.name!r}")
         if len({kind.key for kind in self.notifications}) < len(self.notifications):
             raise ValueError("two notifications have the same key")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bedside_core import applications, files, inbox, notify, people, sandbox, settings, webhooks
+from bedside_core import applications, files, inbox, notify, people, sandbox, settings, timeline, webhooks
 from bedside_core.access import Permission
 from bedside_core.accounts import declared as onboarding
 from bedside_core.accounts.declared import listeners as listeners
@@ -41,6 +41,7 @@ PERMISSIONS: Sequence[Permission] = (
     *webhooks.PERMISSIONS,
     *sandbox.PERMISSIONS,
     *files.PERMISSIONS,
+    *timeline.PERMISSIONS,
     *imports.PERMISSIONS,
     *exports.PERMISSIONS,
     *merging.PERMISSIONS,

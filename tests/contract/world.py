@@ -48,6 +48,8 @@ TABLE = b"First name,Last name,DOB,MRN,Sex,Phone\nPat,Moore,1950-02-30,I-1,femal
 IMPORT = """mutation($u: ID!, $c: String!) {
     importPatients(input: { uploadId: $u, dryRun: true }, clientId: $c) { id } }"""
 EXPORT = "mutation($p: ID!, $c: String!) { exportPatient(patientId: $p, clientId: $c) { id } }"
+EXPORT_CHAT = """mutation($i: ID!, $c: String!) {
+    exportConversation(conversationId: $i, format: JSON, clientId: $c) { id } }"""
 REQUEST = "mutation($p: String!, $c: String!) { requestConnection(practice: $p, clientId: $c) { id } }"
 ACCEPT = "mutation($i: ID!) { acceptConnection(id: $i) { id } }"
 INVITE = """mutation($i: InvitationInput!, $c: String!) { inviteMember(input: $i, clientId: $c) { id } }"""
@@ -175,6 +177,11 @@ async def data_export(deployment: Deployment, practice: Practice, person: Person
     if person.member.role is not Role.OWNER:
         person = await deployment.person(practice, Role.OWNER)
     return (await deployment.data(EXPORT, person.token, p=of, c=client_id()))["exportPatient"]["id"]
+
+
+async def conversation_export(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    of = await conversation(deployment, practice, person)
+    return (await deployment.data(EXPORT_CHAT, person.token, i=of, c=client_id()))["exportConversation"]["id"]
 
 
 async def own_practice(deployment: Deployment, practice: Practice, person: Person) -> str:
@@ -349,6 +356,8 @@ KINDS: Mapping[str, Kind] = {
     "deletable_message": Kind(message),  # leaders delete what others wrote
     "urgent_message": Kind(urgent_message, personal=True),
     "quick_text": Kind(quick_text, personal=True),
+    "exportable_conversation": Kind(conversation),  # owners export what they are not in (C15)
+    "conversation_export": Kind(conversation_export, personal=True),
     "group": Kind(group, personal=True),
     "open_group": Kind(open_group),
     "member_of_care": Kind(member_of_care, everybodys=True),

@@ -32,7 +32,7 @@ class Kept:
     sha256: bytes
 
 
-async def keep(store: Store, practice_id: UUID, content: Path | bytes) -> Kept:
+async def keep_made(store: Store, practice_id: UUID, content: Path | bytes) -> Kept:
     """Put bytes that the server made into the store; a file's own way in examines what others send.
 
     Args:
@@ -47,7 +47,7 @@ async def keep(store: Store, practice_id: UUID, content: Path | bytes) -> Kept:
         with tempfile.NamedTemporaryFile() as file:
             file.write(content)
             file.flush()
-            return await keep(store, practice_id, Path(file.name))
+            return await keep_made(store, practice_id, Path(file.name))
     digest, size = hashlib.sha256(), 0
     with content.open("rb") as file:
         while piece := file.read(_PIECE):  # a megabyte is hashed in a millisecond

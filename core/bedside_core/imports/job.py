@@ -18,7 +18,7 @@ from bedside_core import audit
 from bedside_core.auth import Actor
 from bedside_core.database import DB, Work, unit
 from bedside_core.files.facts import FileState
-from bedside_core.files.made import attach_made, keep
+from bedside_core.files.made import attach_made, keep_made
 from bedside_core.files.rows import file_by_id, objects_of
 from bedside_core.imports.bulk import Outcome, carry_out
 from bedside_core.imports.model import (
@@ -179,7 +179,7 @@ async def _report(platform: Platform, practice_id: UUID, import_id: UUID, actor:
     )
     if not rows:
         return
-    kept = await keep(platform.files.store, practice_id, report_of([refusal_of(row) for row in rows]))
+    kept = await keep_made(platform.files.store, practice_id, report_of([refusal_of(row) for row in rows]))
     async with unit() as work:
         waiting = await DB.fetchrow(
             "SELECT FROM patient_import WHERE id = $1 AND report_id IS NULL FOR UPDATE", import_id

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from bedside_core.records.declared import DataContribution, KeptTable
+from bedside_core.records.model import ExportState
 
-__all__ = ["DataContribution", "KeptTable"]
+__all__ = ["DataContribution", "ExportState", "KeptTable"]

@@ -16,7 +16,7 @@ import msgspec
 from bedside_core import audit
 from bedside_core.auth import Actor
 from bedside_core.database import DB, unit
-from bedside_core.files.made import attach_made, keep
+from bedside_core.files.made import attach_made, keep_made
 from bedside_core.jobs.declared import Job, JobRun
 from bedside_core.jobs.rights import still_may
 from bedside_core.records import archive
@@ -66,7 +66,7 @@ async def _keep(platform: Platform, actor: Actor, export_id: UUID, contents: arc
     Returns:
         False where something that it contains was deleted for good while it was made.
     """
-    kept = await keep(platform.files.store, contents.practice_id, path)
+    kept = await keep_made(platform.files.store, contents.practice_id, path)
     now = platform.clock.now()
     about = "patient" if contents.patient_id is not None else "practice"
     async with unit():

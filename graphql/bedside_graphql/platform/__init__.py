@@ -25,6 +25,7 @@ from bedside_graphql.platform import (
     search,
     session,
     terms,
+    timeline,
     webhooks,
 )
 from bedside_graphql.platform.files import File, file_type
@@ -52,6 +53,7 @@ PARTS = (
     files.PART,
     imports.PART,
     exports.PART,
+    timeline.PART,
     retention.PART,
     leaving.PART,
     webhooks.PART,

@@ -6,7 +6,8 @@ transaction. So what is read is complete, nothing is kept twice, and what was de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from bedside_chat.api import Conversation, Message, Participant
@@ -32,20 +33,57 @@ class Change:
 
     Args:
         position: position of the change.
-        after: the position beyond which was asked: what was sent before it the reader knows.
+        added: whether it is a message that the reader was not told of before.
         message: a message that was sent, or has changed: reactions, acknowledgements, deletion.
         participant: somebody who joined, left, or has read further.
         conversation: the conversation, whose name, description or privacy has changed.
     """
 
     position: int
-    after: int
+    added: bool = False
     message: Message | None = None
     participant: Participant | None = None
     conversation: Conversation | None = None
 
 
-async def changes_after(conversation_id: UUID, person_id: UUID | None, position: int, size: int) -> list[Change]:
+class Told:
+    """What one reader has been told of, from a cursor on: which messages are new to them.
+
+    A message that has changed comes at its last change: an old one may come late in a replay of several pages, and be
+    new nevertheless.
+
+    Args:
+        cursor: position of the last change the reader had at first: messages up to there they know.
+    """
+
+    def __init__(self, cursor: int) -> None:
+        self._known = cursor
+        self._ids: set[UUID] = set()
+        """Of messages beyond what is known: those told of since."""
+
+    def mark(self, changes: Sequence[Change], *, whole: bool) -> list[Change]:
+        """Return changes with what is new marked, each time for what is told of next.
+
+        Args:
+            changes: a page of changes, in order.
+            whole: whether there were no others at that time: then all up to its end is known.
+        """
+        marked: list[Change] = []
+        for change in changes:
+            message = change.message
+            new = message is not None and message.position > self._known and message.id not in self._ids
+            if message is not None and new:
+                self._ids.add(message.id)
+            marked.append(replace(change, added=new))
+        if whole and changes:
+            self._known = changes[-1].position
+            self._ids.clear()
+        return marked
+
+
+async def changes_after(
+    conversation_id: UUID, person_id: UUID | None, position: int, size: int
+) -> tuple[list[Change], bool]:
     """Return what has changed beyond a position, in order; two statements where one kind of thing has.
 
     Args:
@@ -53,6 +91,9 @@ async def changes_after(conversation_id: UUID, person_id: UUID | None, position:
         person_id: the reader.
         position: position of the last change the reader has.
         size: how many at most.
+
+    Returns:
+        The changes, and whether these were all.
     """
     listed = await DB.fetch(_CHANGED, conversation_id, position, size)
     ids: dict[str, list[UUID]] = {}
@@ -61,18 +102,19 @@ async def changes_after(conversation_id: UUID, person_id: UUID | None, position:
     found: list[Change] = []
     if wanted := ids.get("message"):
         for row in await DB.fetch(f"{MESSAGES} WHERE id = ANY($1)", wanted):
-            found.append(Change(position=row["changed"], after=position, message=message_of(row)))
+            found.append(Change(position=row["changed"], message=message_of(row)))
     if wanted := ids.get("participant"):
         for row in await DB.fetch(
             f"SELECT {PARTICIPANT} FROM participant p WHERE p.conversation_id = $1 AND p.person_id = ANY($2)",
             conversation_id,
             wanted,
         ):
-            found.append(Change(position=row["changed"], after=position, participant=participant_of(row)))
+            found.append(Change(position=row["changed"], participant=participant_of(row)))
     if "conversation" in ids:
         row = await DB.fetchrow(f"{CONVERSATIONS} AND c.id = $2", person_id, conversation_id)
         if row is not None:
-            found.append(Change(position=row["changed"], after=position, conversation=conversation_of(row)))
+            found.append(Change(position=row["changed"], conversation=conversation_of(row)))
     # What has changed again since it was listed comes at its new place, with the next page.
     places = {row["changed"] for row in listed}
-    return sorted((change for change in found if change.position in places), key=lambda change: change.position)
+    changes = sorted((change for change in found if change.position in places), key=lambda change: change.position)
+    return changes, len(changes) == len(listed) < size

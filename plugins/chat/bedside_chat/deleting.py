@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bedside_chat import telling
 from bedside_chat.api import CONVERSATION_STREAM, Message, MessageDeleted
+from bedside_chat.exported import take_away
 from bedside_chat.marks import Marks
 from bedside_chat.rows import MESSAGES, NO_MESSAGE, message_of
 from bedside_chat.rules import may_delete
@@ -93,6 +94,7 @@ class Deleting(Marks):
         )
         patients = [subject] if subject is not None else []
         await expire_exports(self._platform, patients, message.sent_at)
+        await take_away(self._platform, message.conversation_id)
         return patients
 
     async def _end(self, work: Work, actor: Actor, message: Message, patients: list[UUID]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bedside_chat.kinds import TEAM_CHAT
 from bedside_chat.rules import (
+    may_export,
     may_follow,
     may_send_files,
     may_send_text,
@@ -22,9 +23,16 @@ PERMISSIONS = (
     Permission(
         key="chat.read", doc="Read one's conversations, whatever the plan (L5).", roles=ALL, check=may_take_part
     ),
+    Permission(key="chat.search", doc="Search one's messages.", roles=ALL, check=may_take_part),
     Permission(key="chat.follow", doc="Follow one's conversations live.", roles=ALL, check=may_follow),
     Permission(key="chat.send", doc="Write in one's conversations.", roles=ALL, check=may_send_text),
     Permission(key="chat.share_files", doc="Share files in one's conversations.", roles=ALL, check=may_send_files),
+    Permission(
+        key="chat.export",
+        doc="Export one's conversations, and as an owner the practice's.",
+        roles=ALL,
+        check=may_export,
+    ),
     Permission(key="chat.leave", doc="Leave a conversation.", roles=ALL, check=may_take_part),
     Permission(key="chat.delete", doc="Delete messages that one wrote, for good.", roles=ALL),
     Permission(key="chat.moderate", doc="Delete messages of others, and remove people.", roles=LEADERS),

@@ -8,7 +8,10 @@ from typing import Any
 
 from bedside_chat import schema
 from bedside_chat.api import CONVERSATION_STREAM, Chats, ConversationStarted, MessageDeleted, MessageSent
+from bedside_chat.exporting import JOBS as EXPORTS
+from bedside_chat.exports import EXPORT_FILES, Exports
 from bedside_chat.files import MESSAGE_FILES
+from bedside_chat.finding import Finding
 from bedside_chat.guests import Guests
 from bedside_chat.inbox import ChatInbox
 from bedside_chat.listeners import member_joined, message_sent
@@ -17,11 +20,12 @@ from bedside_chat.notices import NOTIFICATIONS
 from bedside_chat.permissions import PERMISSIONS
 from bedside_chat.quick_texts import QuickTexts
 from bedside_chat.records import RECORDS
-from bedside_chat.reminders import JOBS
+from bedside_chat.reminders import JOBS as REMINDERS
 from bedside_chat.routes import chat_routes
 from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
 from bedside_chat.texts import GUEST_LINK
+from bedside_chat.ways_in import TIMELINE
 from bedside_core.api import (
     Feature,
     Job,
@@ -79,7 +83,8 @@ def manifest() -> Manifest:
         settings=ChatSettings,
         piccolo_app="bedside_chat.piccolo_app",
         data=RECORDS,
-        file_owners=(MESSAGE_FILES,),
+        timeline=(TIMELINE,),
+        file_owners=(MESSAGE_FILES, EXPORT_FILES),
         notifications=(*NOTIFICATIONS, GUEST_LINK),
     )
 
@@ -95,6 +100,8 @@ def services(platform: Platform) -> Mapping[type[Any], object]:
         Guests: Guests(platform, service),
         Nearby: Nearby(platform, service),
         QuickTexts: QuickTexts(platform),
+        Finding: Finding(platform, service),
+        Exports: Exports(platform),
     }
 
 
@@ -112,8 +119,8 @@ def routes() -> list[Route]:
 
 @hookimpl
 def jobs() -> Iterable[Job]:
-    """Remind people of urgent messages."""
-    return JOBS
+    """Remind people of urgent and unread messages; make exports, and take them away."""
+    return (*REMINDERS, *EXPORTS)
 
 
 @hookimpl

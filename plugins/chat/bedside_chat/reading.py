@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, Message, Participant
-from bedside_chat.changes import Change, changes_after
+from bedside_chat.changes import Change, Told, changes_after
 from bedside_chat.rows import (
     CONVERSATIONS,
     EPOCH,
     MESSAGES,
     MISSING,
+    NAMED,
     NO_MESSAGE,
     PARTICIPANT,
     conversation_of,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 REPLAY = 100
 """Messages or changes read at once while a subscription replays."""
+LONGEST_TEXT = 200
+"""Characters of a search."""
 
 
 class Reading:
@@ -60,19 +63,35 @@ class Reading:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    async def conversations(self, actor: Actor, *, first: int | None, after: str | None) -> Page[Conversation]:
-        """Return the actor's conversations, the most recently active first, whatever the plan (L5)."""
+    async def conversations(
+        self, actor: Actor, *, first: int | None, after: str | None, text: str = ""
+    ) -> Page[Conversation]:
+        """Return the actor's conversations, the most recently active first, whatever the plan (L5).
+
+        Args:
+            actor: whose.
+            first: how many.
+            after: cursor after which the page begins.
+            text: those alone that are called so, or have somebody in them who is: beginnings of words, at most 200
+                characters.
+
+        Raises:
+            InvalidInput: the text is too long, or a foreign cursor.
+        """
         _, person_id = actor.as_person()
         await self._platform.access.require(actor, "chat.read")
+        if len(text) > LONGEST_TEXT:
+            raise InvalidInput(f"A search has at most {LONGEST_TEXT} characters.", field=("text",))
         size, key = page_size(first), key_of(after, int, UUID)
         rows = await DB.fetch(
             f"""{CONVERSATIONS} AND ($2::timestamptz IS NULL OR (c.active_at, c.id) < ($2, $3))
-                AND ($5::uuid IS NULL OR c.id = $5)
+                AND ($5::text IS NULL OR {NAMED}) AND ($6::uuid IS NULL OR c.id = $6)
             ORDER BY c.active_at DESC, c.id DESC LIMIT $4""",
             person_id,
-            _instant(key[0]) if key else None,
+            instant_of(key[0]) if key else None,
             key[1] if key else None,
             size + 1,
+            text.strip() or None,
             actor.bound_to,
         )
         _saw(rows[:size])
@@ -91,6 +110,12 @@ class Reading:
         """
         await self._platform.access.require(actor, "chat.read", conversation_id)
         return await self._one(actor, conversation_id)
+
+    async def conversations_by_id(self, actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
+        """Return those of the conversations that the actor takes part in, in one statement."""
+        rows = await DB.fetch(f"{CONVERSATIONS} AND c.id = ANY($2)", actor.person_id, list(ids))
+        _saw(rows)
+        return {row["id"]: conversation_of(row) for row in rows}
 
     async def messages(
         self,
@@ -192,10 +217,11 @@ class Reading:
 
         async def read(position: int) -> list[tuple[int, Change]]:
             await self._platform.access.require(actor, "chat.follow", conversation_id)
-            found = await changes_after(conversation_id, actor.person_id, position, REPLAY)
-            return [(change.position, change) for change in found]
+            found, whole = await changes_after(conversation_id, actor.person_id, position, REPLAY)
+            return [(change.position, change) for change in told.mark(found, whole=whole)]
 
         cursor = await self._begin_at(actor, conversation_id, after)
+        told = Told(cursor)
         topic = Topic(CONVERSATION_STREAM, conversation_id)
         stream = follow(self._platform.live, topic, read, cursor, also=self._plan_of(actor))
         async with aclosing(stream) as found:
@@ -318,7 +344,7 @@ def _saw(rows: Sequence[Row]) -> None:
     audit.saw(row["subject_id"] for row in rows if row["kind"] == "patient")
 
 
-def _instant(microseconds: int) -> datetime:
+def instant_of(microseconds: int) -> datetime:
     """Return the instant in a cursor.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from bedside_chat.exported import take_away
 from bedside_chat.inbox import CONVERSATION_KIND
 from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
 
@@ -37,6 +38,9 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     await DB.execute("UPDATE message SET sender_id = $1 WHERE sender_id = $2", kept, merged)
     await DB.execute("UPDATE message_reaction SET person_id = $1 WHERE person_id = $2", kept, merged)
     await DB.execute("UPDATE urgent_recipient SET person_id = $1 WHERE person_id = $2", kept, merged)
+    await DB.execute(
+        "UPDATE conversation_export SET made_by = $1, client_id = id::text WHERE made_by = $2", kept, merged
+    )
     await DB.execute("DELETE FROM participant WHERE person_id = $1", merged)
     async with unit() as work:  # whoever came by the merged record's links is put out; new ones can be sent
         await platform.auth.guests.end(work, person_id=merged)
@@ -47,9 +51,15 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
 async def _erase(platform: Platform, patient_id: UUID) -> None:
     """Take away the conversations that a patient takes part in, with all that was written there by anybody.
 
-    What others were told of them names the patient, and goes, too.
+    What others were told of them names the patient, and goes, too, and so do exports of them.
     """
-    there = await DB.fetch("SELECT DISTINCT conversation_id AS id FROM participant WHERE person_id = $1", patient_id)
+    there = await DB.fetch(
+        "SELECT DISTINCT conversation_id AS id FROM participant WHERE person_id = $1 ORDER BY conversation_id",
+        patient_id,
+    )
+    for row in there:
+        await take_away(platform, row["id"])
+        await DB.execute("DELETE FROM conversation_export WHERE conversation_id = $1", row["id"])
     async with unit() as work:
         for row in there:  # guests of those conversations, the patient among them, hear nothing from then on
             await platform.auth.guests.end(work, bound_to=row["id"])
@@ -93,6 +103,12 @@ RECORDS = DataContribution(
             hidden=("reminded", "remind_at"),
         ),
         KeptTable(name="quick_text", doc="Quick texts, of the practice and of its members."),
+        KeptTable(
+            name="conversation_export",
+            doc="Which exports of conversations were asked for, and by whom.",
+            patient=_TAKES_PART.replace(" AND p.practice_id = t.practice_id", ""),
+            hidden=("client_id", "asked_by"),
+        ),
         KeptTable(
             name="conversation_start",
             doc="Not exported: which retries are retries.",

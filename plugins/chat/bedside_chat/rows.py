@@ -55,6 +55,16 @@ WHERE p.person_id = $1 AND p.left_at IS NULL
 """
 """Those in which the person $1 takes part."""
 
+# Names are those of today where they are the practice's to know, else those of when people joined.
+NAMED = """(chat_named(c.name, $5) AND c.name IS NOT NULL OR EXISTS (SELECT FROM participant o
+    LEFT JOIN member s ON o.kind = 'member' AND s.id = o.person_id
+    LEFT JOIN patient t ON o.kind = 'patient' AND t.id = o.person_id
+    LEFT JOIN contact k ON o.kind = 'contact' AND k.id = o.person_id
+    WHERE o.conversation_id = c.id AND o.person_id <> $1 AND o.left_at IS NULL AND c.kind <> 'team' AND chat_named(
+        coalesce(s.first_name || ' ' || s.last_name, t.first_name || ' ' || t.last_name,
+            k.first_name || ' ' || k.last_name, o.shown_name), $5)))"""
+"""Which of `CONVERSATIONS` are called $5, or have somebody in them who is."""
+
 
 def message_of(row: Row) -> Message:
     """Return a message out of its row."""

@@ -11,7 +11,7 @@ from bedside_chat.api import Message
 from bedside_chat.kinds import FILE_SHARE, PATIENT_MESSAGES, WAYS
 from bedside_chat.rows import MISSING
 from bedside_chat.settings import ChatSettings
-from bedside_chat.standing import Standing, composers, reaches, standings
+from bedside_chat.standing import Standing, composers, not_connected, reaches, standings
 from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Problem, Refusal, Role, Rule, Tier
 
 if TYPE_CHECKING:
@@ -67,13 +67,26 @@ async def may_take_part(platform: Platform, actor: Actor, target: UUID | None) -
     return None if found else not_there()
 
 
+async def may_export(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
+    """Return why an actor can't export a conversation: none of theirs, nor as an owner of their practice's (C15)."""
+    refusal = await may_take_part(platform, actor, target)
+    if refusal is None or actor.role is not Role.OWNER:
+        return refusal
+    owned = await DB.fetchval(
+        "SELECT true FROM conversation WHERE id = $1 AND practice_id = $2", target, actor.practice_id
+    )
+    return None if owned else refusal
+
+
 async def may_follow(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
-    """Return why an actor can't follow a conversation live: none of theirs, or its kind is not in the plan (L4)."""
+    """Return why an actor can't follow a conversation live: none of theirs, read only (P2), or not in the plan (L4)."""
     if target is None:
         return None
     standing = await standing_of(actor, target)
     if standing is None:
         return not_there()
+    if not standing.open:
+        return not_connected()
     return await lacks_all(platform, actor, [standing.way.text, standing.way.files])
 
 

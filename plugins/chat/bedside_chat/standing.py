@@ -136,7 +136,7 @@ async def composers(platform: Platform, actor: Actor, found: Sequence[Standing])
     }
     portal = [each for each in found if each.in_portal and each.subject_id is not None]
     settings = await platform.settings.read(ChatSettings) if portal else ChatSettings()
-    states = await _states(platform, [each.subject_id for each in portal if each.subject_id])
+    states = await portal_states(platform, [each.subject_id for each in portal if each.subject_id])
     return {
         each.conversation_id: _composer(
             each, lacks, settings, states.get(each.subject_id, PortalState.NONE) if each.subject_id else None
@@ -149,12 +149,7 @@ def _composer(
     standing: Standing, lacks: Mapping[str, Refusal | None], settings: ChatSettings, portal: PortalState | None
 ) -> Composer:
     if not standing.open:
-        closed = Closed(
-            rule=Rule.MEMBERSHIP,
-            message="This conversation can only be read: your practices are not connected any more.",
-            way_on="Have an owner ask for the connection again.",
-        )
-        return Composer(text=closed, files=closed)
+        return Composer(text=not_connected(), files=not_connected())
     text, files = lacks[standing.way.text], lacks[standing.way.files]
     if standing.in_portal:
         needed = _needed(standing, portal)
@@ -168,6 +163,15 @@ def _needed(standing: Standing, portal: PortalState | None) -> Refusal | None:
     if standing.person_kind is PersonKind.PATIENT or portal is PortalState.ACTIVE:
         return None
     return no_portal_account()
+
+
+def not_connected() -> Refusal:
+    """Return the refusal of all but reading in a conversation of a practice that is connected no longer (P2)."""
+    return Closed(
+        rule=Rule.MEMBERSHIP,
+        message="This conversation can only be read: your practices are not connected any more.",
+        way_on="Have an owner ask for the connection again.",
+    )
 
 
 def no_portal_account() -> Refusal:
@@ -190,7 +194,8 @@ def _switched_off(standing: Standing, settings: ChatSettings) -> Refusal | None:
     )
 
 
-async def _states(platform: Platform, patient_ids: Sequence[UUID]) -> Mapping[UUID, PortalState]:
+async def portal_states(platform: Platform, patient_ids: Sequence[UUID]) -> Mapping[UUID, PortalState]:
+    """Return the states of patients' portal accounts; empty where there is no portal."""
     if not patient_ids or not platform.provides(PortalAccounts):
         return {}
     return await platform.service(PortalAccounts).states(patient_ids)

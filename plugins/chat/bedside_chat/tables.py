@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Boolean, Integer, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 from bedside_core.api import DB, Kind
@@ -143,6 +143,27 @@ class QuickText(Table, tablename="quick_text", db=DB):
     made_at = Timestamptz()
 
 
+class ConversationExport(Table, tablename="conversation_export", db=DB):
+    """An export of a conversation, also after its file is gone."""
+
+    id = UUID(primary_key=True, default=None)
+    practice_id = UUID(help_text="That of who asked for it, which need not own the conversation.")
+    conversation_id = UUID()
+    made_by = UUID(help_text="The person who asked for it, and alone may download it.")
+    client_id = Text(help_text="That person's own id of it (G9).")
+    asked_by = JSONB(help_text="The actor who asked for it, for the audit trail.")
+    form = Text(help_text="`pdf` or `json`.")
+    purpose = Text(null=True, help_text="Why an owner who is not in the conversation exports it.")
+    state = Text(help_text="A value of `ExportState`.")
+    reason = Text(null=True, help_text="Why it failed.")
+    position = BigInt(null=True, help_text="Position of the conversation that it was made at.")
+    file_id = UUID(null=True)
+    size = BigInt(null=True, help_text="Bytes.")
+    created_at = Timestamptz()
+    ended_at = Timestamptz(null=True)
+    expires_at = Timestamptz(null=True, help_text="When its file goes.")
+
+
 TABLE_KINDS = {
     "conversation": Kind.SHARED,
     "participant": Kind.SHARED,
@@ -153,4 +174,5 @@ TABLE_KINDS = {
     "conversation_start": Kind.SHARED,
     "guest_link": Kind.PRACTICE,
     "quick_text": Kind.PRACTICE,
+    "conversation_export": Kind.PRACTICE,
 }

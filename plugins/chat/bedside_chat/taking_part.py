@@ -11,6 +11,7 @@ from bedside_chat.api import CONVERSATION_STREAM, Conversation, ParticipantsChan
 from bedside_chat.guest_links import LinkChannel
 from bedside_chat.joins import Joining
 from bedside_chat.kinds import ConversationKind
+from bedside_chat.reading import LONGEST_TEXT
 from bedside_chat.rows import MISSING
 from bedside_chat.rules import LastMember, not_there, standing_of
 from bedside_chat.standing import Standing
@@ -31,8 +32,6 @@ from bedside_core.api import (
     page_size,
     unit,
 )
-
-LONGEST_TEXT = 200
 
 _LEAVE = """
 WITH gone AS (

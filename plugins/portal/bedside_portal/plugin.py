@@ -28,6 +28,7 @@ from bedside_portal.rules import may_be_held
 from bedside_portal.service import PortalService
 from bedside_portal.settings import PortalSettings
 from bedside_portal.texts import NOTIFICATIONS
+from bedside_portal.timeline import TIMELINE
 
 
 @hookimpl
@@ -61,6 +62,7 @@ def manifest() -> Manifest:
         settings=PortalSettings,
         piccolo_app="bedside_portal.piccolo_app",
         data=RECORDS,
+        timeline=(TIMELINE,),
         notifications=NOTIFICATIONS,
     )
 

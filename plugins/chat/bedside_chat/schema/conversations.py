@@ -20,10 +20,19 @@ class ConversationQuery:
         extensions=[gate("chat.read")],
     )
     async def conversations(
-        self, info: Info, first: First = USUAL_PAGE, after: After = None
+        self,
+        info: Info,
+        first: First = USUAL_PAGE,
+        after: After = None,
+        text: Annotated[
+            str,
+            strawberry.argument(
+                description="Those alone that are called so, or have somebody in them who is: beginnings of words."
+            ),
+        ] = "",
     ) -> Connection[Conversation] | None:
         """Return a page of conversations."""
-        page = await service(info).conversations(info.context.acting(), first=first, after=after)
+        page = await service(info).conversations(info.context.acting(), first=first, after=after, text=text)
         return connection(page, conversation_type)
 
     @strawberry.field(description="One of one's conversations.", extensions=[gate("chat.read")])

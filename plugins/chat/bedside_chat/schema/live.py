@@ -28,7 +28,8 @@ class MessageChanged:
     cursor: str = strawberry.field(description="Give the last one you have as `after`.")
     message: Message = strawberry.field(description="The message as it is now.")
     added: bool = strawberry.field(
-        description="Whether it was sent beyond the last cursor, so that one has not seen it before."
+        description="Whether it is new to one: neither sent before the cursor nor told of since. Its sender has then "
+        "read up to it."
     )
 
 
@@ -90,8 +91,7 @@ class ConversationSubscription:
 async def _event(info: Info, change: Change) -> MessageChanged | ParticipantChanged | ConversationChanged:
     cursor = cursor_of(change.position)
     if change.message is not None:
-        added = change.message.position > change.after
-        return MessageChanged(cursor=cursor, message=message_type(change.message), added=added)
+        return MessageChanged(cursor=cursor, message=message_type(change.message), added=change.added)
     if change.participant is not None:
         [participant] = await people(info, [change.participant])
         return ParticipantChanged(cursor=cursor, participant=participant)

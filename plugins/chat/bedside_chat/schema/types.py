@@ -170,12 +170,12 @@ class Message:
         ]
 
 
-@strawberry.type(description="Whether something can be sent in a conversation, or why not and what would open it.")
+@strawberry.type(description="Whether something is open to one, or why not and what would open it.")
 class ComposerState:
     """Whether something is open."""
 
-    open: bool = strawberry.field(description="Whether it can be sent.")
-    code: str | None = strawberry.field(description="The error's code that sending would get.")
+    open: bool = strawberry.field(description="Whether it is.")
+    code: str | None = strawberry.field(description="The error's code that doing it would get.")
     message: str | None = strawberry.field(description="Why not, for people.")
     way_on: str | None = strawberry.field(description="What would open it.")
     feature: str | None = strawberry.field(description="The feature that the plan lacks.")
@@ -216,7 +216,7 @@ class Conversation:
         """Return what is open."""
         chat, actor = service(info), info.context.acting()
         found = await info.context.loader(chat.composing(actor)).load(uuid_of(self.id))
-        return Composer(text=_state(found.text), files=_state(found.files)) if found else None
+        return Composer(text=state_type(found.text), files=state_type(found.files)) if found else None
 
     @strawberry.field(description="Its messages, oldest first; page from the end with `last` and `before`.")
     async def messages(
@@ -316,7 +316,8 @@ def conversation_type(conversation: api.Conversation) -> Conversation:
     )
 
 
-def _state(refusal: Refusal | None) -> ComposerState:
+def state_type(refusal: Refusal | None) -> ComposerState:
+    """Return whether something is open, as GraphQL shows it."""
     return ComposerState(
         open=refusal is None,
         code=refusal.code if refusal else None,
