@@ -179,7 +179,9 @@ async def data_export(deployment: Deployment, practice: Practice, person: Person
     return (await deployment.data(EXPORT, person.token, p=of, c=client_id()))["exportPatient"]["id"]
 
 
-async def conversation_export(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+async def conversation_export(deployment: Deployment, practice: Practice, person: Person | Held | Guest) -> str:
+    if isinstance(person, Guest):  # guests export nothing
+        person = await deployment.person(practice)
     of = await conversation(deployment, practice, person)
     return (await deployment.data(EXPORT_CHAT, person.token, i=of, c=client_id()))["exportConversation"]["id"]
 
@@ -270,6 +272,18 @@ async def file(deployment: Deployment, practice: Practice, person: Person | Held
         "p": whose or await patient(deployment, practice, maker),
     }
     return (await deployment.data(ATTACH, maker.token, **ids))["attachToPatient"]["id"]
+
+
+async def deletable_file(deployment: Deployment, practice: Practice, person: Person | Held | Guest) -> str:
+    """A file of their own; of patients and guests, who may delete where the practice lets them, one in chat."""
+    if isinstance(person, Person):
+        return await file(deployment, practice, person)
+    owner = await deployment.person(practice, Role.OWNER)
+    await deployment.data(PORTAL_CHAT, owner.token)
+    shared = await stored_upload(deployment, practice, person)
+    where = (await _written(deployment, practice, person))[0]
+    await deployment.data(SHARE, person.token, i=where, u=[shared], c=client_id())
+    return shared
 
 
 async def portal_invitation(deployment: Deployment, practice: Practice, person: Person) -> str:
@@ -375,6 +389,7 @@ KINDS: Mapping[str, Kind] = {
     "upload": Kind(upload, personal=True),
     "stored_upload": Kind(stored_upload, personal=True),
     "file": Kind(file),
+    "deletable_file": Kind(deletable_file),
     "portal_invitation": Kind(portal_invitation),
     "portal_patient": Kind(portal_patient),
     "portal_holder": Kind(portal_holder),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from bedside_core.auth.devices import Client, know
 from bedside_core.auth.factors import Factors
 from bedside_core.auth.guests import Guests, guest_actor
 from bedside_core.auth.keys import PREFIX, Keys, key_actor
+from bedside_core.auth.opened import Session
 from bedside_core.auth.passkeys import Passkeys, ProvenPasskey
 from bedside_core.auth.passwords import fits, hash_password
 from bedside_core.auth.personas import PatientPersonas, Persona, PersonaIds, personas_of, told
@@ -32,25 +33,6 @@ from bedside_core.live import Topic
 NOTED = timedelta(seconds=10)
 """A session is noted as seen once in this time at most."""
 _MOST_NOTED = 10_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Session:
-    """A sign-in that is open, as its owner sees it.
-
-    Args:
-        id: the session's.
-        created_at: when it was opened.
-        last_seen_at: when something was done with it last, to ten seconds.
-        device: what the browser or client called itself.
-        application: the application it was opened in (G1); None for our own client.
-    """
-
-    id: UUID
-    created_at: datetime
-    last_seen_at: datetime
-    device: str
-    application: str | None
 
 
 class Auth:

@@ -25,7 +25,9 @@ PERMISSIONS = (
     Permission(key="files.read", doc="See the files of the practice's patients.", roles=EVERYONE),
     Permission(key="files.attach", doc="Put a file with a patient.", roles=EVERYONE),
     Permission(
-        key="files.delete", doc="Delete a file for good that one has uploaded oneself.", roles=EVERYONE | PATIENTS
+        key="files.delete",
+        doc="Delete a file for good that one has uploaded oneself.",
+        roles=EVERYONE | PATIENTS | GUESTS,
     ),
     Permission(key="files.moderate", doc="Delete files of others for good.", roles=LEADERS),
 )

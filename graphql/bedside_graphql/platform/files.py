@@ -205,7 +205,7 @@ class FilesMutation:
     )
     async def delete_file(self, info: Info, id: FileId) -> File | None:
         """Delete a file."""
-        return file_type(await info.context.platform.files.delete(info.context.signed_in(), uuid_of(id)))
+        return file_type(await info.context.platform.files.delete(info.context.acting(), uuid_of(id)))
 
 
 PART = GraphQLPart(query=FilesQuery, mutation=FilesMutation)

@@ -23,14 +23,14 @@ PERMISSIONS = (
     Permission(
         key="chat.read", doc="Read one's conversations, whatever the plan (L5).", roles=ALL, check=may_take_part
     ),
-    Permission(key="chat.search", doc="Search one's messages.", roles=ALL, check=may_take_part),
+    Permission(key="chat.search", doc="Search one's messages.", roles=EVERYONE | PATIENTS, check=may_take_part),
     Permission(key="chat.follow", doc="Follow one's conversations live.", roles=ALL, check=may_follow),
     Permission(key="chat.send", doc="Write in one's conversations.", roles=ALL, check=may_send_text),
     Permission(key="chat.share_files", doc="Share files in one's conversations.", roles=ALL, check=may_send_files),
     Permission(
         key="chat.export",
         doc="Export one's conversations, and as an owner the practice's.",
-        roles=ALL,
+        roles=EVERYONE | PATIENTS,
         check=may_export,
     ),
     Permission(key="chat.leave", doc="Leave a conversation.", roles=ALL, check=may_take_part),

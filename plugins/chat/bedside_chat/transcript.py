@@ -76,7 +76,8 @@ class Transcript:
         if row is None:
             return None
         found = await DB.fetch(_PARTICIPANTS, self._conversation_id)
-        people = await self._chat.people([each["person_id"] for each in found])
+        shown = await self._chat.people([(self._conversation_id, each["person_id"]) for each in found])
+        people = {person_id: each for (_, person_id), each in shown.items()}
         self._names = {key: each.shown_name for key, each in people.items()}
         head = {
             "format": FORMAT,

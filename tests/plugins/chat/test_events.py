@@ -45,6 +45,11 @@ async def state(ward: Ward, conversation: str) -> dict[str, Any]:
     return (await ward.deployment.data(STATE, ward.ada.token, i=conversation))["conversation"]
 
 
+def _at(cursor: str) -> tuple[int, ...]:
+    """Return the position in a cursor."""
+    return key_of(cursor, int) or (0,)
+
+
 class Model:
     """What a client knows: what it has fetched, and what events have changed since (promise D7)."""
 
@@ -76,7 +81,7 @@ class Model:
     def read(self, person_id: str, cursor: str | None) -> None:
         """Note how far somebody has read, which never goes back."""
         known = self.people[person_id]
-        if cursor is not None and (known is None or key_of(cursor, int) > key_of(known, int)):
+        if cursor is not None and (known is None or _at(cursor) > _at(known)):
             self.people[person_id] = cursor
 
     def same(self, other: Model) -> bool:
@@ -145,6 +150,7 @@ async def test_who_resumes_after_all_of_it_gets_each_thing_once_as_it_is_now(war
             while model.cursor != end.cursor:
                 change = await event(ada, key)
                 what = change.get("message") or change.get("participant") or change.get("conversation")
+                assert what is not None
                 seen.append(what["id"])
                 model.apply(change)
             assert model.same(end), (model.__dict__, end.__dict__)

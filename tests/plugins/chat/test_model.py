@@ -49,6 +49,8 @@ ACTS = {
     "join": "mutation($i: ID!) { joinConversation(conversationId: $i) { id } }",
     "rename": "mutation($i: ID!, $n: String!) { changeGroup(conversationId: $i, name: $n) { id } }",
 }
+NOTHING = "NOTHING"
+"""There is no message to do it to, so it is not asked."""
 _numbers = itertools.count()
 
 
@@ -129,7 +131,7 @@ class Clinic:
         except Refused as refused:
             assert not self._allowed(verb, person, peer, talk, other), (step, refused.code)
             if not inside and verb != "add":
-                assert refused.code in {"NOT_FOUND", "FORBIDDEN"}, (step, refused.code)
+                assert refused.code in {"NOT_FOUND", "FORBIDDEN", NOTHING}, (step, refused.code)
         else:
             assert self._allowed(verb, person, peer, talk, other), step
             self._done(verb, person, peer, talk, other, flag)
@@ -176,7 +178,7 @@ class Clinic:
                 await self.ask(person, verb, i=talk.id, u=await self._cursor(talk, said))
             case "react" | "acknowledge" | "delete":
                 if said is None:
-                    raise Refused("NOTHING")
+                    raise Refused(NOTHING)
                 await self.ask(person, verb, m=said.id, **({"on": flag} if verb == "react" else {}))
             case "add":
                 await self.ask(person, verb, i=talk.id, o=peer.id)

@@ -34,7 +34,7 @@ class InboxQuery:
     @strawberry.field(
         description="Unread and urgent messages for each kind of conversation. They change with the events of `inbox`, "
         "which hold them too.",
-        extensions=[gate("chat.read")],
+        extensions=[gate("inbox.follow")],
     )
     async def chat_badges(self, info: Info) -> list[ChatBadge] | None:
         """Return the badges."""
@@ -61,7 +61,7 @@ class ConversationInboxChanged:
 class RemovedBadges:
     """What chat adds to the event of a thing that is gone."""
 
-    @strawberry.field(description="Chat's badges as they are now.", extensions=[gate("chat.read")])
+    @strawberry.field(description="Chat's badges as they are now.", extensions=[gate("inbox.follow")])
     async def chat_badges(self, info: Info) -> list[ChatBadge] | None:
         """Return the badges."""
         return await _badges(info)

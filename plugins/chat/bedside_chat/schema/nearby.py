@@ -46,7 +46,7 @@ class NearbyMutation:
         on: Annotated[bool, strawberry.argument(description="Whether one is typing.")] = True,
     ) -> bool | None:
         """Say it."""
-        return await _nearby(info).set_typing(info.context.signed_in(), uuid_of(conversation_id), on=on)
+        return await _nearby(info).set_typing(info.context.acting(), uuid_of(conversation_id), on=on)
 
 
 @strawberry.type
@@ -60,7 +60,7 @@ class NearbySubscription:
     )
     async def typing(self, info: Info, conversation_id: ConversationId) -> AsyncGenerator[TypingChanged, None]:
         """Follow who is typing."""
-        stream = _nearby(info).typing(info.context.signed_in(), uuid_of(conversation_id))
+        stream = _nearby(info).typing(info.context.acting(), uuid_of(conversation_id))
         async with aclosing(stream) as found:
             async for typing in found:
                 yield TypingChanged(participants=await people(info, typing))
@@ -72,7 +72,7 @@ class NearbySubscription:
     )
     async def presence(self, info: Info, conversation_id: ConversationId) -> AsyncGenerator[PresenceChanged, None]:
         """Follow who is there."""
-        stream = _nearby(info).presence(info.context.signed_in(), uuid_of(conversation_id))
+        stream = _nearby(info).presence(info.context.acting(), uuid_of(conversation_id))
         async with aclosing(stream) as found:
             async for participant, online in found:
                 [shown] = await people(info, [participant])
