@@ -145,8 +145,9 @@ async def test_what_patients_may_do_is_written_out_and_members_permissions_name_
     permissions = desk.deployment.platform.access.permissions.values()
     may = {permission.key for permission in permissions if Role.PATIENT in permission.roles}
     assert may == {
-        "account.own", "chat.delete", "chat.follow", "chat.leave", "chat.read", "chat.send", "chat.share_files",
-        "chat.start_with_practitioner", "files.delete", "files.download", "notifications.own", "portal.own",
+        "account.own", "chat.delete", "chat.export", "chat.follow", "chat.leave", "chat.read", "chat.search",
+        "chat.send", "chat.share_files", "chat.start_with_practitioner", "files.delete", "files.download",
+        "files.upload", "inbox.follow", "notifications.own", "portal.own", "timeline.read",
     }  # fmt: skip
     assert not EVERYONE & PATIENTS
 

@@ -150,6 +150,7 @@ async def test_no_owner_weakens_an_account_that_is_not_of_their_practice_alone(h
     assert len(await house.trail("account.recover")) == 1
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.rule("A9")
 @pytest.mark.rule("A14")
 @pytest.mark.rule("A15")
