@@ -8,10 +8,11 @@ from bedside_core.auth.devices import DEVICE_COOKIE, Client, device_cookie, know
 from bedside_core.auth.factors import SecondFactors
 from bedside_core.auth.guests import GuestPass, Guests
 from bedside_core.auth.keys import ApiKey, is_for_people
+from bedside_core.auth.opened import Session
 from bedside_core.auth.passkeys import Challenge, Passkey
 from bedside_core.auth.passwords import hash_password, warm_up
 from bedside_core.auth.personas import PatientPersonas, Persona
-from bedside_core.auth.sessions import Auth, Session
+from bedside_core.auth.sessions import Auth
 from bedside_core.auth.tokens import COOKIE, SESSION_STREAM, session_cookie, token_hash
 
 __all__ = [

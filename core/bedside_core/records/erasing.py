@@ -7,7 +7,7 @@ from uuid import UUID
 
 from bedside_core import audit
 from bedside_core.database import DB, Work
-from bedside_core.files.service import REMOVE_JOB
+from bedside_core.files.handing import REMOVE_JOB
 from bedside_core.people.model import PatientErased
 from bedside_core.records.catalogue import contributions
 from bedside_core.records.expiring import expire_containing

@@ -225,10 +225,11 @@ async def test_what_is_deleted_while_an_export_is_made_is_not_in_it(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from bedside_chat import exporting
+    from bedside_core.api import keep_made
 
     sent = await ward.send("the canary", "m-1")
     await ward.send("stays", "m-2")
-    keep, deleted = exporting.keep_made, False
+    keep, deleted = keep_made, False
 
     async def slow(*args: Any) -> Any:
         nonlocal deleted
