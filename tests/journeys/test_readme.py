@@ -63,7 +63,7 @@ def test_the_commands_and_the_first_query_work_as_printed(tmp_path: Path) -> Non
         first = next(line for line in running.stdout if line.startswith("Bedside"))
         assert matches(first, demo[1].splitlines()[0].replace("8000", str(port)))
         script = "\n".join(command for command, _ in asked).replace(":8000", f":{port}")
-        shell = ["bash", "-c", script.replace("\ncurl", "\necho; curl")]
+        shell = ["bash", "-c", re.sub(r"\n(?=curl|node)", "\necho; ", script)]
         outputs = subprocess.run(shell, capture_output=True, text=True, check=True, timeout=60).stdout
         printed = [line for line in outputs.splitlines() if line]
         wanted = [text for _, text in asked if text.strip()]

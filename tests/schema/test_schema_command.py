@@ -36,7 +36,7 @@ def test_it_is_printed_without_a_database(printed: str) -> None:
 
 
 def test_a_plugin_that_is_not_enabled_is_not_in_it() -> None:
-    assert "conversations" not in schema(BEDSIDE_PLUGINS="graphql,plans").stdout
+    assert "startConversation" not in schema(BEDSIDE_PLUGINS="graphql,plans").stdout
 
 
 def test_half_a_schema_is_no_answer() -> None:
