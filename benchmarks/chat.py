@@ -27,6 +27,8 @@ SEND = """mutation($i: ID!, $c: String!) {
   sendMessage(conversationId: $i, body: "Potassium is 4.1, repeat ECG unchanged.", clientId: $c) { id cursor } }"""
 FLAT = 1.25
 """What counts as flat: no more than this times the cost at the smallest size."""
+PAGE = 50
+"""Messages that opening a conversation hands out."""
 _numbers = count()
 
 
@@ -69,12 +71,21 @@ async def run(options: Options) -> str:
             given = {"ready": LIST, "token": token, "graphql_session_budget": UNLIMITED}
             log = deployment.folder / "servers.log"
             async with bedside(log, **given, database_url=deployment.dsn) as server:
+                await _lengthened(server, token)
                 found: dict[int, dict[str, Cost]] = {}
                 for size in options.messages:
                     await deployment.grow(size // MESSAGES)
                     found[(await deployment.counts())[1]] = await _measured(server, deployment, token, options)
             about += [f"PostgreSQL {await deployment.version()} as Bedside brings it, on the same machine"]
     return _section(about, options, found)
+
+
+async def _lengthened(server: Server, token: str) -> None:
+    """Have the conversations that are opened be longer than a page, so that each opening hands out as much."""
+    listed = await _asked(server, token, LIST, {})
+    for node in listed["conversations"]["nodes"]:
+        for _ in range(PAGE):
+            await _asked(server, token, SEND, {"i": node["id"], "c": f"b{next(_numbers)}"})
 
 
 async def _measured(server: Server, deployment: Deployment, token: str, options: Options) -> dict[str, Cost]:
@@ -140,8 +151,8 @@ def _section(about: Sequence[str], options: Options, found: Mapping[int, Mapping
     return "\n\n".join(
         [
             "\n".join(f"- {line}" for line in about)
-            + f"\n- one practice of {MEMBERS:,} members, the viewer takes part in {OWN} conversations of {MESSAGES} "
-            f"messages and what is sent meanwhile; one client, one request at a time on a connection of its own, "
+            + f"\n- one practice of {MEMBERS:,} members, the viewer takes part in {OWN} conversations, of which 20 with more "
+            f"than {PAGE} messages are opened and written in; one client, one request at a time on a connection of its own, "
             f"{options.rounds} rounds of {options.times} of each, medians",
             table(("operation", "messages", "p50 ms", "server, CPU ms", "PostgreSQL, CPU ms"), rows),
             f"From {least:,} to {most:,} messages:",
