@@ -151,9 +151,9 @@ def _section(about: Sequence[str], options: Options, found: Mapping[int, Mapping
     return "\n\n".join(
         [
             "\n".join(f"- {line}" for line in about)
-            + f"\n- one practice of {MEMBERS:,} members, the viewer takes part in {OWN} conversations, of which 20 with "
-            f"more than {PAGE} messages are opened and written in; one client, one request at a time on a connection of "
-            f"its own, {options.rounds} rounds of {options.times} of each, medians",
+            + f"\n- one practice of {MEMBERS:,} members, the viewer takes part in {OWN} conversations, of which 20 "
+            f"with more than {PAGE} messages are opened and written in; one client, one request at a time on a "
+            f"connection of its own, {options.rounds} rounds of {options.times} of each, medians",
             table(("operation", "messages", "p50 ms", "server, CPU ms", "PostgreSQL, CPU ms"), rows),
             f"From {least:,} to {most:,} messages:",
             table(("operation", "p50", "processor time", f"at most {FLAT} is flat"), grown),
