@@ -52,7 +52,7 @@ from bedside_core.errors import (
 )
 from bedside_core.events import Event, Listener, fact, on
 from bedside_core.files import Copies, FileAttached, FileDeleted, FileDownloaded, FileOwner, FileState, StoredFile
-from bedside_core.files.made import attach_made, keep_made
+from bedside_core.files.made import attach_made, keep_made, room
 from bedside_core.hookspecs import hookimpl, hookspec
 from bedside_core.ids import uuid7
 from bedside_core.imports import PatientsImported
@@ -225,6 +225,7 @@ __all__ = [
     "practice_table",
     "public_route",
     "refuse_real_address",
+    "room",
     "setting",
     "shared_table",
     "sql_migration",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import shutil
 import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +34,22 @@ class Kept:
     key: str
     size: int
     sha256: bytes
+
+
+@asynccontextmanager
+async def room(data: Path) -> AsyncGenerator[Path]:
+    """Give a folder to make files in, closed to other accounts; the files' sweep removes what a crash left in it.
+
+    Args:
+        data: the deployment's folder of data, `platform.config.data`.
+    """
+    incoming = data / "incoming"
+    incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=incoming))
+    try:
+        yield folder
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def keep_made(store: Store, practice_id: UUID, content: Path | bytes) -> Kept:

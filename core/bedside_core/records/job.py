@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -16,7 +11,7 @@ import msgspec
 from bedside_core import audit
 from bedside_core.auth import Actor
 from bedside_core.database import DB, unit
-from bedside_core.files.made import attach_made, keep_made
+from bedside_core.files.made import attach_made, keep_made, room
 from bedside_core.jobs.declared import Job, JobRun
 from bedside_core.jobs.rights import still_may
 from bedside_core.records import archive
@@ -47,7 +42,7 @@ async def export_data(run: JobRun) -> None:
         if not await still_may(run.platform, actor, permission_of(row["patient_id"])):
             await _fail(export_id, "Who asked for this export may not any more.")
             return
-        async with _room(run.platform) as folder:
+        async with room(run.platform.config.data) as folder:
             path = folder / "export.zip"
             for _ in range(TRIES):
                 await DB.execute("UPDATE data_export SET stale = false WHERE id = $1", export_id)
@@ -114,18 +109,6 @@ async def _fail(export_id: UUID, reason: str) -> None:
             reason,
         )
         audit.did("exports.failed", kind="data_export", target=export_id)
-
-
-@asynccontextmanager
-async def _room(platform: Platform) -> AsyncGenerator[Path]:
-    """Give a folder for the time of the block, closed to other accounts; the files' sweep removes what a crash left."""
-    incoming = platform.config.data / "incoming"
-    incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=incoming))
-    try:
-        yield folder
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def expire_exports(run: JobRun) -> None:

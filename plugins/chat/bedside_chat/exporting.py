@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
-import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +14,20 @@ import msgspec
 from bedside_chat.exported import LASTS, OWNER_KIND, PERMISSION, ExportForm, take_away_old
 from bedside_chat.exports import subjects
 from bedside_chat.transcript import Transcript, Written
-from bedside_core.api import DB, Actor, ExportState, Job, JobRun, acting, attach_made, audit, keep_made, still_may, unit
+from bedside_core.api import (
+    DB,
+    Actor,
+    ExportState,
+    Job,
+    JobRun,
+    acting,
+    attach_made,
+    audit,
+    keep_made,
+    room,
+    still_may,
+    unit,
+)
 from bedside_portal.api import PortalAccounts, PortalState
 
 if TYPE_CHECKING:
@@ -78,7 +87,7 @@ async def _make(platform: Platform, wanted: _Wanted) -> None:
     practice = await platform.people.practice(wanted.practice_id)
     if practice is None or not await _may_still(platform, wanted):
         raise _Failed("Who asked for this export may not any more.")
-    async with _room(platform) as folder:
+    async with room(platform.config.data) as folder:
         for _ in range(TRIES):
             person_id, now = wanted.actor.as_person()[1], platform.clock.now()
             transcript = Transcript(platform, wanted.conversation_id, practice, person_id, now)
@@ -183,18 +192,6 @@ async def _fail(wanted: _Wanted, reason: str) -> None:
             reason,
         )
         audit.did("chat.export_failed", kind="conversation", target=wanted.conversation_id)
-
-
-@asynccontextmanager
-async def _room(platform: Platform) -> AsyncGenerator[Path]:
-    """Give a folder for the time of the block, closed to other accounts; the files' sweep removes what a crash left."""
-    incoming = platform.config.data / "incoming"
-    incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=incoming))
-    try:
-        yield folder
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def expire_exports(run: JobRun) -> None:

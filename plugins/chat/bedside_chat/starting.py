@@ -24,7 +24,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT (only_key) DO 
 _NOTE = """INSERT INTO conversation_start (practice_id, person_id, client_id, conversation_id)
 SELECT practice_id, $1, $2, id FROM conversation WHERE id = $3
 ON CONFLICT (person_id, client_id) DO UPDATE SET client_id = EXCLUDED.client_id RETURNING conversation_id"""
-_TEAM = """SELECT id FROM member WHERE active AND id <> $1 ORDER BY id"""
+# Who is in it already is left alone, so once it is there nobody else is looked up.
+_TEAM = """SELECT id FROM member WHERE active AND id <> $1
+    AND NOT EXISTS (SELECT FROM conversation WHERE only_key = $2) ORDER BY id"""
 
 
 class Starting(Joins):
@@ -150,7 +152,7 @@ class Starting(Joins):
         """
         practice_id, person_id = actor.in_practice()
         await self._platform.access.require(actor, "chat.open_team")
-        others = [row["id"] for row in await DB.fetch(_TEAM, person_id)]
+        others = [row["id"] for row in await DB.fetch(_TEAM, person_id, str(practice_id))]
         people = await self._members([person_id, *others])
         return await self._only(actor, ConversationKind.TEAM, str(practice_id), people, client_id)
 

@@ -45,7 +45,7 @@ async def reset(house: House, token: str) -> None:
 
 
 async def change(house: House, token: str) -> None:
-    """The owner of the account changes the password in another session."""
+    """The owner of the account changes the password."""
     await house.data(CHANGE, token, c=NEW_PASSWORD, n=OTHER)
 
 
@@ -98,12 +98,12 @@ async def test_a_change_of_the_password_under_way_undoes_no_reset_and_no_recover
     house: House, monkeypatch: pytest.MonkeyPatch, ends: End
 ) -> None:
     token = await house.registered(ADDRESS)
-    await with_factor(house, token) if ends is recover else None
-    again = token
+    if ends is recover:
+        await with_factor(house, token)
     held = hold_proof(monkeypatch)
     asking = asyncio.create_task(house.ask(CHANGE, token, c=NEW_PASSWORD, n=THIRD))
     await held.under_way(asking)
-    await ends(house, again)
+    await ends(house, token)
     held.go.set()
     [error] = (await asking)["errors"]
     assert (error["extensions"]["code"], error["extensions"]["field"]) == ("INVALID_INPUT", ["current"])
@@ -137,7 +137,8 @@ async def test_a_sign_in_under_way_outlives_no_password(
     house: House, monkeypatch: pytest.MonkeyPatch, ends: End
 ) -> None:
     token = await house.registered(ADDRESS)
-    await with_factor(house, token) if ends is recover else None
+    if ends is recover:
+        await with_factor(house, token)
     held, opened = Held(), Auth._open
 
     async def slow(self: Auth, *given: Any, **named: Any) -> Any:
