@@ -48,6 +48,7 @@ class Device:
     async def begin(self, after: str | None = None) -> None:
         """Subscribe first, and fetch after the first event."""
         self.key = await self.socket.subscribe(FOLLOW, a=after)
+        self.cursor = after  # a connection that is lost before its first event is resumed from the same place
         if after is None:
             await self.take()
 

@@ -6,17 +6,21 @@ import asyncio
 import base64
 import itertools
 import json
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from deployment import DEADLINE_SECONDS, Deployment, Person
+import pytest_asyncio
+from deployment import DEADLINE_SECONDS, Deployment, Person, served
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plugins.chat.devices import Device, device, state
 from plugins.chat.test_inbox import ACKNOWLEDGE, ADD, DELETE, GROUP, LEAVE, READ, RENAME, URGENT
-from plugins.chat.ward import SEND, Ward
+from plugins.chat.ward import SEND, START
 
+from bedside_core.people import Practice
+from bedside_core.testing import Database
 from rulebook import size
 
 MESSAGE = """id cursor sender { id } body urgent deletedAt reactions { emoji personIds }
@@ -95,9 +99,9 @@ class Reader:
 class Play:
     """Three people with a direct conversation and a group, and what they can do."""
 
-    def __init__(self, ward: Ward, people: list[Person], group: str) -> None:
-        self.deployment, self.people, self.group = ward.deployment, people, group
-        self.places = [ward.conversation, group]
+    def __init__(self, deployment: Deployment, people: list[Person], direct: str, group: str) -> None:
+        self.deployment, self.people, self.group = deployment, people, group
+        self.places = [direct, group]
         self.messages: list[tuple[str, str]] = []
         """Ids and cursors of what was sent."""
 
@@ -129,6 +133,13 @@ acts = st.lists(
 )
 
 
+@pytest_asyncio.fixture
+async def round_table(fresh_database: Database) -> AsyncGenerator[tuple[Deployment, Practice], None]:
+    """Serve a practice whose people are new in every example and whose sessions may ask as much as they like."""
+    async with served(fresh_database, graphql_session_budget=10**9) as deployment:
+        yield deployment, await deployment.practice()
+
+
 @pytest.mark.rule("C10")
 @pytest.mark.rule("C16")
 @pytest.mark.promise("D7")
@@ -139,13 +150,15 @@ acts = st.lists(
 )
 @given(acts=acts, cuts=st.sets(st.integers(0, 7)))
 async def test_what_events_make_of_the_state_is_what_is_fetched(
-    ward: Ward, acts: list[list[tuple[int, str, int]]], cuts: set[int]
+    round_table: tuple[Deployment, Practice], acts: list[list[tuple[int, str, int]]], cuts: set[int]
 ) -> None:
-    deployment = ward.deployment
-    people = [ward.ada, ward.ben, await deployment.person(ward.practice, name="Carl")]
+    deployment, practice = round_table
+    people = [await deployment.person(practice, name=name) for name in ("Ada", "Ben", "Carl")]
+    ada, ben = people[:2]
+    direct = (await deployment.data(START, ada.token, m=ben.id, c=f"d{next(_numbers)}"))["startConversation"]["id"]
     given = {"n": "Round", "p": [each.id for each in people[1:]], "c": f"g{next(_numbers)}"}
-    group = (await deployment.data(GROUP, ward.ada.token, **given))["createGroup"]["id"]
-    play = Play(ward, people, group)
+    group = (await deployment.data(GROUP, ada.token, **given))["createGroup"]["id"]
+    play = Play(deployment, people, direct, group)
     play.messages.append(("0199aaaa-0000-7000-8000-000000000000", "WzBd"))
     readers = [Reader(deployment, each.token, group) for each in people]
     await asyncio.gather(*(reader.begin() for reader in readers))
