@@ -36,6 +36,23 @@ def _texts(english: str, spanish: str) -> dict[Language, dict[Part, str]]:
     }
 
 
+async def settled(deployment: Deployment, *practices: Practice) -> None:
+    """Wait until nothing that practices have sent waits and is due now."""
+
+    async def quiet() -> bool:
+        for practice in practices:
+            with acting(practice.id):
+                if await DB.fetchval(
+                    """SELECT EXISTS (SELECT FROM notification WHERE state = 'waiting' AND due_at <= $1)
+                        OR EXISTS (SELECT FROM notification_delivery WHERE state = 'waiting' AND due_at <= $1)""",
+                    deployment.platform.clock.now(),
+                ):
+                    return False
+        return True
+
+    await until_(quiet, "everything due to be settled", 60)
+
+
 MESSAGE = NotificationKind(
     key="ward.message",
     doc="A message awaits.",
@@ -118,16 +135,7 @@ class Ward:
 
     async def settled(self) -> None:
         """Wait until nothing waits that is due now."""
-
-        async def quiet() -> bool:
-            with acting(self.practice.id):
-                return not await DB.fetchval(
-                    """SELECT EXISTS (SELECT FROM notification WHERE state = 'waiting' AND due_at <= $1)
-                        OR EXISTS (SELECT FROM notification_delivery WHERE state = 'waiting' AND due_at <= $1)""",
-                    self.deployment.platform.clock.now(),
-                )
-
-        await until(quiet, "everything due to be settled")
+        await settled(self.deployment, self.practice)
 
     async def prefer(self, person: Person, **patch: Any) -> dict[str, Any]:
         data = await self.deployment.data(PREFER, person.token, p=patch)

@@ -94,6 +94,28 @@ class Links:
         )  # fmt: skip
         return secret
 
+    async def add(self, work: Work, purpose: str, subjects: Sequence[UUID]) -> Mapping[UUID, str]:
+        """Issue, beside links that are open, further ones that last as long and are voided with them.
+
+        For links that are looked at and not consumed: a later letter leads where the first one did.
+
+        Args:
+            work: the unit's, in which the letters are sent too.
+            purpose: what they are for.
+            subjects: the ids of what they are about, each once.
+
+        Returns:
+            Subject -> secret, of those that have an open link; one statement.
+        """
+        _open(work)
+        made = {subject: secrets.token_urlsafe(SECRET_BYTES) for subject in subjects}
+        rows = await DB.fetch(
+            "SELECT link_add($1, $2, $3, $4, $5) AS subject",
+            [uuid7() for _ in made], purpose, list(made), [token_hash(each) for each in made.values()],
+            self._clock.now(),
+        )  # fmt: skip
+        return {row["subject"]: made[row["subject"]] for row in rows}
+
     async def look(self, purpose: str, secret: str) -> Link:
         """Return the link of a secret, which stays as it is however often it is looked at (A7).
 

@@ -143,6 +143,7 @@ class Recipient:
         phone: of an address, E.164.
         language: of an address.
         about: the account that an address is written to about; of the sandbox's nothing leaves the house (G8).
+        person: the patient or contact whose address it is.
     """
 
     kind: str
@@ -152,11 +153,12 @@ class Recipient:
     phone: str | None = None
     language: Language | None = None
     about: UUID | None = None
+    person: UUID | None = None
 
     @property
     def key(self) -> str:
         """Tells recipients apart."""
-        return f"{self.kind}:{self.id or self.email or self.phone}"
+        return f"{self.kind}:{self.id or self.person or self.email or self.phone}"
 
     @classmethod
     def account(cls, account_id: UUID) -> Recipient:
@@ -191,3 +193,17 @@ class Recipient:
         if not email and not phone:
             raise ValueError("an address is an e-mail address or a phone number")
         return cls(kind="address", practice_id=practice_id, email=email, phone=phone, language=language, about=about)
+
+    @classmethod
+    def guest(
+        cls, person_id: UUID, practice_id: UUID, *, email: str | None = None, phone: str | None = None
+    ) -> Recipient:
+        """Return a patient or contact who has no account, and is reached at an address.
+
+        Args:
+            person_id: who it is, by which what they are sent is gathered and taken back.
+            practice_id: whose patient or contact.
+            email: where they are told; neither this nor `phone` is needed to take something back.
+            phone: where they are told, E.164.
+        """
+        return cls(kind="address", practice_id=practice_id, email=email, phone=phone, person=person_id)

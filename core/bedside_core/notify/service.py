@@ -98,11 +98,7 @@ class Notify:
             ValueError, TypeError: facts that this kind does not have, or values that can't be such facts (N4).
             LookupError: there is no such kind.
         """
-        declared = self.kinds.get(kind)
-        if declared is None:
-            raise LookupError(f"no notification {kind!r} is declared")
-        if work.over:
-            raise RuntimeError("a notification belongs to an open unit of work")
+        declared = self._declared(work, kind)
         if dedupe is not None and key is not None:
             raise ValueError("a notification has either a key or a dedupe")
         immediate = declared.urgent or (to.kind in {"account", "address"})
@@ -113,9 +109,7 @@ class Notify:
             kind,
             to.kind,
             to.id,
-            msgspec.json.encode(
-                {"email": to.email, "phone": to.phone, "language": to.language, "account": to.about}
-            ).decode(),
+            _address(to),
             to.key,
             msgspec.json.encode(facts_of(declared, data or {})).decode(),
             key,
@@ -156,11 +150,7 @@ class Notify:
                 recipient who is neither member nor patient.
             LookupError: there is no such kind.
         """
-        declared = self.kinds.get(kind)
-        if declared is None:
-            raise LookupError(f"no notification {kind!r} is declared")
-        if work.over:
-            raise RuntimeError("a notification belongs to an open unit of work")
+        declared = self._declared(work, kind)
         if any(each.kind not in _PEOPLE for each in to):
             raise ValueError("only members and patients are notified together")
         if not to:
@@ -178,6 +168,53 @@ class Notify:
             self._clock.now(),
             timedelta() if declared.urgent else None,
             USUAL_DELAY_SECONDS,
+        )
+
+    async def send_each(
+        self,
+        work: Work,
+        kind: str,
+        each: Sequence[tuple[Recipient, Mapping[Fact, Any]]],
+        *,
+        key: str | None = None,
+        item: str | None = None,
+        after: timedelta | None = None,
+    ) -> None:
+        """Notify many, each of facts of their own such as a link, if the unit is committed: one statement for all.
+
+        Args:
+            work: the unit of work that the notification is about.
+            kind: key of a declared kind.
+            each: for whom, and the facts that the kind declares.
+            key: as `send` takes it.
+            item: as `send` takes it.
+            after: how long they wait; by default the practice's delay, for addresses too.
+
+        Raises:
+            ValueError, TypeError: facts that this kind does not have, or values that can't be such facts (N4).
+            LookupError: there is no such kind.
+        """
+        declared = self._declared(work, kind)
+        if not each:
+            return
+        await DB.execute(
+            """SELECT notify_put(n.id, n.practice, $1, n.whom, n.whom_id, n.address, n.whom_key, n.facts, $2, NULL, $3,
+                $4, $5, $6)
+            FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::uuid[], $11::jsonb[], $12::text[], $13::jsonb[])
+                AS n(id, practice, whom, whom_id, address, whom_key, facts)""",
+            kind,
+            key,
+            item,
+            self._clock.now(),
+            after,
+            USUAL_DELAY_SECONDS,
+            [uuid7() for _ in each],
+            [to.practice_id for to, _ in each],
+            [to.kind for to, _ in each],
+            [to.id for to, _ in each],
+            [_address(to) for to, _ in each],
+            [to.key for to, _ in each],
+            [msgspec.json.encode(facts_of(declared, data)).decode() for _, data in each],
         )
 
     async def cancel(
@@ -238,6 +275,14 @@ class Notify:
             self._clock.now(),
         )
 
+    def _declared(self, work: Work, kind: str) -> NotificationKind:
+        declared = self.kinds.get(kind)
+        if declared is None:
+            raise LookupError(f"no notification {kind!r} is declared")
+        if work.over:
+            raise RuntimeError("a notification belongs to an open unit of work")
+        return declared
+
     async def erase(self, work: Work, keys: Sequence[str]) -> None:
         """Erase what was sent about things, by their keys: addresses, facts, attempts, and the links to them.
 
@@ -277,6 +322,11 @@ class Notify:
     def possible(self, channel: Channel) -> bool:
         """Tell whether this deployment has a channel."""
         return channel is Channel.IN_APP or channel in self.ways
+
+
+def _address(to: Recipient) -> str:
+    stored = {"email": to.email, "phone": to.phone, "language": to.language, "account": to.about}
+    return msgspec.json.encode(stored).decode()
 
 
 def facts_of(kind: NotificationKind, data: Mapping[Fact, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from bedside_chat.api import CONVERSATION_STREAM
 from bedside_chat.settings import ChatSettings
-from bedside_chat.texts import GUEST_LINK
+from bedside_chat.texts import GUEST_LINK, GUEST_MESSAGE_EMAIL, GUEST_MESSAGE_SMS
 from bedside_core.api import (
     DB,
     Contact,
@@ -56,7 +56,7 @@ UPDATE participant p SET changed = m."position", left_at = CASE WHEN $3 THEN NUL
 FROM moved m WHERE p.conversation_id = $1 AND p.person_id = $2 RETURNING m."position"
 """
 _VOID = """UPDATE guest_link SET revoked_at = $3
-WHERE conversation_id = $1 AND person_id = $2 AND revoked_at IS NULL RETURNING id"""
+WHERE conversation_id = $1 AND person_id = $2 AND revoked_at IS NULL RETURNING id, practice_id"""
 
 
 class LinkChannel(StrEnum):
@@ -88,6 +88,7 @@ class GuestLink:
         address: where it went, masked.
         sent_at: when it was sent last.
         expires_at: until when it can be used.
+        entered_at: when its person last came by it, or by an older one.
         state: what it is good for now.
     """
 
@@ -97,6 +98,7 @@ class GuestLink:
     address: str
     sent_at: datetime
     expires_at: datetime
+    entered_at: datetime | None
     state: GuestLinkState
 
 
@@ -162,15 +164,14 @@ class GuestLinks:
             raise NotFound("There is no such conversation.")
         await self._platform.auth.guests.end(work, bound_to=conversation_id, person_id=person.id)
         secret = await self._platform.links.issue(work, PURPOSE, link_id, lasts=lasts)
-        notify, key = self._platform.notify, str(link_id)
-        await notify.cancel(work, GUEST_LINK.key, key=key)
+        await self._take_back(work, conversation_id, Recipient.guest(person.id, person.practice_id), link_id)
         to = (
             Recipient.address(practice_id=person.practice_id, email=address)
             if channel is LinkChannel.EMAIL
             else Recipient.address(practice_id=person.practice_id, phone=address)
         )
         data = {Fact.SENDER: by[1], Fact.LINK: f"{PAGE}#{secret}"}
-        await notify.send(work, GUEST_LINK.key, to=to, data=data, key=key)
+        await self._platform.notify.send(work, GUEST_LINK.key, to=to, data=data, key=str(link_id))
         await self._touch(work, conversation_id, person.id, back=True)
         audit.did(
             "chat.send_link",
@@ -200,15 +201,21 @@ class GuestLinks:
             person_id: whose it is.
             touch: whether live readers are to hear of it from here.
         """
-        link_id = await DB.fetchval(_VOID, conversation_id, person_id, self._platform.clock.now())
+        row = await DB.fetchrow(_VOID, conversation_id, person_id, self._platform.clock.now())
         await self._platform.auth.guests.end(work, bound_to=conversation_id, person_id=person_id)
-        if link_id is None:
+        if row is None:
             return False
-        await self._platform.links.void(work, PURPOSE, link_id)
-        await self._platform.notify.cancel(work, GUEST_LINK.key, key=str(link_id))
+        await self._platform.links.void(work, PURPOSE, row["id"])
+        await self._take_back(work, conversation_id, Recipient.guest(person_id, row["practice_id"]), row["id"])
         if touch:
             await self._touch(work, conversation_id, person_id, back=False)
         return True
+
+    async def _take_back(self, work: Work, conversation_id: UUID, guest: Recipient, link_id: UUID) -> None:
+        """Take back the letters with links that are void now."""
+        await self._platform.notify.cancel(work, GUEST_LINK.key, key=str(link_id))
+        messages = (GUEST_MESSAGE_EMAIL.key, GUEST_MESSAGE_SMS.key)
+        await self._platform.notify.cancel_all(work, messages, key=str(conversation_id), to=guest)
 
     async def _touch(self, work: Work, conversation_id: UUID, person_id: UUID, *, back: bool) -> None:
         position = await DB.fetchval(_TOUCH, conversation_id, person_id, back)
@@ -233,6 +240,7 @@ class GuestLinks:
                 address=row["address"],
                 sent_at=row["sent_at"],
                 expires_at=row["expires_at"],
+                entered_at=row["entered_at"],
                 state=_state(row["failures"], row["revoked_at"], row["expires_at"], now),
             )
             for row in rows

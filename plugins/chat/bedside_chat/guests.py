@@ -36,6 +36,8 @@ FROM guest_link g LEFT JOIN patient r ON g.person_kind = 'patient' AND r.practic
 JOIN participant p ON p.conversation_id = g.conversation_id AND p.person_id = g.person_id AND p.left_at IS NULL
 WHERE g.id = $1 AND g.revoked_at IS NULL FOR UPDATE OF g"""
 
+_ENTERED = "UPDATE guest_link SET failures = 0, entered_at = $2 WHERE id = $1"
+
 
 class IdentityNeeded(Problem):
     """The link is a patient's, and asks for their date of birth first."""
@@ -167,7 +169,10 @@ class Guests:
                 about = [row["person_id"]] if row["person_kind"] == "patient" else []
                 conversation_id = row["conversation_id"]
                 if not about or row["fits"]:
-                    await DB.execute("UPDATE guest_link SET failures = 0 WHERE id = $1 AND failures > 0", link.subject)
+                    now = self._platform.clock.now()
+                    await DB.execute(
+                        "UPDATE guest_link SET failures = 0, entered_at = $2 WHERE id = $1", link.subject, now
+                    )
                     bearer = await self._platform.auth.guests.open(
                         work,
                         practice_id=practice_id,

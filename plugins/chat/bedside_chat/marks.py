@@ -85,10 +85,10 @@ class Marks(Sending):
             await self._hold(message.conversation_id)
             row = await DB.fetchrow(
                 """UPDATE urgent_recipient u SET acknowledged_at = coalesce(u.acknowledged_at, $3), remind_at = NULL
-                FROM urgent_recipient before
+                FROM urgent_recipient before JOIN participant p
+                    ON p.conversation_id = before.conversation_id AND p.person_id = before.person_id
                 WHERE u.message_id = $1 AND u.person_id = $2 AND before.message_id = $1 AND before.person_id = $2
-                RETURNING before.acknowledged_at AS before, u.home_id, (SELECT p.kind FROM participant p
-                    WHERE p.conversation_id = u.conversation_id AND p.person_id = u.person_id) AS kind""",
+                RETURNING before.acknowledged_at AS before, u.home_id, p.kind, p.by_link""",
                 message_id,
                 person_id,
                 self._platform.clock.now(),
@@ -96,7 +96,7 @@ class Marks(Sending):
             if row is None:
                 raise NotFound("There is no urgent message with this id for you to acknowledge.")
             if row["before"] is None:
-                by = telling.recipient(row["kind"], row["home_id"], person_id)
+                by = telling.recipient(row["kind"], row["home_id"], person_id, by_link=row["by_link"])
                 await telling.acknowledged(self._platform, work, message, by)
                 await self._touch(work, message)
                 self._tell_inboxes(work, message.conversation_id, [person_id])

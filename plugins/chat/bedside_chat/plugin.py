@@ -24,7 +24,7 @@ from bedside_chat.reminders import JOBS as REMINDERS
 from bedside_chat.routes import chat_routes
 from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
-from bedside_chat.texts import GUEST_LINK
+from bedside_chat.texts import LETTERS
 from bedside_chat.ways_in import TIMELINE
 from bedside_core.api import (
     Feature,
@@ -85,7 +85,7 @@ def manifest() -> Manifest:
         data=RECORDS,
         timeline=(TIMELINE,),
         file_owners=(MESSAGE_FILES, EXPORT_FILES),
-        notifications=(*NOTIFICATIONS, GUEST_LINK),
+        notifications=(*NOTIFICATIONS, *LETTERS),
     )
 
 

@@ -24,7 +24,20 @@ from bedside_chat.rules import not_there, standing_of
 from bedside_chat.settings import ChatSettings
 from bedside_chat.standing import Composer, Standing, composers, standings
 from bedside_chat.taking_part import TakingPart
-from bedside_core.api import DB, Actor, Conflict, Copies, InvalidInput, NotFound, Topic, acting, audit, unit, uuid7
+from bedside_core.api import (
+    DB,
+    Actor,
+    Conflict,
+    Copies,
+    InvalidInput,
+    NotFound,
+    Role,
+    Topic,
+    acting,
+    audit,
+    unit,
+    uuid7,
+)
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -82,7 +95,8 @@ WITH target AS (
 )
 UPDATE participant p SET read_position = t."position", read_number = t.number, changed = m."position"
 FROM moved m, target t WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.read_position < t."position"
-RETURNING m."position" AS reached, m.practice_id, p.read_position, p.kind, p.home_id, t.number < m.messages AS more
+RETURNING m."position" AS reached, m.practice_id, p.read_position, p.kind, p.home_id, p.by_link,
+    t.number < m.messages AS more
 """
 
 
@@ -200,7 +214,8 @@ class Sending(TakingPart):
             )
             await telling.sent(self._platform, work, message)
             if row["behind"] and actor.practice_id is not None:  # who writes has read what was there
-                sender = telling.recipient(standing.person_kind, actor.practice_id, message.sender_id)
+                guest = actor.role is Role.GUEST
+                sender = telling.recipient(standing.person_kind, actor.practice_id, message.sender_id, by_link=guest)
                 await telling.read(self._platform, work, message.conversation_id, sender, unread_after=None)
             answer = await auto_replies.answer(self._platform, work, actor, standing, message)
             if standing.kind is ConversationKind.PATIENT and standing.subject_id is not None:
@@ -262,7 +277,7 @@ class Sending(TakingPart):
                     self._platform,
                     work,
                     conversation_id,
-                    telling.recipient(row["kind"], row["home_id"], person_id),
+                    telling.recipient(row["kind"], row["home_id"], person_id, by_link=row["by_link"]),
                     unread_after=row["read_position"] if row["more"] else None,
                 )
                 work.publish(Topic(CONVERSATION_STREAM, conversation_id), row["reached"])

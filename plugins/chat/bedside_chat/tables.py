@@ -130,6 +130,7 @@ class GuestLink(Table, tablename="guest_link", db=DB):
     expires_at = Timestamptz()
     revoked_at = Timestamptz(null=True, help_text="When it was called off, or its person left or was removed.")
     failures = Integer(help_text="How often the date of birth was wrong since it was sent, or was right last.")
+    entered_at = Timestamptz(null=True, help_text="When its person last came by it.")
 
 
 class QuickText(Table, tablename="quick_text", db=DB):

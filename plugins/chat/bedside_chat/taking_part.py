@@ -330,7 +330,7 @@ class TakingPart(Starting):
             return
         if row["by_link"]:  # whoever came by it is put out on every process
             await self._links.void(work, conversation_id, person_id)
-        who = telling.recipient(row["kind"], row["home_id"], person_id)
+        who = telling.recipient(row["kind"], row["home_id"], person_id, by_link=row["by_link"])
         await telling.left(self._platform, work, conversation_id, who)
         self._tell(work, practice_id, conversation_id, (person_id,), row["position"], joined=False)
 

@@ -6,39 +6,81 @@ was read, acknowledged, deleted or left is told of no more. Fetching, following 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from bedside_chat.api import Message
+from bedside_chat.guest_links import PAGE, PURPOSE
 from bedside_chat.notices import MESSAGE, NOTIFICATIONS, UNREAD_EMAIL, UNREAD_SMS, URGENT, URGENT_REMINDER
-from bedside_core.api import DB, Fact, Recipient, Work
+from bedside_chat.texts import GUEST_MESSAGE_EMAIL, GUEST_MESSAGE_SMS
+from bedside_core.api import DB, Fact, Recipient, Row, Work
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
-_EVERY = tuple(kind.key for kind in NOTIFICATIONS)
-_OF_UNREAD = (MESSAGE.key, URGENT.key, UNREAD_EMAIL.key, UNREAD_SMS.key)
+_TO_GUESTS = (GUEST_MESSAGE_EMAIL.key, GUEST_MESSAGE_SMS.key)
+_EVERY = (*(kind.key for kind in NOTIFICATIONS), *_TO_GUESTS)
+_OF_UNREAD = (MESSAGE.key, URGENT.key, UNREAD_EMAIL.key, UNREAD_SMS.key, *_TO_GUESTS)
+_OF_URGENT = (URGENT.key, URGENT_REMINDER.key, *_TO_GUESTS)
 _LONGEST_NAME = 120
+FRESH = timedelta(minutes=2)
+"""So long the letter with a link that nobody has opened stands for the messages written meanwhile, too."""
 
 
 async def sent(platform: Platform, work: Work, message: Message) -> None:
     """Notify everybody else who takes part of a message, in its transaction: two statements, however many they are.
 
-    Members and patients are told, each by the settings of their own practice. Who is reached by a link (C6) has no
-    account to read in: this skips them, and whatever sends them their link tells them.
+    Members and patients are told, each by the settings of their own practice. Who is reached by a link (C6) is sent
+    another one to the same conversation, good for as long as the first: a statement more, and one for each channel.
     """
-    rows = await DB.fetch("SELECT * FROM chat_told($1, $2)", message.conversation_id, message.sender_id)
+    rows = await DB.fetch(
+        "SELECT * FROM chat_told($1, $2, $3, $4)",
+        message.conversation_id,
+        message.sender_id,
+        platform.clock.now(),
+        FRESH,
+    )
     if not rows:
         return
+    guests = [row for row in rows if row["link_id"] is not None]
     await platform.notify.send_all(
         work,
         URGENT.key if message.urgent else MESSAGE.key,
-        to=[recipient(row["kind"], row["home_id"], row["person_id"]) for row in rows],
+        to=[recipient(row["kind"], row["home_id"], row["person_id"]) for row in rows if row["link_id"] is None],
         data=facts(message.conversation_id, rows[0]["sender"]),
         key=str(message.conversation_id),
         item=str(message.id),
     )
+    if guests:
+        await _tell_guests(platform, work, message, guests)
+
+
+async def _tell_guests(platform: Platform, work: Work, message: Message, rows: Sequence[Row]) -> None:
+    secrets = await platform.links.add(work, PURPOSE, [row["link_id"] for row in rows])
+    for channel, kind in (("email", GUEST_MESSAGE_EMAIL), ("sms", GUEST_MESSAGE_SMS)):
+        letters = [
+            (
+                Recipient.guest(
+                    row["person_id"],
+                    message.practice_id,
+                    email=row["address"] if channel == "email" else None,
+                    phone=row["address"] if channel == "sms" else None,
+                ),
+                {Fact.SENDER: _name(row["sender"]), Fact.LINK: f"{PAGE}#{secrets[row['link_id']]}"},
+            )
+            for row in rows
+            if row["channel"] == channel and row["address"] and row["link_id"] in secrets
+        ]
+        await platform.notify.send_each(
+            work,
+            kind.key,
+            letters,
+            key=str(message.conversation_id),
+            item=str(message.id),
+            after=timedelta() if message.urgent else None,
+        )
 
 
 async def read(
@@ -64,9 +106,7 @@ async def read(
 
 async def acknowledged(platform: Platform, work: Work, message: Message, by: Recipient) -> None:
     """Take back what tells somebody of an urgent message that they have acknowledged."""
-    await platform.notify.cancel_all(
-        work, (URGENT.key, URGENT_REMINDER.key), key=str(message.conversation_id), to=by, items=[str(message.id)]
-    )
+    await platform.notify.cancel_all(work, _OF_URGENT, key=str(message.conversation_id), to=by, items=[str(message.id)])
 
 
 async def deleted(platform: Platform, work: Work, message: Message) -> None:
@@ -79,12 +119,18 @@ async def left(platform: Platform, work: Work, conversation_id: UUID, who: Recip
     await platform.notify.cancel_all(work, _EVERY, key=str(conversation_id), to=who)
 
 
-def recipient(kind: str, home_id: UUID, person_id: UUID) -> Recipient:
-    """Return somebody who takes part as a recipient, in their own practice."""
+def recipient(kind: str, home_id: UUID, person_id: UUID, *, by_link: bool = False) -> Recipient:
+    """Return somebody who takes part as a recipient, in their own practice; who came by a link has no account."""
+    if by_link:
+        return Recipient.guest(person_id, home_id)
     return Recipient(kind=kind, practice_id=home_id, id=person_id)
 
 
 def facts(conversation_id: UUID, sender: str | None) -> Mapping[Fact, Any]:
     """Return what a notification of a message tells: who wrote, and where it is read (N4)."""
+    return {Fact.SENDER: _name(sender), Fact.LINK: f"/chat/{conversation_id}"}
+
+
+def _name(sender: str | None) -> str:
     name = "".join(letter for letter in sender or "" if letter.isprintable()).strip()
-    return {Fact.SENDER: name[:_LONGEST_NAME] or "?", Fact.LINK: f"/chat/{conversation_id}"}
+    return name[:_LONGEST_NAME] or "?"

@@ -1,4 +1,4 @@
-"""Chat's notifications, without a word of what was written (N4)."""
+"""Chat's letters to people without an account, without a word of what was written (N4)."""
 
 from __future__ import annotations
 
@@ -28,3 +28,42 @@ GUEST_LINK = NotificationKind(
         },
     },
 )
+
+_MESSAGE_TEXTS = {
+    Language.ENGLISH: {
+        Part.SUBJECT: "A new message from {{ sender }}",
+        Part.BODY: "{{ sender }} of {{ practice }} has written to you in your secure conversation. You need no "
+        "account to read it and to answer.\n\nThe link is for you alone and works for a limited time. Please do not "
+        "pass it on.",
+        Part.SMS: "{{ practice }}: a new message from {{ sender }}. {{ link }}",
+    },
+    Language.SPANISH: {
+        Part.SUBJECT: "Un mensaje nuevo de {{ sender }}",
+        Part.BODY: "{{ sender }}, de {{ practice }}, le ha escrito en su conversación segura. No necesita cuenta para "
+        "leerlo y responder.\n\nEl enlace es solo para usted y vale por tiempo limitado. Por favor, no lo comparta.",
+        Part.SMS: "{{ practice }}: un mensaje nuevo de {{ sender }}. {{ link }}",
+    },
+}
+
+GUEST_MESSAGE_EMAIL = NotificationKind(
+    key="chat.guest_message_email",
+    doc="Somebody has written to a person without an account, who was sent the link by e-mail (C6, N3).",
+    facts=(Fact.SENDER, Fact.LINK),
+    channels=(Channel.EMAIL,),
+    required=(Channel.EMAIL,),
+    secret=True,
+    texts=_MESSAGE_TEXTS,
+)
+
+GUEST_MESSAGE_SMS = NotificationKind(
+    key="chat.guest_message_sms",
+    doc="Somebody has written to a person without an account, who was sent the link by SMS (C6, N3).",
+    facts=(Fact.SENDER, Fact.LINK),
+    channels=(Channel.SMS,),
+    required=(Channel.SMS,),
+    secret=True,
+    texts=_MESSAGE_TEXTS,
+)
+
+LETTERS = (GUEST_LINK, GUEST_MESSAGE_EMAIL, GUEST_MESSAGE_SMS)
+"""Every kind."""

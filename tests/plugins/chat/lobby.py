@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 from deployment import Deployment, Person, served
+from notify_stage import settled
 from smtp_stage import SENDER, MailServer, mail_server
 from twilio_stage import Twilio, twilio
 
@@ -158,6 +159,11 @@ class Lobby:
     async def later(self, **span: float) -> None:
         """Have the clock stand later."""
         await self.deployment.platform.clock.move(timedelta(**span))
+
+    async def after_the_delay(self) -> None:
+        """Let the delay of notifications pass, and what is due be sent."""
+        await self.later(seconds=125)
+        await settled(self.deployment, self.practice)
 
     async def rows(self, sql: str) -> list[Any]:
         """Read what no client is told."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from deployment import Deployment, Held, Person, served
-from notify_stage import PUBLIC_URL, until
+from notify_stage import PUBLIC_URL, settled
 from smtp_stage import SENDER, Mail, MailServer, mail_server
 from twilio_stage import Twilio, twilio
 
@@ -62,19 +62,7 @@ class Outside:
 
     async def settled(self, *more: Practice) -> None:
         """Wait until nothing waits that is due now."""
-
-        async def quiet() -> bool:
-            for practice in (self.practice, *more):
-                with acting(practice.id):
-                    if await DB.fetchval(
-                        """SELECT EXISTS (SELECT FROM notification WHERE state = 'waiting' AND due_at <= $1)
-                            OR EXISTS (SELECT FROM notification_delivery WHERE state = 'waiting' AND due_at <= $1)""",
-                        self.deployment.platform.clock.now(),
-                    ):
-                        return False
-            return True
-
-        await until(quiet, "everything due to be settled", 60)
+        await settled(self.deployment, self.practice, *more)
 
     async def after_the_delay(self, *more: Practice) -> None:
         """Let the delay of notifications pass, and what is due be sent."""

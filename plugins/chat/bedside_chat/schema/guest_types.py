@@ -41,6 +41,7 @@ class GuestLink:
     address: str = strawberry.field(description="Where it went, masked: `a•••@example.org`, `•••0143`.")
     sent_at: datetime = strawberry.field(description="When it was sent.")
     expires_at: datetime = strawberry.field(description="Until when it can be used.")
+    entered_at: datetime | None = strawberry.field(description="When its person last came by it, or by an older one.")
     state: GuestLinkState = strawberry.field(description="What it is good for now; `sendGuestLink` sends another.")
 
 
@@ -51,6 +52,7 @@ def link_type(link: guest_links.GuestLink) -> GuestLink:
         address=link.address,
         sent_at=link.sent_at,
         expires_at=link.expires_at,
+        entered_at=link.entered_at,
         state=GuestLinkState(link.state.value),
     )
 
