@@ -19,6 +19,7 @@ class Link(Table, tablename="link", db=DB):
     expires_at = Timestamptz()
     voided_at = Timestamptz(null=True, help_text="When a newer one took its place or it was called off.")
     consumed_at = Timestamptz(null=True)
+    beside = Boolean(help_text="Whether it was issued beside an open one, with which it is voided.")
 
 
 class Invitation(Table, tablename="invitation", db=DB):
