@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -357,6 +357,9 @@ class Portal:
 
     async def of_account(self, account_id: UUID) -> Sequence[Persona]:
         return self.personas.get(account_id, [])
+
+    async def practices(self, account_id: UUID) -> Collection[UUID]:
+        return [persona.practice_id for persona in self.personas.get(account_id, [])]
 
     async def active(self, account_id: UUID, patient_id: UUID) -> bool:
         return any(persona.id == patient_id for persona in self.personas.get(account_id, []))

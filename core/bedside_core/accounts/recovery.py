@@ -106,9 +106,14 @@ class Recovery:
             Locked: it was wrong six times in a row.
             errors.NotFound: the practice has no such member.
             errors.Forbidden: it is the actor's own account, or one that is of more than this practice.
-            errors.Conflict: the account has no second factor.
+            errors.Conflict: the account has no second factor, or no mail could tell its owner how to get in again.
         """
         practice_id, _ = actor.oneself().complete().in_practice()
+        if not self._platform.notify.possible(Channel.EMAIL):
+            raise errors.Conflict(
+                "The member could choose no new password: this deployment sends no mail.",
+                way_on="Ask the operator, who can hand one over.",
+            )
         own = await self._platform.auth.proof.by_password(actor, password)
         account_id = await DB.fetchval("SELECT account_id FROM member WHERE id = $1", member_id)
         if account_id is None:
@@ -136,8 +141,8 @@ class Recovery:
         """Return the practices that an account is of, as a member or a patient."""
         rows = await DB.fetch("SELECT account_practices($1) AS id", account_id)
         patients = self._platform.auth.patients
-        acts = await patients.of_account(account_id) if patients is not None else ()
-        return sorted({*(row["id"] for row in rows), *(persona.practice_id for persona in acts)})
+        known = await patients.practices(account_id) if patients is not None else ()
+        return sorted({*(row["id"] for row in rows), *known})
 
     async def _has_factors(self, account_id: UUID) -> SecondFactors:
         """Hold an account and return its second factors.

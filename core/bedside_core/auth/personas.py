@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -44,6 +44,10 @@ class PatientPersonas(Protocol):
 
     async def of_account(self, account_id: UUID) -> Sequence[Persona]:
         """Return the patients whose portal accounts are active and this account's to act for, with Role.PATIENT."""
+        ...
+
+    async def practices(self, account_id: UUID) -> Collection[UUID]:
+        """Return the practices in which the account was let in for a patient and not taken away, suspended or not."""
         ...
 
     async def active(self, account_id: UUID, patient_id: UUID) -> bool:

@@ -7,13 +7,17 @@ was written. If it was not, Twilio refuses again and that is noted again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from bedside_core import audit, errors
+from bedside_core import audit
 from bedside_core.database import DB, unit
-from bedside_core.people import People
+from bedside_core.people import People, checks
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_LONGEST_NUMBER = 100
 
 
 async def remember(delivery_id: UUID, now: datetime) -> None:
@@ -43,21 +47,24 @@ async def opted_in(person_id: UUID) -> None:
     )  # fmt: skip
 
 
-async def take_back(people: People, patient_id: UUID) -> bool:
-    """Forget the opt-out of a patient's number, as the desk was told to, and tell whether there was one.
+async def take_back(people: People, phone: str) -> bool:
+    """Forget the opt-out of a number, as the desk was told to, and tell whether there was one.
 
     Args:
         people: where patients are.
-        patient_id: of the acting practice.
+        phone: the number, of a patient, a guardian or a contact: as it stands in the delivery log, or as it is dialled
+            in the practice's first region.
 
     Raises:
-        errors.NotFound: the practice has no such patient.
+        errors.InvalidInput: this is no number.
     """
-    patient = (await people.patients_by_id([patient_id])).get(patient_id)
-    if patient is None:
-        raise errors.NotFound("Your practice has no such patient.")
+    number = "+" + "".join(filter(str.isdecimal, phone[:_LONGEST_NUMBER]))
+    if not _E164.fullmatch(number) or not phone.strip().startswith("+"):  # else of any region, also a former one
+        number = checks.phone(phone, await people.regions(), ("phone",))
     async with unit():
-        gone = await DB.fetchval("DELETE FROM notification_opt_out WHERE address = $1 RETURNING true", patient.phone)
-        if gone:
-            audit.did("notifications.opt_in", kind="patient", target=patient.id, patients=[patient.id])
-    return bool(gone)
+        gone = await DB.fetchrow("DELETE FROM notification_opt_out WHERE address = $1 RETURNING person_id", number)
+        if gone is not None:
+            patients = await DB.fetch("SELECT id FROM patient WHERE phone = $1 ORDER BY id", number)
+            theirs = [row["id"] for row in patients]
+            audit.did("notifications.opt_in", kind="person", target=gone["person_id"], patients=theirs)
+    return gone is not None

@@ -249,16 +249,21 @@ class DeliveriesMutation:
         return (await _templates(info, [declared]))[0]
 
     @strawberry.mutation(
-        description="Text a patient again whose number has written STOP, now that START was written from it. Tells "
-        "whether it had; where Twilio still refuses it, the delivery log says so again.",
+        description="Text a number again that has written STOP, be it a patient's, a guardian's or a contact's, now "
+        "that START was written from it. Tells whether it had; where Twilio still refuses it, that is logged.",
         extensions=[gate("patients.update")],
     )
     async def take_back_opt_out(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The patient's id.")]
+        self,
+        info: Info,
+        phone: Annotated[
+            str,
+            strawberry.argument(description="As the delivery log has it, or as it is dialled there."),
+        ],
     ) -> bool | None:
-        """Take back the opt-out of a patient's number."""
+        """Take back the opt-out of a number."""
         info.context.signed_in().in_practice()
-        return await optouts.take_back(info.context.platform.people, uuid_of(id))
+        return await optouts.take_back(info.context.platform.people, phone)
 
     @strawberry.mutation(
         description="Send oneself a notification on every channel, to see what arrives.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from bedside_core.api import DB, Persona, Role
@@ -24,6 +24,10 @@ class PortalPersonas:
             )
             for row in rows
         ]
+
+    async def practices(self, account_id: UUID) -> Collection[UUID]:
+        """Return the practices in which the account was let in for a patient and not taken away, suspended or not."""
+        return [row["id"] for row in await DB.fetch("SELECT portal_practices($1) AS id", account_id)]
 
     async def active(self, account_id: UUID, patient_id: UUID) -> bool:
         """Tell whether the account may act for this patient now; asked with each request of such a session."""

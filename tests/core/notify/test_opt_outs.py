@@ -16,7 +16,7 @@ from bedside_core.notify.channels import STOPPED
 from bedside_core.notify.kinds import Fact, Recipient
 from bedside_core.testing import Database
 
-TAKE_BACK = "mutation($i: ID!) { takeBackOptOut(id: $i) }"
+TAKE_BACK = "mutation($p: String!) { takeBackOptOut(phone: $p) }"
 NUMBER = "+12125550161"
 
 
@@ -58,11 +58,13 @@ async def test_a_number_that_has_written_stop_is_not_tried_again_until_the_desk_
     deployment = ward.deployment
     desk = await deployment.person(ward.practice, Role.STAFF, name="Dee")
     stranger = await deployment.person(await deployment.practice("Elsewhere", tier=None), Role.OWNER)
-    assert await deployment.code(TAKE_BACK, stranger.token, i=str(pat.id)) == "NOT_FOUND"
-    assert await deployment.code(TAKE_BACK, i=str(pat.id)) == "UNAUTHENTICATED"
+    assert await deployment.data(TAKE_BACK, stranger.token, p=NUMBER) == {"takeBackOptOut": False}
+    assert await deployment.code(TAKE_BACK, p=NUMBER) == "UNAUTHENTICATED"
+    for strange in ("", "+", "call me", "1" * 5000):
+        assert await deployment.code(TAKE_BACK, desk.token, p=strange) == "INVALID_INPUT"
     assert await noted(ward) == [NUMBER]
-    assert await deployment.data(TAKE_BACK, desk.token, i=str(pat.id)) == {"takeBackOptOut": True}
-    assert await deployment.data(TAKE_BACK, desk.token, i=str(pat.id)) == {"takeBackOptOut": False}
+    assert await deployment.data(TAKE_BACK, desk.token, p="(212) 555-0161") == {"takeBackOptOut": True}
+    assert await deployment.data(TAKE_BACK, desk.token, p=NUMBER) == {"takeBackOptOut": False}
     await rounds(ward, child)
     await until(lambda: len(ward.phone.taken) == 1, "the SMS after START")
     assert await noted(ward) == []
@@ -100,4 +102,16 @@ async def test_who_switches_sms_on_again_is_texted_again(ward: Ward) -> None:
     await ward.prefer(ward.ada, switchedOff=["SMS"])
     assert await noted(ward) == [NUMBER]
     await ward.prefer(ward.ada, switchedOff=[])
+    assert await noted(ward) == []
+
+
+@pytest.mark.rule("N5")
+async def test_the_number_of_nobody_that_has_an_account_is_taken_back_as_well(ward: Ward) -> None:
+    guest = Recipient.address(practice_id=ward.practice.id, phone=NUMBER)
+    ward.phone.refusals = [(400, 21610)]
+    await ward.send("ward.alarm", guest)
+    await ward.settled()
+    assert await noted(ward) == [NUMBER]
+    desk = await ward.deployment.person(ward.practice, Role.STAFF, name="Dee")
+    assert await ward.deployment.data(TAKE_BACK, desk.token, p=NUMBER) == {"takeBackOptOut": True}
     assert await noted(ward) == []
