@@ -16,6 +16,7 @@ GROUP = """mutation($p: [ID!], $c: String!) { createGroup(name: "Ward", personId
 KIND = "query($i: ID!) { conversation(id: $i) { kind participants { id kind } } }"
 SHOWN = "mutation($p: ProfilePatch!) { updateProfile(patch: $p) { emailFor } }"
 OUTSIDERS = "mutation($o: Boolean!) { updateChatSettings(patch: { outsidersInGroups: $o }) { outsidersInGroups } }"
+SPANISH = "mutation($s: Boolean!) { updateNotificationsSettings(patch: { spanish: $s }) { spanish } }"
 TABLES = ("conversation", "participant", "guest_link", "notification", "audit_entry")
 
 
@@ -141,3 +142,29 @@ async def test_no_link_brings_anybody_back_into_a_group_that_takes_no_outsiders_
     await lobby.data(OUTSIDERS, lobby.olga, o=True)
     await lobby.data(SEND_LINK, i=group, p=contact)
     assert await lobby.read(group, await lobby.entered(await lobby.secret("dora@example.org", 2))) == []
+
+
+@pytest.mark.rule("P2", "N4", "N8")
+@pytest.mark.parametrize(
+    ("spanish", "told"),
+    [
+        (False, "{} has written to you in your secure conversation with {}."),
+        (True, "{} le ha escrito en su conversación segura con {}."),
+    ],
+)
+async def test_the_letter_of_a_connected_practices_member_does_not_say_they_are_of_the_owning_one(
+    lobby: Lobby, spanish: bool, told: str
+) -> None:
+    await lobby.data(OUTSIDERS, lobby.olga, o=True)
+    await lobby.data(SPANISH, lobby.olga, s=spanish)
+    chief, oda = await away(lobby)
+    await become_seen(lobby, chief, oda)
+    contact = await lobby.contact("dora@example.org")
+    group = (await lobby.data(GROUP, p=[contact, oda.id], c=client_id()))["id"]
+    await lobby.entered(await lobby.secret("dora@example.org"))
+    for person in (oda, lobby.ada):
+        sent = len(lobby.letters("dora@example.org"))
+        await lobby.data(SEND, person, i=group, b="Hello", c=client_id())
+        await lobby.after_the_delay()
+        await lobby.secret("dora@example.org", sent + 1)
+        assert told.format(person.member.name, lobby.practice.name) in lobby.letters("dora@example.org")[-1]
