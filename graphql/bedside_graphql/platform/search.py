@@ -89,7 +89,7 @@ class SearchQuery:
 
     @strawberry.field(
         description="The people whose names have words that begin with each word of the text, by name. Neither case "
-        "nor accents count. Members of connected practices are found too.",
+        "nor accents count. Members of connected practices are found too, or one practice's people alone (C7).",
         extensions=[gate("people.search")],
     )
     async def search(
@@ -99,12 +99,26 @@ class SearchQuery:
         kinds: Annotated[
             list[people.PersonKind] | None, strawberry.argument(description="Which kinds of people; null is all.")
         ] = None,
+        practice_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(
+                description="One's own or a connected practice, whose people are searched alone; in any other there is "
+                "nobody. Null is all."
+            ),
+        ] = None,
         first: First = USUAL_PAGE,
         after: After = None,
     ) -> Connection[Person] | None:
         """Return a page of people."""
         actor, wanted = info.context.signed_in(), people.PersonKind if kinds is None else kinds
-        page = await info.context.platform.people.search(actor, text, set(wanted), first=first, after=after)
+        page = await info.context.platform.people.search(
+            actor,
+            text,
+            set(wanted),
+            practice_id=None if practice_id is None else uuid_of(practice_id),
+            first=first,
+            after=after,
+        )
         return connection(page, _person)
 
     @strawberry.field(description="The practice's external contacts, by name.", extensions=[gate("contacts.read")])

@@ -26,6 +26,10 @@ from bedside_core.auth import Role
 from bedside_core.people.search import SEARCH as STATEMENT
 from bedside_core.testing import Database, statements
 
+OF_PRACTICE = """query($p: ID, $k: [PersonKind!], $first: Int, $after: String) {
+    search(text: "maria", practiceId: $p, kinds: $k, first: $first, after: $after) {
+        nodes { name } pageInfo { hasNextPage endCursor } } }"""
+
 
 @pytest.fixture(scope="module")
 def database_apps() -> tuple[str, ...]:
@@ -87,6 +91,47 @@ async def test_what_stands_under_a_name(fresh_database: Database) -> None:
             ("Maria Ernst", "Patient"), ("Maria Fuchs", "(External)"),
         ]  # fmt: skip
         assert await names(deployment, ada.token, "maria", k=[]) == []
+
+
+@pytest.mark.rule("C7", "P7")
+@pytest.mark.promise("A1")
+async def test_a_search_finds_the_people_of_one_practice_alone(fresh_database: Database) -> None:
+    async with served(fresh_database) as deployment:
+        home, near, hill, far = [await deployment.practice(name) for name in ("Home", "Near", "Hill", "Far")]
+        ada, bea, cle, eve = [await deployment.person(each, Role.OWNER) for each in (home, near, hill, far)]
+        host = await deployment.person(near)
+        for person, last in ((ada, "Ander"), (bea, "Berg"), (host, "Carl"), (cle, "Dorn"), (eve, "Falk")):
+            await renamed(deployment, person, "Maria", last)
+        await called(deployment, ada.token, "Maria", "Ernst", 1)
+        await called(deployment, bea.token, "Maria", "Gast", 2)
+        outside = {"firstName": "Maria", "lastName": "Fuchs", "email": "fuchs@example.org"}
+        await deployment.data(CONTACT, ada.token, i=outside, c="c")
+        await connected(deployment, ada, bea, near)
+        await connected(deployment, cle, ada, home)
+
+        async def found(practice: object, **values: Any) -> list[str]:
+            page = await deployment.data(OF_PRACTICE, ada.token, p=str(practice), **values)
+            return [node["name"] for node in page["search"]["nodes"]]
+
+        assert await found(home.id) == ["Maria Ander", "Maria Ernst", "Maria Fuchs"]
+        assert await found(near.id) == ["Maria Berg", "Maria Carl"]
+        assert await found(hill.id) == ["Maria Dorn"]
+        assert await found(home.id, k=["MEMBER"]) == ["Maria Ander"]
+        assert await found(near.id, k=["PATIENT", "CONTACT"]) == []
+        first = (await deployment.data(OF_PRACTICE, ada.token, p=str(near.id), first=1))["search"]
+        assert [node["name"] for node in first["nodes"]] == ["Maria Berg"]
+        assert await found(near.id, first=1, after=first["pageInfo"]["endCursor"]) == ["Maria Carl"]
+        # a practice that one does not see is told as one that is not there
+        other, missing = [
+            await deployment.data(OF_PRACTICE, ada.token, p=str(each))
+            for each in (far.id, "0199aaaa-0000-7000-8000-000000000000")
+        ]
+        assert other == missing
+        assert other["search"] == {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+        assert await found(ada.id) == []
+        # and from one's own practice's side of nobody who is not connected to it
+        page = await deployment.data(OF_PRACTICE, eve.token, p=str(near.id))
+        assert page["search"]["nodes"] == []
 
 
 @pytest.mark.rule("P7")
@@ -171,7 +216,7 @@ async def test_with_20000_patients_the_application_role_finds_by_an_index(fresh_
         try:
             await application.execute(f"SET app.practice_id = '{practice.id}'")
             plan = await application.fetch(
-                f"EXPLAIN {STATEMENT}", "fab", 8, ["contact", "member", "patient"], None, None, 21
+                f"EXPLAIN {STATEMENT}", "fab", 8, ["contact", "member", "patient"], None, None, 21, None
             )
             lines = [row[0] for row in plan]
             assert not [line for line in lines if "Seq Scan on person_word" in line], lines
