@@ -12,15 +12,15 @@ from uuid import UUID
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, Message, Participant
 from bedside_chat.changes import Change, Told, changes_after
 from bedside_chat.rows import (
-    CONVERSATIONS,
     EPOCH,
     MESSAGES,
     MISSING,
-    NAMED,
     NO_MESSAGE,
     PARTICIPANT,
     conversation_of,
+    conversations,
     message_of,
+    named,
     participant_of,
 )
 from bedside_chat.standing import reaches
@@ -51,6 +51,7 @@ REPLAY = 100
 """Messages or changes read at once while a subscription replays."""
 LONGEST_TEXT = 200
 """Characters of a search."""
+_LATEST_FIRST = "c.active_at DESC, c.id DESC"
 
 
 class Reading:
@@ -83,17 +84,19 @@ class Reading:
         if len(text) > LONGEST_TEXT:
             raise InvalidInput(f"A search has at most {LONGEST_TEXT} characters.", field=("text",))
         size, key = page_size(first), key_of(after, int, UUID)
-        rows = await DB.fetch(
-            f"""{CONVERSATIONS} AND ($2::timestamptz IS NULL OR (c.active_at, c.id) < ($2, $3))
-                AND ($5::text IS NULL OR {NAMED}) AND ($6::uuid IS NULL OR c.id = $6)
-            ORDER BY c.active_at DESC, c.id DESC LIMIT $4""",
-            person_id,
-            instant_of(key[0]) if key else None,
-            key[1] if key else None,
-            size + 1,
-            text.strip() or None,
-            actor.bound_to,
-        )
+        # A condition stands in the statement only where it is wanted: PostgreSQL would estimate what one costs that is
+        # never asked, and plan anew each time to be rid of it.
+        wanted, args = ["true"], [person_id, size + 1]
+        if key:
+            args += [instant_of(key[0]), key[1]]
+            wanted.append(f"(c.active_at, c.id) < (${len(args) - 1}, ${len(args)})")
+        if text := text.strip():
+            args.append(text)
+            wanted.append(named(f"${len(args)}"))
+        if actor.bound_to is not None:
+            args.append(actor.bound_to)
+            wanted.append(f"c.id = ${len(args)}")
+        rows = await DB.fetch(conversations(" AND ".join(wanted), order=_LATEST_FIRST, limit="$2"), *args)
         _saw(rows[:size])
         return page_of(
             [conversation_of(row) for row in rows],
@@ -113,7 +116,7 @@ class Reading:
 
     async def conversations_by_id(self, actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
         """Return those of the conversations that the actor takes part in, in one statement."""
-        rows = await DB.fetch(f"{CONVERSATIONS} AND c.id = ANY($2)", actor.person_id, list(ids))
+        rows = await DB.fetch(conversations("c.id = ANY($2)"), actor.person_id, list(ids))
         _saw(rows)
         return {row["id"]: conversation_of(row) for row in rows}
 
@@ -317,7 +320,7 @@ class Reading:
         return [Topic(PRACTICE_STREAM, actor.practice_id)] if actor.practice_id else []
 
     async def _one(self, actor: Actor, conversation_id: UUID) -> Conversation:
-        row = await DB.fetchrow(f"{CONVERSATIONS} AND c.id = $2", actor.person_id, conversation_id)
+        row = await DB.fetchrow(conversations("c.id = $2"), actor.person_id, conversation_id)
         if row is None or not reaches(actor, conversation_id):
             raise NotFound(MISSING)
         _saw([row])

@@ -40,30 +40,52 @@ PARTICIPANT = """p.conversation_id, p.person_id, p.kind, p.home_id, p.shown_name
 
 # What was deleted is unread no more, and what the practice wrote by itself members have not to read (C17); there is
 # little of either, and an index finds it.
-CONVERSATIONS = f"""
-SELECT c.id, c.practice_id, c.kind, c.name, c.description, c.private, c.subject_id, c."position", c.changed,
-    c.created_by, c.created_at, c.active_at,
-    c.messages - p.read_number - (SELECT count(*) FROM message d WHERE d.conversation_id = c.id
-        AND (d.deleted_at IS NOT NULL OR d.automatic) AND (d.deleted_at IS NOT NULL OR p.kind = 'member')
-        AND d.number > p.read_number) AS unread,
-    (SELECT count(*) FROM urgent_recipient u WHERE u.person_id = p.person_id AND u.conversation_id = c.id
-        AND u.acknowledged_at IS NULL) AS urgent_open,
-    m.id AS message_id, {", ".join(f"m.{name} AS message_{name.strip(chr(34))}" for name in _MESSAGE[3:])}
-FROM participant p JOIN conversation c ON c.id = p.conversation_id
-LEFT JOIN message m ON m.conversation_id = c.id AND m."position" = c.last_position
-WHERE p.person_id = $1 AND p.left_at IS NULL
-"""
-"""Those in which the person $1 takes part."""
+UNREAD = """CASE WHEN c.messages > p.read_number THEN c.messages - p.read_number
+    - (SELECT count(*) FROM message d WHERE d.conversation_id = c.id AND (d.deleted_at IS NOT NULL OR d.automatic)
+        AND (d.deleted_at IS NOT NULL OR p.kind = 'member') AND d.number > p.read_number) ELSE 0 END"""
+"""How many messages of conversation `c` participant `p` has not read."""
 
-# Names are those of today where they are the practice's to know, else those of when people joined.
-NAMED = """(chat_named(c.name, $5) AND c.name IS NOT NULL OR EXISTS (SELECT FROM participant o
+OF_PERSON = """FROM participant p JOIN conversation c ON c.id = p.conversation_id
+    WHERE p.person_id = (SELECT $1::uuid) AND p.left_at IS NULL"""
+"""Where person $1 takes part. PostgreSQL is not to know who that is when it plans: by the estimate for a person with
+fewer conversations than others a new plan always seems worth its while, and planning takes longer than the rest."""
+
+
+def conversations(condition: str = "true", *, order: str = "", limit: str = "") -> str:
+    """Return the SQL of conversations in which the person $1 takes part.
+
+    Args:
+        condition: which of them, `c`.
+        order: columns of `c`.
+        limit: how many.
+    """
+    order, limit = f"ORDER BY {order}" if order else "", f"LIMIT {limit}" if limit else ""
+    # Last messages are looked up for those conversations alone that are handed out.
+    return f"""
+SELECT c.*, {", ".join(f"m.{name} AS message_{name.strip(chr(34))}" for name in ("id", *_MESSAGE[3:]))}
+FROM (SELECT c.id, c.practice_id, c.kind, c.name, c.description, c.private, c.subject_id, c."position", c.changed,
+        c.created_by, c.created_at, c.active_at, c.last_position, {UNREAD} AS unread,
+        (SELECT count(*) FROM urgent_recipient u WHERE u.person_id = p.person_id AND u.conversation_id = c.id
+            AND u.acknowledged_at IS NULL) AS urgent_open
+    {OF_PERSON} AND {condition} {order} {limit}) AS c
+LEFT JOIN message m ON m.conversation_id = c.id AND m."position" = c.last_position {order}"""
+
+
+def named(text: str) -> str:
+    """Return the SQL of which of `conversations` are called so, or have somebody in them who is.
+
+    Names are those of today where they are the practice's to know, else those of when people joined.
+
+    Args:
+        text: the parameter with beginnings of words, `$2`.
+    """
+    return f"""(chat_named(c.name, {text}) AND c.name IS NOT NULL OR EXISTS (SELECT FROM participant o
     LEFT JOIN member s ON o.kind = 'member' AND s.id = o.person_id
     LEFT JOIN patient t ON o.kind = 'patient' AND t.id = o.person_id
     LEFT JOIN contact k ON o.kind = 'contact' AND k.id = o.person_id
-    WHERE o.conversation_id = c.id AND o.person_id <> $1 AND o.left_at IS NULL AND c.kind <> 'team' AND chat_named(
-        coalesce(s.first_name || ' ' || s.last_name, t.first_name || ' ' || t.last_name,
-            k.first_name || ' ' || k.last_name, o.shown_name), $5)))"""
-"""Which of `CONVERSATIONS` are called $5, or have somebody in them who is."""
+    WHERE o.conversation_id = c.id AND o.person_id <> p.person_id AND o.left_at IS NULL AND c.kind <> 'team'
+        AND chat_named(coalesce(s.first_name || ' ' || s.last_name, t.first_name || ' ' || t.last_name,
+            k.first_name || ' ' || k.last_name, o.shown_name), {text})))"""
 
 
 def message_of(row: Row) -> Message:

@@ -21,8 +21,10 @@ GROUP = """mutation($n: String!, $c: String!, $d: String, $p: [ID!], $s: Boolean
         id kind name description private participants { nodes { id } } } }"""
 GROUPS = 'query($t: String! = "") { groups(text: $t) { nodes { id name members joined } } }'
 JOIN = "mutation($i: ID!) { joinConversation(conversationId: $i) { id participants { nodes { id } } } }"
-ADD = "mutation($i: ID!, $p: [ID!]!) { addParticipants(conversationId: $i, personIds: $p) { participants { nodes { id } } } }"
-REMOVE = "mutation($i: ID!, $p: ID!) { removeParticipant(conversationId: $i, personId: $p) { participants { nodes { id } } } }"
+ADD = """mutation($i: ID!, $p: [ID!]!) { addParticipants(conversationId: $i, personIds: $p) {
+    participants { nodes { id } } } }"""
+REMOVE = """mutation($i: ID!, $p: ID!) { removeParticipant(conversationId: $i, personId: $p) {
+    participants { nodes { id } } } }"""
 LEAVE = """mutation($i: ID!, $y: Boolean! = false) {
     leaveConversation(conversationId: $i, lastMemberConfirmed: $y) }"""
 CHANGE = """mutation($i: ID!, $n: String, $d: String, $s: Boolean) {

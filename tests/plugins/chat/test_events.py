@@ -33,7 +33,8 @@ EVENTS = f"""subscription($i: ID!, $a: String) {{ conversationEvents(conversatio
     ... on MessageChanged {{ cursor added message {{ {MESSAGE} }} }}
     ... on ParticipantChanged {{ cursor participant {{ id leftAt readUpTo }} }}
     ... on ConversationChanged {{ cursor conversation {{ id name description private }} }} }} }}"""
-STATE = f"""query($i: ID!) {{ conversation(id: $i) {{ cursor name description private participants {{ nodes {{ id readUpTo }} }}
+STATE = f"""query($i: ID!) {{ conversation(id: $i) {{ cursor name description private
+    participants {{ nodes {{ id readUpTo }} }}
     messages(first: 100) {{ nodes {{ {MESSAGE} }} }} }} }}"""
 
 
