@@ -23,7 +23,7 @@ SELECT own.kind, sum(own.unread)::bigint AS unread, coalesce(sum(urgent.open), 0
 FROM (SELECT c.id, c.kind, {UNREAD} AS unread {OF_PERSON}) AS own
 LEFT JOIN (
     SELECT conversation_id, count(*) AS open FROM urgent_recipient
-    WHERE person_id = (SELECT $1::uuid) AND acknowledged_at IS NULL GROUP BY conversation_id
+    WHERE person_id = $1 AND acknowledged_at IS NULL GROUP BY conversation_id
 ) AS urgent ON urgent.conversation_id = own.id
 GROUP BY own.kind
 """

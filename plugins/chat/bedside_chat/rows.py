@@ -47,11 +47,11 @@ UNREAD = """CASE WHEN c.messages > p.read_number THEN c.messages - p.read_number
 
 OF_PERSON = """FROM participant p JOIN conversation c ON c.id = p.conversation_id
     WHERE p.person_id = (SELECT $1::uuid) AND p.left_at IS NULL"""
-"""Where person $1 takes part. PostgreSQL is not to know who that is when it plans: by the estimate for a person with
-fewer conversations than others a new plan always seems worth its while, and planning takes longer than the rest."""
+"""Where person $1 takes part. PostgreSQL is not to know who that is when it plans: for a person with fewer
+conversations than others a plan of their own would look cheaper each time, and planning takes longer than the rest."""
 
 
-def conversations(condition: str = "true", *, order: str = "", limit: str = "") -> str:
+def conversations(condition: str, *, order: str = "", limit: str = "") -> str:
     """Return the SQL of conversations in which the person $1 takes part.
 
     Args:
