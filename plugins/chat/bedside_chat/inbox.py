@@ -9,7 +9,7 @@ from uuid import UUID
 
 from bedside_chat.api import Conversation
 from bedside_chat.kinds import ConversationKind
-from bedside_chat.rows import OF_PERSON, UNREAD, conversation_of, conversations
+from bedside_chat.rows import CONVERSATIONS_BY_ID, OF_PERSON, UNREAD, conversation_of
 from bedside_core.api import DB, Actor, audit
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ChatInbox:
         """Return those of the conversations that the actor takes part in, as they are now, whatever the plan (L5)."""
         _, person_id = actor.as_person()
         await self._platform.access.require(actor, "chat.read")
-        rows = await DB.fetch(conversations("c.id = ANY($2)"), person_id, list(conversation_ids))
+        rows = await DB.fetch(CONVERSATIONS_BY_ID, person_id, list(conversation_ids))
         audit.saw(row["subject_id"] for row in rows if row["kind"] == "patient")
         return {row["id"]: conversation_of(row) for row in rows}
 

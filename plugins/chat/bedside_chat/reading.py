@@ -12,15 +12,17 @@ from uuid import UUID
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, Message, Participant
 from bedside_chat.changes import Change, Told, changes_after
 from bedside_chat.rows import (
+    CONVERSATION,
+    CONVERSATIONS_BY_ID,
     EPOCH,
+    FOUND,
+    LISTED,
     MESSAGES,
     MISSING,
     NO_MESSAGE,
     PARTICIPANT,
     conversation_of,
-    conversations,
     message_of,
-    named,
     participant_of,
 )
 from bedside_chat.standing import reaches
@@ -51,7 +53,6 @@ REPLAY = 100
 """Messages or changes read at once while a subscription replays."""
 LONGEST_TEXT = 200
 """Characters of a search."""
-_LATEST_FIRST = "c.active_at DESC, c.id DESC"
 
 
 class Reading:
@@ -84,20 +85,16 @@ class Reading:
         if len(text) > LONGEST_TEXT:
             raise InvalidInput(f"A search has at most {LONGEST_TEXT} characters.", field=("text",))
         size, key = page_size(first), key_of(after, int, UUID)
-        # A condition stands in the statement only where it is wanted: with the search in it the plan that PostgreSQL
-        # keeps would look dearer the more conversations the practice has, and it would plan anew each time instead.
-        wanted = ["true"]
-        args: list[object] = [person_id, size + 1]
-        if key:
-            args += [instant_of(key[0]), key[1]]
-            wanted.append(f"(c.active_at, c.id) < (${len(args) - 1}, ${len(args)})")
-        if text := text.strip():
-            args.append(text)
-            wanted.append(named(f"${len(args)}"))
-        if actor.bound_to is not None:
-            args.append(actor.bound_to)
-            wanted.append(f"c.id = ${len(args)}")
-        rows = await DB.fetch(conversations(" AND ".join(wanted), order=_LATEST_FIRST, limit="$2"), *args)
+        text = text.strip()
+        rows = await DB.fetch(
+            FOUND if text else LISTED,
+            person_id,
+            size + 1,
+            instant_of(key[0]) if key else None,
+            key[1] if key else None,
+            actor.bound_to,
+            *([text] if text else ()),
+        )
         _saw(rows[:size])
         return page_of(
             [conversation_of(row) for row in rows],
@@ -117,7 +114,7 @@ class Reading:
 
     async def conversations_by_id(self, actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
         """Return those of the conversations that the actor takes part in, in one statement."""
-        rows = await DB.fetch(conversations("c.id = ANY($2)"), actor.person_id, list(ids))
+        rows = await DB.fetch(CONVERSATIONS_BY_ID, actor.person_id, list(ids))
         _saw(rows)
         return {row["id"]: conversation_of(row) for row in rows}
 
@@ -321,7 +318,7 @@ class Reading:
         return [Topic(PRACTICE_STREAM, actor.practice_id)] if actor.practice_id else []
 
     async def _one(self, actor: Actor, conversation_id: UUID) -> Conversation:
-        row = await DB.fetchrow(conversations("c.id = $2"), actor.person_id, conversation_id)
+        row = await DB.fetchrow(CONVERSATION, actor.person_id, conversation_id)
         if row is None or not reaches(actor, conversation_id):
             raise NotFound(MISSING)
         _saw([row])

@@ -71,21 +71,27 @@ FROM (SELECT c.id, c.practice_id, c.kind, c.name, c.description, c.private, c.su
 LEFT JOIN message m ON m.conversation_id = c.id AND m."position" = c.last_position {order}"""
 
 
-def named(text: str) -> str:
-    """Return the SQL of which of `conversations` are called so, or have somebody in them who is.
-
-    Names are those of today where they are the practice's to know, else those of when people joined.
-
-    Args:
-        text: the parameter with beginnings of words, `$2`.
-    """
-    return f"""(chat_named(c.name, {text}) AND c.name IS NOT NULL OR EXISTS (SELECT FROM participant o
+# Names are those of today where they are the practice's to know, else those of when people joined.
+_NAMED = """(chat_named(c.name, $6) AND c.name IS NOT NULL OR EXISTS (SELECT FROM participant o
     LEFT JOIN member s ON o.kind = 'member' AND s.id = o.person_id
     LEFT JOIN patient t ON o.kind = 'patient' AND t.id = o.person_id
     LEFT JOIN contact k ON o.kind = 'contact' AND k.id = o.person_id
-    WHERE o.conversation_id = c.id AND o.person_id <> p.person_id AND o.left_at IS NULL AND c.kind <> 'team'
-        AND chat_named(coalesce(s.first_name || ' ' || s.last_name, t.first_name || ' ' || t.last_name,
-            k.first_name || ' ' || k.last_name, o.shown_name), {text})))"""
+    WHERE o.conversation_id = c.id AND o.person_id <> $1 AND o.left_at IS NULL AND c.kind <> 'team' AND chat_named(
+        coalesce(s.first_name || ' ' || s.last_name, t.first_name || ' ' || t.last_name,
+            k.first_name || ' ' || k.last_name, o.shown_name), $6)))"""
+_PAGE = "($3::timestamptz IS NULL OR (c.active_at, c.id) < ($3, $4::uuid)) AND ($5::uuid IS NULL OR c.id = $5)"
+_LATEST_FIRST = "c.active_at DESC, c.id DESC"
+
+CONVERSATION = conversations("c.id = $2")
+"""The conversation $2 of the person $1."""
+CONVERSATIONS_BY_ID = conversations("c.id = ANY($2)")
+"""Those conversations $2 of the person $1."""
+# Two statements: with the search in it, the plan that PostgreSQL keeps would look dearer the more conversations the
+# practice has, and it would plan anew each time instead.
+LISTED = conversations(_PAGE, order=_LATEST_FIRST, limit="$2")
+"""$2 conversations of the person $1, those after the time $3 and id $4 where they are given, $5 alone where it is."""
+FOUND = conversations(f"{_PAGE} AND {_NAMED}", order=_LATEST_FIRST, limit="$2")
+"""The same of those that are called $6, or have somebody in them who is: beginnings of words."""
 
 
 def message_of(row: Row) -> Message:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MESSAGE_SENT = "chat.message"
 
+_WITH_PATIENTS = conversations("c.kind = 'patient' AND c.subject_id = ANY($2)", order="c.active_at, c.id")
+
 
 @dataclass(frozen=True, kw_only=True)
 class WayIn:
@@ -49,7 +51,7 @@ class WaysIn:
     async def __call__(self, patient_ids: Sequence[UUID]) -> Mapping[UUID, WayIn]:
         """Return the way in of each patient, whom the caller was given."""
         rows = await DB.fetch(
-            conversations("c.kind = 'patient' AND c.subject_id = ANY($2)", order="c.active_at, c.id"),
+            _WITH_PATIENTS,
             self.actor.person_id,
             list(patient_ids),
         )
