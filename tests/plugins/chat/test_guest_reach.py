@@ -125,7 +125,7 @@ async def test_a_guest_is_nobody_else(lobby: Lobby) -> None:
     token = await lobby.entered(secret)
     assert await lobby.deployment.data("{ viewer { id } }", token) == {"viewer": None}
     people = await lobby.data(LINKS, token, i=conversation)
-    assert [each["guestLink"] for each in people["participants"]] == [None, None]
+    assert [each["guestLink"] for each in people["participants"]["nodes"]] == [None, None]
     for query in (
         "{ practice { name } }",
         "{ contacts { nodes { id } } }",

@@ -21,7 +21,7 @@ from bedside_core.people import Practice
 from bedside_core.testing import Database
 from rulebook import size
 
-FIELDS = """id name description private unread urgent cursor participants { id readUpTo }
+FIELDS = """id name description private unread urgent cursor participants { nodes { id readUpTo } }
   messages(first: 100) { nodes { id body urgent deletedAt sender { id } reactions { emoji personIds }
     acknowledgements { personId acknowledgedAt } } }"""
 SEE = f"query($i: ID!) {{ conversation(id: $i) {{ {FIELDS} }} }}"
@@ -323,7 +323,7 @@ def _said(node: dict[str, Any]) -> tuple[Any, ...]:
 def _seen(fresh: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: fresh[name] for name in ("name", "private", "unread", "urgent")},
-        "people": {each["id"] for each in fresh["participants"]},
+        "people": {each["id"] for each in fresh["participants"]["nodes"]},
         "said": [_said(node) for node in fresh["messages"]["nodes"]],
     }
 
@@ -331,7 +331,7 @@ def _seen(fresh: dict[str, Any]) -> dict[str, Any]:
 def _replica(fresh: dict[str, Any]) -> dict[str, Any]:
     return {
         "about": {name: fresh[name] for name in ("name", "description", "private")},
-        "people": {each["id"]: each["readUpTo"] for each in fresh["participants"]},
+        "people": {each["id"]: each["readUpTo"] for each in fresh["participants"]["nodes"]},
         "said": {node["id"]: _said(node) for node in fresh["messages"]["nodes"]},
     }
 

@@ -4,7 +4,7 @@ import { TEXTS } from "/chat/guest-texts.js";
 const MESSAGE = `id body cursor sentAt urgent automatic deletedAt sender { id name }
   attachments { id name url previewUrl } reactions { emoji personIds } acknowledgements { personId acknowledgedAt }`;
 const READ = `query ($id: ID!, $before: String) { conversation(id: $id) {
-  name cursor participants { id name label } composer { text { open message } files { open message } }
+  name cursor participants { nodes { id name label } pageInfo { hasNextPage } } composer { text { open message } files { open message } }
   messages(last: 30, before: $before) { nodes { ${MESSAGE} } pageInfo { hasPreviousPage startCursor } } } }`;
 const FOLLOW = `subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) {
   ... on MessageChanged { cursor message { ${MESSAGE} } }
@@ -136,7 +136,9 @@ async function enter(dateOfBirth) {
 async function open() {
   const { conversation } = await ask(READ, { id: guest.conversationId });
   cursor = conversation.cursor;
-  const names = conversation.participants.filter(({ id }) => id !== guest.personId).map(({ name }) => name);
+  const { nodes, pageInfo } = conversation.participants;
+  const names = nodes.filter(({ id }) => id !== guest.personId).map(({ name }) => name);
+  if (pageInfo.hasNextPage) names.push("…");
   part("with").textContent = conversation.name ?? words("with", { names: names.join(", ") });
   const { text, files } = conversation.composer;
   part("body").disabled = !text.open;
