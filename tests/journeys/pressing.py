@@ -105,11 +105,14 @@ class Sender:
         self.when: list[tuple[float, int]] = []
         """When something was acknowledged, and at which door."""
         self.told = Told()
+        self.length = 0
+        """How long its messages are at least."""
 
     async def send(self, number: int) -> None:
         """Send a message and try again until it is acknowledged."""
-        body = f"{self.name}-{number}"
-        variables = {"i": self.crowd.conversation, "b": body, "c": body}
+        key = f"{self.name}-{number}"
+        body = key.ljust(self.length, "-")
+        variables = {"i": self.crowd.conversation, "b": body, "c": key}
         headers = {"accept": "application/graphql-response+json", "authorization": f"Bearer {self.person.token}"}
         for turn in itertools.count(self.first + number):
             door = turn % len(self.doors)
