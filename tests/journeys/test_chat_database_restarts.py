@@ -45,7 +45,7 @@ async def durable(database_templates: Templates, database_core: str) -> AsyncGen
 async def test_a_crash_of_the_database_under_sends_loses_and_doubles_nothing(
     durable: Site, postgres_server: EmbeddedServer
 ) -> None:
-    rate, seconds, writers, readers = size(40, 200), size(2, 10), size(4, 40), size(2, 10)
+    rate, seconds, writers, readers = size(40, 200), size(2, 10), size(4, 40), size(2, 4)
     people = await crowd(durable.doors[0], size(5, 9), "crash", durable.database.owner_dsn)
     reader = people.people.pop()  # writes nothing, so that all of it is unread
     each = rate * seconds // writers
