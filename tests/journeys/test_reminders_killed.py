@@ -143,7 +143,7 @@ async def test_people_are_reminded_six_times_at_most_though_workers_are_killed(f
         f"\n{len(mail.mails)} mails, {len(mail.copies())} of them different, {killed} workers killed, "
         f"{rounds} rounds; reminders {min(gaps)} to {max(gaps)} apart"
     )
-    assert killed > kills - len(moments)
+    assert killed > kills // 2  # two moments may have hit the same one
     assert again <= killed  # one mail for each that was killed, at most
     assert len(mail.copies()) == 2 * number + sum(
         len(house.reminders(sender, person)) for sender in house.senders for person in house.people
