@@ -7,6 +7,7 @@ import itertools
 import random
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from deployment import APPS, Deployment, Person, served
@@ -51,7 +52,7 @@ class Round:
             given = {"i": group, "b": "please come", "c": f"m{n}", "u": True}
             self.messages.append((await self.door.data(SEND, sender.token, **given))["sendMessage"]["id"])
 
-    async def rows(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+    async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with acting(self.practice.id):
             return [tuple(row) for row in await DB.fetch(sql, *values)]
 
