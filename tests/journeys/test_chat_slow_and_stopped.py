@@ -186,7 +186,7 @@ async def test_who_stops_reading_is_closed_and_resumes_and_the_others_notice_not
 @pytest.mark.promise("D6")
 @pytest.mark.timeout(600)
 async def test_a_server_that_is_told_to_stop_loses_nothing_and_says_so(pair: Site) -> None:
-    rate, seconds, writers, readers = size(40, 200), size(2, 10), size(4, 40), size(4, 40)
+    rate, seconds, writers, readers = size(40, 200), size(2, 10), size(4, 40), size(4, 20)
     where = await crowd(pair.doors[0], 8, "stop", pair.database.owner_dsn)
     async with server(pair.database, **ENVIRONMENT) as stopping:
         doors = [Deployment(pair.doors[0].app, stopping.url), pair.doors[1]]
