@@ -27,8 +27,7 @@ async def clinics(database_templates: Any, database_core: str, database_apps: tu
     server, name = database_templates.server, database_templates.fresh_name()
     await server.create_database(name, template=await database_templates.name(database_core, database_apps))
     database = Database(name, server.application_dsn(name), server.owner_dsn(name))
-    budgets = {"graphql_session_budget": 10**9, "graphql_address_budget": 10**9}
-    async with served(database, **budgets) as deployment:
+    async with served(database, graphql_session_budget=10**9, graphql_address_budget=10**9) as deployment:
         yield deployment
     await server.drop_database(name)
 
