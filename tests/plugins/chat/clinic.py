@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -43,11 +43,16 @@ ACTS = {
 }
 STARTS = frozenset({"direct", "patient", "external", "care", "group"})
 OF_PEOPLE = frozenset({"add", "remove", "link", "revoke"})
+LINKS = frozenset({"link", "revoke"})
 Step = tuple[str, int, int, int, bool]
 """What is done, by whom, in which conversation, with whom or which message, and a choice."""
 NOTHING = "NOTHING"
 """There is no message to do it to, so it is not asked."""
 _numbers = itertools.count()
+
+
+def _of(choices: Sequence[Any], number: int) -> Any:
+    return choices[number % len(choices)]
 
 
 class Refused(Exception):
@@ -104,15 +109,18 @@ class Clinic:
     async def act(self, step: Step) -> None:
         """Do a step where it is allowed, or see it refused where it is not, and have the model do the same."""
         verb, who, which, other, flag = step
-        person = self.people[who % len(self.people)]
-        peer = self.people[other % len(self.people)]
         if verb in STARTS:
-            return await self._start(verb, person, peer, flag)
-        if not self.talks:
-            return None
-        talk = self.talks[which % len(self.talks)]
+            return await self._start(verb, _of(self.people, who), _of(self.people, other), flag)
+        talk = _of(self.talks, which)
         if verb == "enter":
-            return await self._enter(person, other, talk)
+            return await self._enter(_of([*self.visitors.values()], other), talk)
+        # Every other time somebody who may, for what is refused would be most of it.
+        inside = [each for each in self.people if self.inside(each, talk)]
+        person = _of(inside if who % 2 and inside else self.people, who // 2)
+        there = [
+            each for each in self.people if each.id in talk.people and isinstance(each, Visitor) == (verb in LINKS)
+        ]
+        peer = _of(there if verb != "add" and other % 2 and there else self.people, other // 2)
         allowed = self._allowed(verb, person, peer, talk, other)
         try:
             async with self._ending(verb, person if verb == "leave" else peer, talk, allowed=allowed):
@@ -137,10 +145,8 @@ class Clinic:
         if not self.inside(person, talk) and step[0] != "add":
             assert code in {"NOT_FOUND", "FORBIDDEN"}, (step, code)
 
-    async def _enter(self, person: Person | Held | Visitor, other: int, talk: Talk) -> None:
-        visitors = [each for each in self.visitors.values() if talk.id in each.passes]
-        visitor = person if isinstance(person, Visitor) else visitors[other % len(visitors)] if visitors else None
-        if visitor is not None and talk.id in visitor.passes:
+    async def _enter(self, visitor: Visitor, talk: Talk) -> None:
+        if talk.id in visitor.passes:
             await visitor.enter(self.deployment, talk.id)
 
     @asynccontextmanager
