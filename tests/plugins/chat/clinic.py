@@ -250,7 +250,7 @@ class Clinic:
                 contact = talk.kind == "group" and peer.id == self.contact
                 return inside and member and talk.kind != "direct" and (peer.id in self.members or contact)
             case "remove":
-                theirs = leader or person.id in {talk.maker, peer.id} or peer.id not in self.members
+                theirs = person is not peer and (leader or person.id == talk.maker or peer.id not in self.members)
                 there = peer.id in talk.people and peer.id not in talk.pair
                 return inside and member and talk.kind != "direct" and there and theirs
             case "link" | "revoke":
