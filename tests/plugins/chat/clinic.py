@@ -11,7 +11,7 @@ from uuid import UUID
 from deployment import Deployment, Held, Person
 from hypothesis import event
 from plugins.chat.seeing import Seeing
-from plugins.chat.talks import EVENTS, LIST, SEE, Said, Talk, cursor_of
+from plugins.chat.talks import EVENTS, LIST, ONE, Said, Talk, cursor_of
 from plugins.chat.visitors import Visitor
 
 from bedside_core.auth import Role
@@ -343,4 +343,4 @@ class Clinic:
                 await self.seeing.check(visitor.id, token, [talk])
                 for other in self.talks:
                     if other is not talk:
-                        assert await self.deployment.code(SEE, token, i=other.id) == "NOT_FOUND"
+                        assert await self.deployment.code(ONE, token, i=other.id) == "NOT_FOUND"

@@ -11,6 +11,7 @@ FIELDS = """id name description private unread urgent cursor participants { id r
   messages(first: 100) { nodes { id body urgent deletedAt sender { id } reactions { emoji personIds }
     acknowledgements { personId acknowledgedAt } } }"""
 SEE = f"query($i: ID!) {{ conversation(id: $i) {{ {FIELDS} }} }}"
+ONE = "query($i: ID!) { conversation(id: $i) { id } }"
 LIST = "{ conversations(first: 100) { nodes { id } } }"
 MESSAGE = """id body urgent deletedAt cursor sender { id } reactions { emoji personIds }
   acknowledgements { personId acknowledgedAt }"""

@@ -27,8 +27,11 @@ async def clinics(database_templates: Any, database_core: str, database_apps: tu
     server, name = database_templates.server, database_templates.fresh_name()
     await server.create_database(name, template=await database_templates.name(database_core, database_apps))
     database = Database(name, server.application_dsn(name), server.owner_dsn(name))
-    async with served(database, graphql_session_budget=10**9, graphql_address_budget=10**9) as deployment:
-        yield deployment
+    with pytest.MonkeyPatch.context() as patch:
+        for whose in ("SESSION", "ADDRESS"):
+            patch.setenv(f"BEDSIDE_GRAPHQL_{whose}_BUDGET", "1000000000")
+        async with served(database) as deployment:
+            yield deployment
     await server.drop_database(name)
 
 
