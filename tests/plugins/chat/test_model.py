@@ -54,7 +54,7 @@ VERBS = (
     *("read", "enter") * 2,
     *("react", "acknowledge", "delete", "leave", "add", "remove", "link", "revoke", "join", "rename", "check"),
 )
-LENGTH = size(40, 80)
+LENGTH = size(40, 70)
 steps = st.lists(
     st.tuples(st.sampled_from(VERBS), st.integers(0, 13), st.integers(0, 5), st.integers(0, 13), st.booleans()),
     min_size=LENGTH,
@@ -81,7 +81,7 @@ BEGIN: tuple[Step, ...] = (
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.timeout(3600)
 @settings(
-    max_examples=size(5, 120),
+    max_examples=size(5, 50),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
