@@ -218,7 +218,7 @@ class TakingPart(Starting):
             Forbidden: not theirs to remove, or oneself: who leaves is warned, and comes back as C9 has it.
         """
         practice_id, own_id = actor.in_practice()
-        standing = await self._owned(actor, conversation_id, "chat.add_people")
+        standing = await self._owned(actor, conversation_id, "chat.remove_people")
         if person_id == own_id:
             raise Forbidden("Nobody removes themselves.", way_on="Leave it instead.", field=("personId",))
         row = await DB.fetchrow(
