@@ -134,9 +134,12 @@ acts = st.lists(
 
 
 @pytest_asyncio.fixture
-async def round_table(fresh_database: Database) -> AsyncGenerator[tuple[Deployment, Practice], None]:
+async def round_table(
+    fresh_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[tuple[Deployment, Practice], None]:
     """Serve a practice whose people are new in every example and whose sessions may ask as much as they like."""
-    async with served(fresh_database, graphql_session_budget=10**9) as deployment:
+    monkeypatch.setenv("BEDSIDE_GRAPHQL_SESSION_BUDGET", "1000000000")
+    async with served(fresh_database) as deployment:
         yield deployment, await deployment.practice()
 
 
