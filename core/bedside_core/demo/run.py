@@ -9,6 +9,7 @@ from pathlib import Path
 from bedside_core.app import create_app
 from bedside_core.boot import NotReady
 from bedside_core.config import Config
+from bedside_core.demo.conversations import converse
 from bedside_core.demo.folder import DemoFolder, Stage, opened
 from bedside_core.demo.portal import let_in
 from bedside_core.demo.seed import discard_unfinished, seed
@@ -87,6 +88,7 @@ async def _complete(folder: DemoFolder, platform: Platform, address: str, step: 
         try:
             await tell(address)
             await asyncio.to_thread(let_in, address)
+            await converse(address)
         except StoryFailed as error:
             step(f"They could not talk, so there are no conversations: {error}")
         else:
