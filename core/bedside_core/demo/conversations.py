@@ -16,7 +16,8 @@ from bedside_core.demo.story import Client
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _OPEN = {f"hours{day}": "08:00-18:00" if day in _DAYS[:5] else "" for day in _DAYS}
-_CLOSED = {f"hours{day}": "" for day in _DAYS}
+_CLOSED = dict.fromkeys(_OPEN, "")
+_ALWAYS = dict.fromkeys(_OPEN, "00:00-24:00")
 CLOSED_TEXT = """Thank you for writing to Northgate Clinic. We are closed now and answer on the next working day, \
 from eight o'clock.
 
@@ -138,14 +139,14 @@ class _Company:
 
     def ids(self, *roles: Role) -> list[str]:
         """Return the ids of the first members of roles."""
-        nodes = self[Role.MANAGER].ask(_MEMBERS)["members"]["nodes"]
+        nodes = self[Role.PRACTITIONER].ask(_MEMBERS)["members"]["nodes"]
         names = [self._practice.member(role) for role in roles]
         found = {node["name"]: node["id"] for node in nodes}
         return [found[f"{each.first_name} {each.last_name}"] for each in names]
 
     def patient(self) -> str:
         """Return the id of the patient who is in the portal."""
-        nodes = self[Role.MANAGER].ask(_PATIENTS)["patients"]["nodes"]
+        nodes = self[Role.PRACTITIONER].ask(_PATIENTS)["patients"]["nodes"]
         return next(node["id"] for node in nodes if node["mrn"] == self._practice.patients[0].mrn)
 
     def set(self, **patch: object) -> None:
@@ -215,12 +216,12 @@ def _contact(people: _Company) -> None:
 
 
 def _patient(people: _Company) -> None:
-    """He writes in the evening, and is answered by the practice's automatic message first (C17)."""
+    """He writes while it is closed, and the practice's automatic message answers first (C17)."""
     patient, doctor = people[Role.PATIENT], people[Role.PRACTITIONER]
     talk = patient.start(_WITH_PRACTITIONER, "demo-patient", **{"with": people.ids(Role.PRACTITIONER)[0]})
     people.set(**_CLOSED)
     patient.say(talk, "demo-1", "Since I take the new tablets I am dizzy when I get up. Should I go on with them?")
-    people.set(**_OPEN)
+    people.set(**_ALWAYS)
     doctor.see(talk)
     doctor.say(talk, "demo-2", "Please measure after lunch, sitting, and send me a photo of what the monitor shows.")
     patient.see(talk)
@@ -234,6 +235,7 @@ def _patient(people: _Company) -> None:
         file=PLAN,
     )
     patient.see(talk)
+    people.set(**_OPEN)
 
 
 def _group(people: _Company) -> None:

@@ -6,8 +6,11 @@ import json
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 from litestar import MediaType, Request, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
 
 from bedside_chat.guests import Guests
 from bedside_core.api import InvalidInput, Platform, Route, network, public_route
@@ -35,6 +38,12 @@ def guest_page() -> Response[bytes]:
         media_type=MediaType.HTML,
         headers={"content-security-policy": _POLICY, "cache-control": "no-cache"},
     )
+
+
+@get("/{conversation_id:uuid}", guards=[public_route], sync_to_thread=False)
+def conversation_page(conversation_id: FromPath[UUID]) -> Redirect:
+    """Lead whoever follows the link of a notification to the front page, where a practice has no client of its own."""
+    return Redirect("/")
 
 
 @post("/guest/exchange", guards=[public_route], status_code=200)
@@ -88,4 +97,4 @@ def _file(name: str, kind: str) -> Route:
 
 def chat_routes() -> list[Route]:
     """Return the routes, which Bedside mounts below `/chat/`."""
-    return [guest_page, exchange, *(_file(name, kind) for name, kind in _KINDS.items())]
+    return [guest_page, conversation_page, exchange, *(_file(name, kind) for name, kind in _KINDS.items())]

@@ -1,7 +1,7 @@
 // A guest's conversation: exchanges the secret behind "#", then reads, follows and writes over the public API.
 import { TEXTS } from "/chat/guest-texts.js";
 
-const MESSAGE = `id body cursor sentAt urgent automatic deletedAt sender { id name }
+const MESSAGE = `id html cursor sentAt urgent automatic deletedAt sender { id name }
   attachments { id name url previewUrl } reactions { emoji personIds } acknowledgements { personId acknowledgedAt }`;
 const READ = `query ($id: ID!, $before: String) { conversation(id: $id) {
   name cursor participants { id name label } composer { text { open message } files { open message } }
@@ -129,6 +129,7 @@ async function enter(dateOfBirth) {
   part("who").hidden = true;
   await open();
   part("conversation").hidden = false;
+  part("write").scrollIntoView({ block: "nearest" }); // where the newest message stands
   follow();
 }
 
@@ -177,14 +178,16 @@ function show(message) {
 function drawn(message) {
   const mine = message.sender?.id === guest.personId;
   const name = message.automatic ? words("automatic") : mine ? words("you") : message.sender?.name ?? "";
-  const when = new Date(message.sentAt).toLocaleString(language);
+  const when = new Date(message.sentAt).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
   const item = made("li", { className: mine ? "mine" : "" }, made("p", { className: "by" }, `${name} · ${when}`));
   if (message.deletedAt) {
     item.append(made("p", {}, words("deleted")));
     return item;
   }
-  if (message.body) {
-    item.append(made("p", {}, message.body));
+  if (message.html) {
+    const text = made("div", { className: "text", innerHTML: message.html }); // the server has made it safe to show
+    text.querySelectorAll("a").forEach((link) => Object.assign(link, { target: "_blank" }));
+    item.append(text);
   }
   item.append(...message.attachments.map(attached));
   if (message.urgent) {
@@ -206,6 +209,7 @@ function drawn(message) {
   });
   like.ariaLabel = `${words("like")} ${likes.length || ""}`;
   like.ariaPressed = String(likes.includes(guest.personId));
+  like.classList.add("like");
   item.append(like);
   return item;
 }
@@ -301,6 +305,7 @@ async function send() {
   show((await ask(SEND, { id, body, files: pending.files, client })).sendMessage);
   pending = null;
   part("write").reset();
+  part("write").scrollIntoView({ block: "nearest" });
 }
 
 async function leave() {
