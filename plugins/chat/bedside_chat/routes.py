@@ -61,6 +61,7 @@ async def exchange(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         "expiresAt": entered.bearer.expires_at.isoformat(),
         "conversationId": str(entered.conversation_id),
         "personId": str(entered.bearer.actor.guest),
+        "practice": entered.practice,
     }
     return Response(told, headers={"cache-control": "no-store"})
 

@@ -34,6 +34,9 @@ let cursor = null; // of the last change
 let first = null; // cursor of the first message shown, where there are earlier ones
 let pending = null; // what is being sent: a retry is the same message
 const messages = new Map();
+// Who looks at the newest message goes on seeing it when something is added.
+const atEnd = () => innerHeight + scrollY > document.documentElement.scrollHeight - 100;
+const toEnd = () => scrollTo(0, document.documentElement.scrollHeight);
 const words = (key, values = {}) =>
   (TEXTS[language][key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 
@@ -129,7 +132,7 @@ async function enter(dateOfBirth) {
   part("who").hidden = true;
   await open();
   part("conversation").hidden = false;
-  part("write").scrollIntoView({ block: "nearest" }); // where the newest message stands
+  toEnd();
   follow();
 }
 
@@ -138,7 +141,9 @@ async function open() {
   const { conversation } = await ask(READ, { id: guest.conversationId });
   cursor = conversation.cursor;
   const names = conversation.participants.filter(({ id }) => id !== guest.personId).map(({ name }) => name);
-  part("with").textContent = conversation.name ?? words("with", { names: names.join(", ") });
+  part("with").textContent = conversation.name
+    ? `${conversation.name}, ${guest.practice}`
+    : words("with", { names: names.join(", "), practice: guest.practice });
   const { text, files } = conversation.composer;
   part("body").disabled = !text.open;
   part("files").disabled = !files.open;
@@ -154,6 +159,7 @@ function add({ nodes, pageInfo }) {
   }
   first = pageInfo.hasPreviousPage ? pageInfo.startCursor : null;
   part("earlier").hidden = !first;
+  part("none").hidden = messages.size > 0;
 }
 
 async function earlier() {
@@ -166,6 +172,7 @@ function show(message) {
   const item = drawn(message);
   const before = messages.get(message.id);
   messages.set(message.id, { message, item });
+  part("none").hidden = true;
   if (before) {
     before.item.replaceWith(item);
     return;
@@ -230,7 +237,13 @@ function attached(file) {
   if (file.previewUrl) {
     request(file.previewUrl).then((answer) => answer.blob()).then((blob) => {
       const image = made("img", { src: URL.createObjectURL(blob), alt: "" });
-      image.addEventListener("load", () => URL.revokeObjectURL(image.src));
+      const following = atEnd();
+      image.addEventListener("load", () => {
+        URL.revokeObjectURL(image.src);
+        if (following) {
+          toEnd();
+        }
+      });
       button.prepend(image);
     }).catch(() => {});
   }
@@ -264,8 +277,12 @@ function follow() {
       const event = payload.data.conversationEvents;
       cursor = event.cursor;
       if (event.message) {
+        const following = atEnd();
         show(event.message);
         seen();
+        if (following) {
+          toEnd();
+        }
       }
     }
   };
@@ -305,7 +322,7 @@ async function send() {
   show((await ask(SEND, { id, body, files: pending.files, client })).sendMessage);
   pending = null;
   part("write").reset();
-  part("write").scrollIntoView({ block: "nearest" });
+  toEnd();
 }
 
 async function leave() {
