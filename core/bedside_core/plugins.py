@@ -117,7 +117,7 @@ class Plugins:
         self._seconds = hook_seconds
         self._strict = strict
         self._sources = dict(installed() if sources is None else sources)
-        self._modules: dict[str, object] = {}
+        self._implemented: dict[str, Mapping[str, Callable[..., Any]]] = {}
         self._reasons: dict[str, PluginError] = {}
         self._titles: dict[str, str] = {}
         self._collected: dict[str, dict[str, Any]] = {}
@@ -243,11 +243,12 @@ class Plugins:
             raise PluginError("enabled, but not installed")
         with bounded(self._seconds * 4, "its import"):  # which may compile
             module = self._sources[name].load()
-        for hook, function in implementations(self._manager, module):
+        implemented = dict(implementations(self._manager, module))
+        for hook, function in implemented.items():
             spec = getattr(CoreHooks, hook, None)
             if spec is not None:
                 check_signature(hook, spec, function)
-        self._modules[name] = module
+        self._implemented[name] = implemented
         self._manager.register(module, name)
         manifest = self._call(name, "manifest") if self._implements(name, "manifest") else None
         if not isinstance(manifest, Manifest):
@@ -307,19 +308,19 @@ class Plugins:
             return
         for hook, function in inspect.getmembers(spec, inspect.isfunction):
             for other in list(self.manifests):
-                implemented = dict(implementations(self._manager, self._modules[other])).get(hook)
+                implemented = self._implemented[other].get(hook)
                 if implemented is not None:
                     self._attempt(other, lambda h=hook, f=function, i=implemented: check_signature(h, f, i))
         self._manager.add_hookspecs(spec)
 
     def _check_hooks(self, name: str) -> None:
         known = {hook for hook in vars(self._manager.hook) if getattr(self._manager.hook, hook).has_spec()}
-        unknown = [hook for hook, _ in implementations(self._manager, self._modules[name]) if hook not in known]
+        unknown = [hook for hook in self._implemented[name] if hook not in known]
         if unknown:
             raise PluginError(f"implements unknown hooks: {', '.join(sorted(unknown))}")
 
     def _implements(self, name: str, hook: str) -> bool:
-        return any(hook == implemented for implemented, _ in implementations(self._manager, self._modules[name]))
+        return hook in self._implemented[name]
 
     def _call(self, name: str, hook: str, **arguments: Any) -> Any:
         others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from bedside_chat import telling
 from bedside_chat.exported import take_away
 from bedside_chat.inbox import CONVERSATION_KIND
+from bedside_chat.texts import GUEST_LINK
 from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
 
 _TAKES_PART = """t.conversation_id IN (SELECT p.conversation_id FROM participant p
@@ -44,7 +46,11 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     await DB.execute("DELETE FROM participant WHERE person_id = $1", merged)
     async with unit() as work:  # whoever came by the merged record's links is put out; new ones can be sent
         await platform.auth.guests.end(work, person_id=merged)
-    await DB.execute("DELETE FROM guest_link WHERE person_id = $1", merged)
+        gone = await DB.fetch("DELETE FROM guest_link WHERE person_id = $1 RETURNING *", merged)
+        for row in gone:
+            who = telling.recipient("patient", row["practice_id"], merged, by_link=True)
+            await telling.left(platform, work, row["conversation_id"], who)
+            await platform.notify.cancel(work, GUEST_LINK.key, key=str(row["id"]))
     await DB.execute("DELETE FROM conversation_start WHERE person_id = $1", merged)
 
 

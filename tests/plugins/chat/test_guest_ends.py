@@ -102,3 +102,27 @@ async def test_what_a_guest_does_takes_a_constant_number_of_statements(
         print(f"statements of sending and reading: {numbers}")
         assert len(numbers) == 1
         assert max(numbers.pop()) <= 11
+
+
+@pytest.mark.rule("C6")
+async def test_of_the_bearers_that_a_person_fetches_for_one_link_the_ten_newest_stay(lobby: Lobby) -> None:
+    conversation, _, secret = await lobby.external()
+    bearers = [await lobby.entered(secret) for _ in range(10)]
+    async with lobby.deployment.socket(bearers[0]) as socket:
+        newest = await lobby.entered(secret)
+        assert await socket.closed() == (4403, "Session ended")
+    assert await lobby.code(READ, bearers[0], i=conversation) == "UNAUTHENTICATED"
+    for bearer in (*bearers[1:], newest):
+        assert await lobby.read(conversation, bearer) == []
+
+
+@pytest.mark.rule("C6", "N3")
+async def test_a_merged_patient_is_sent_no_letter_whose_link_is_void(lobby: Lobby) -> None:
+    conversation, patient, secret = await lobby.patient()
+    await lobby.entered(secret, BORN)
+    await lobby.data(SEND, i=conversation, b="Hello", c=client_id())
+    keep = await lobby.deployment.patient(lobby.practice, "Kay")
+    count = len(lobby.mail.mails)
+    await lobby.data(MERGE, lobby.olga, k=str(keep.id), m=patient, c=client_id())
+    await lobby.after_the_delay()
+    assert len(lobby.mail.mails) == count
