@@ -19,6 +19,7 @@ from demo_stage import Demo, change_plan, conversations, left_running, started, 
 
 from bedside_core.cli import bedside
 from bedside_core.demo.conversations import converse
+from bedside_core.demo.story import Cast
 
 TIERS = {"starter": 6, "enhanced": 6, "premium": 6, None: 1}
 
@@ -146,8 +147,8 @@ def test_the_premium_practice_writes_with_a_patient_a_contact_a_group_and_its_te
 @pytest.mark.rule("C17")
 def test_its_patient_was_answered_and_sees_photo_plan_reaction_and_receipt(running: Demo) -> None:
     token = running.sign_in("patient@premium.example")
-    asked = """{ conversations(first: 2) { nodes { messages(first: 20) { nodes { automatic cursor sender { name readUpTo }
-        reactions { emoji } attachments { name url } } } } } }"""
+    asked = """{ conversations(first: 2) { nodes { messages(first: 20) { nodes { automatic cursor
+        sender { name readUpTo } reactions { emoji } attachments { name url } } } } } }"""
     [conversation] = running.ask(asked, token)["data"]["conversations"]["nodes"]
     messages = conversation["messages"]["nodes"]
     told = [(each["automatic"], (each["sender"] or {}).get("name"), [file["name"] for file in each["attachments"]])
@@ -239,7 +240,7 @@ def test_every_link_in_the_outbox_leads_to_a_page(running: Demo) -> None:
 async def test_what_is_said_once_more_changes_nothing(running: Demo) -> None:
     people = [each["email"] for each in running.told["accounts"] if each["role"] != "operator"]
     before = {email: conversations(running, running.sign_in(email)) for email in people}
-    await converse(running.told["url"])
+    await converse(Cast(running.told["url"]))
     assert {email: conversations(running, running.sign_in(email)) for email in people} == before
 
 

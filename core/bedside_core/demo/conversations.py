@@ -12,7 +12,7 @@ from bedside_core.auth import Role
 from bedside_core.demo.cast import CONTACT, PRACTICES, DemoPractice
 from bedside_core.demo.pictures import monitor
 from bedside_core.demo.portal import is_there
-from bedside_core.demo.story import Client
+from bedside_core.demo.story import Cast, Client
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _OPEN = {f"hours{day}": "08:00-18:00" if day in _DAYS[:5] else "" for day in _DAYS}
@@ -26,7 +26,6 @@ from eight o'clock.
 _SETTINGS = "mutation ($patch: ChatSettingsPatch!) { updateChatSettings(patch: $patch) { autoReply } }"
 _MEMBERS = "query { members(first: 100) { nodes { id role name } } }"
 _PATIENTS = "query { patients(first: 50) { nodes { id mrn } } }"
-_SIGN_OUT = "mutation { signOut }"
 _SEARCH = "query ($text: String!) { search(text: $text) { nodes { id } } }"
 _WITH_PATIENT = """mutation ($with: ID!, $id: String!) {
   started: startPatientConversation(patientId: $with, clientId: $id) { id }
@@ -79,17 +78,17 @@ Evening   Ramipril 5 mg         1 tablet before going to bed
 )
 
 
-async def converse(address: str) -> None:
+async def converse(cast: Cast) -> None:
     """Let people of each practice converse, as far as its plan goes.
 
     Args:
-        address: URL of the server, with everybody on their plans and the patients let in.
+        cast: the people, on their plans, with the patients let in.
 
     Raises:
         StoryFailed: the API refused a step.
     """
-    portal = await asyncio.to_thread(is_there, address)
-    starter, enhanced, premium = (_Company(address, practice) for practice in PRACTICES)
+    portal = await asyncio.to_thread(is_there, cast)
+    starter, enhanced, premium = (_Company(cast, practice) for practice in PRACTICES)
     await asyncio.gather(
         asyncio.to_thread(_files_alone, starter, portal=portal),
         asyncio.to_thread(_with_a_mother, enhanced, portal=portal),
@@ -100,10 +99,9 @@ async def converse(address: str) -> None:
 class _Person:
     """Somebody of the demo, with what is done again and again."""
 
-    def __init__(self, address: str, email: str) -> None:
-        self._client = Client(address)
-        self._client.sign_in(email)
-        self.ask = self._client.ask
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.ask = client.ask
 
     def start(self, document: str, client_id: str, **variables: Any) -> str:
         """Start a conversation and return its id."""
@@ -124,18 +122,15 @@ class _Person:
 
 
 class _Company:
-    """A practice's people, each of whom signs in when first spoken of."""
+    """A practice's people."""
 
-    def __init__(self, address: str, practice: DemoPractice) -> None:
-        self._address = address
+    def __init__(self, cast: Cast, practice: DemoPractice) -> None:
+        self._cast = cast
         self._practice = practice
-        self._here: dict[Role, _Person] = {}
 
     def __getitem__(self, role: Role) -> _Person:
-        if role not in self._here:
-            email = self._practice.portal if role is Role.PATIENT else self._practice.member(role).email
-            self._here[role] = _Person(self._address, email)
-        return self._here[role]
+        email = self._practice.portal if role is Role.PATIENT else self._practice.member(role).email
+        return _Person(self._cast[email])
 
     def ids(self, *roles: Role) -> list[str]:
         """Return the ids of the first members of roles."""
@@ -153,11 +148,6 @@ class _Company:
         """Change how the practice chats."""
         self[Role.MANAGER].ask(_SETTINGS, patch=patch)
 
-    def leave(self) -> None:
-        """Sign everybody out."""
-        for person in self._here.values():
-            person.ask(_SIGN_OUT)
-
 
 def _files_alone(people: _Company, *, portal: bool) -> None:
     """On the lowest tier a patient is sent a file, and no text (L2)."""
@@ -166,7 +156,6 @@ def _files_alone(people: _Company, *, portal: bool) -> None:
         talk = doctor.start(_WITH_PATIENT, "demo-patient", **{"with": people.patient()})
         doctor.say(talk, "demo-aftercare", file=AFTERCARE)
         people[Role.PATIENT].see(talk)
-        people.leave()
 
 
 def _with_a_mother(people: _Company, *, portal: bool) -> None:
@@ -179,7 +168,6 @@ def _with_a_mother(people: _Company, *, portal: bool) -> None:
         doctor.see(talk)
         doctor.say(talk, "demo-2", "If she can stand on it, tomorrow is soon enough. Until then:", file=AFTERCARE)
         mother.see(talk)
-        people.leave()
 
 
 def _all_kinds(people: _Company, *, portal: bool) -> None:
@@ -190,7 +178,6 @@ def _all_kinds(people: _Company, *, portal: bool) -> None:
     if portal:
         _patient(people)
     _group(people)
-    people.leave()
 
 
 def _team(people: _Company) -> None:

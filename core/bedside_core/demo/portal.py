@@ -7,7 +7,7 @@ from typing import Any
 
 from bedside_core.auth import Role
 from bedside_core.demo.cast import ANSWERS, PASSWORD, PRACTICES, DemoPractice
-from bedside_core.demo.story import Client, StoryFailed
+from bedside_core.demo.story import Cast, Client, StoryFailed
 
 _SECONDS = 60.0
 _PAGE = "/portal/register#"
@@ -30,32 +30,30 @@ _REGISTER = """mutation ($secret: String!, $born: Date!, $password: String!, $em
     answers: $answers, termsVersion: $terms)
 }"""
 _SUSPEND = "mutation ($patient: ID!) { suspendPortalAccount(patientId: $patient) { state } }"
-_SIGN_OUT = "mutation { signOut }"
 
 
-def let_in(address: str) -> None:
+def let_in(cast: Cast) -> None:
     """Invite patients of each practice, by mail and SMS, and follow the links out of the outbox.
 
     Args:
-        address: URL of the server, which answers already.
+        cast: the people.
 
     Raises:
         StoryFailed: the API refused a step, or a letter did not come.
     """
-    if is_there(address):
+    if is_there(cast):
         for practice in PRACTICES:
-            _practice(address, practice)
+            _practice(cast, practice)
 
 
-def is_there(address: str) -> bool:
+def is_there(cast: Cast) -> bool:
     """Tell whether the demo has a portal."""
-    plugins = Client(address).ask(_ACTIVE)["plugins"]
+    plugins = cast.stranger.ask(_ACTIVE)["plugins"]
     return any(plugin["name"] == "portal" and plugin["status"] == "ACTIVE" for plugin in plugins)
 
 
-def _practice(address: str, practice: DemoPractice) -> None:
-    desk = Client(address)
-    desk.sign_in(practice.member(Role.STAFF).email)
+def _practice(cast: Cast, practice: DemoPractice) -> None:
+    desk = cast[practice.member(Role.STAFF).email]
     found = {node["mrn"]: node for node in desk.ask(_PATIENTS)["patients"]["nodes"]}
     active, invited, suspended = (found[patient.mrn] for patient in practice.patients[:3])
     # A demo that was stopped amidst this goes on with what is left to do.
@@ -65,7 +63,6 @@ def _practice(address: str, practice: DemoPractice) -> None:
         if _state(patient) == "NONE":
             desk.ask(_INVITE, patient=patient["id"], id=f"demo-portal-{number}")
     desk.ask(_SUSPEND, patient=suspended["id"])
-    desk.ask(_SIGN_OUT)
 
 
 def _state(patient: dict[str, Any]) -> str:

@@ -111,27 +111,51 @@ class Client:
         self._token = self.ask(_SIGN_IN, email=email, password=PASSWORD)["signIn"]["token"]
 
 
-async def tell(address: str) -> None:
-    """Put each practice on its plan, with a conversation in it, and connect two of them.
+class Cast:
+    """The demo's people at a server, each of whom signs in when first called: a password's slow hash once for each.
 
     Args:
         address: URL of the server, which answers already.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.stranger = Client(address)
+        """Somebody who is not signed in."""
+        self._address = address
+        self._here: dict[str, Client] = {}
+
+    def __getitem__(self, email: str) -> Client:
+        """Return somebody, signed in."""
+        if email not in self._here:
+            client = Client(self._address)
+            client.sign_in(email)
+            self._here[email] = client
+        return self._here[email]
+
+    def leave(self) -> None:
+        """Sign everybody out."""
+        for client in self._here.values():
+            client.ask(_SIGN_OUT)
+        self._here.clear()
+
+
+async def tell(cast: Cast) -> None:
+    """Put each practice on its plan, with a conversation in it, and connect two of them.
+
+    Args:
+        cast: the people.
 
     Raises:
         StoryFailed: the API refused a step, as it does where plans or chat are not enabled.
     """
-    operator = Client(address)
-    await asyncio.to_thread(operator.sign_in, OPERATOR)
-    await asyncio.gather(*(asyncio.to_thread(_practice, address, operator, practice) for practice in PRACTICES))
-    await asyncio.to_thread(operator.ask, _SIGN_OUT)
-    await asyncio.to_thread(_connect, address)
+    await asyncio.to_thread(cast.__getitem__, OPERATOR)
+    await asyncio.gather(*(asyncio.to_thread(_practice, cast, practice) for practice in PRACTICES))
+    await asyncio.to_thread(_connect, cast)
 
 
-def _connect(address: str) -> None:
+def _connect(cast: Cast) -> None:
     """Connect two practices; the first gets a contact, one who may host video, and somebody invited."""
-    asks, accepts = Client(address), Client(address)
-    for client, practice in zip((asks, accepts), CONNECTED, strict=True):
-        client.sign_in(practice.member(Role.OWNER).email)
+    asks, accepts = (cast[practice.member(Role.OWNER).email] for practice in CONNECTED)
     handle = accepts.ask(_HANDLE)["practice"]["handle"]
     asked = asks.ask(_REQUEST, other=handle, id="demo-connect")
     accepts.ask(_ACCEPT, id=asked["requestConnection"]["id"])
@@ -140,14 +164,11 @@ def _connect(address: str) -> None:
     asks.ask(_HOST, member=next(node["id"] for node in nodes if node["name"].endswith(host.last_name)))
     asks.ask(_CONTACT, who=CONTACT, id="demo-contact")
     asks.ask(_INVITE, who=INVITED, id="demo-invite")
-    for client in (asks, accepts):
-        client.ask(_SIGN_OUT)
 
 
-def _practice(address: str, operator: Client, practice: DemoPractice) -> None:
-    people = {role: Client(address) for role, _ in TALK}
-    for role, client in people.items():
-        client.sign_in(practice.member(role).email)
+def _practice(cast: Cast, practice: DemoPractice) -> None:
+    operator = cast[OPERATOR]
+    people = {role: cast[practice.member(role).email] for role in dict.fromkeys(role for role, _ in TALK)}
     where = people[Role.OWNER].ask(_WHERE)
     practice_id = where["practice"]["id"]
     other = practice.member(Role.PRACTITIONER)
@@ -158,5 +179,3 @@ def _practice(address: str, operator: Client, practice: DemoPractice) -> None:
     for number, (role, body) in enumerate(TALK):
         people[role].ask(_SEND, **{"in": started["startConversation"]["id"], "body": body, "id": f"demo-{number}"})
     operator.ask(_PLAN, practice=practice_id, tier=practice.tier)
-    for client in people.values():
-        client.ask(_SIGN_OUT)
