@@ -218,7 +218,7 @@ class TakingPart(Starting):
             Forbidden: not theirs to remove.
         """
         practice_id, own_id = actor.in_practice()
-        standing = await self._owned(actor, conversation_id, "chat.add_people")
+        standing = await self._owned(actor, conversation_id, "chat.remove_people")
         row = await DB.fetchrow(
             """SELECT p.kind, p.home_id, c.only_key FROM participant p JOIN conversation c ON c.id = p.conversation_id
             WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.left_at IS NULL""",

@@ -74,7 +74,7 @@ class PeopleMutation:
     @strawberry.mutation(
         description="Remove somebody: from a group who made it or moderates, outsiders anybody of the practice in it. "
         "They hear and read nothing from then on.",
-        extensions=[gate("chat.add_people")],
+        extensions=[gate("chat.remove_people")],
     )
     async def remove_participant(
         self,
