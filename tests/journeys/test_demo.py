@@ -21,6 +21,8 @@ from bedside_core.cli import bedside
 from bedside_core.demo.conversations import converse
 from bedside_core.demo.story import Cast
 
+pytestmark = pytest.mark.timeout(300)  # a start makes three practices, on a machine that does much besides
+
 TIERS = {"starter": 6, "enhanced": 6, "premium": 6, None: 1}
 
 
