@@ -32,7 +32,8 @@ async def test_a_contact_writes_sends_a_photo_and_leaves_in_a_browser(fresh_data
             page = seen.page
             await page.set_viewport_size({"width": 360, "height": 640})
             await expect(page.get_by_text("<b>How is it?</b>")).to_be_visible()
-            await expect(page.get_by_text(f"With {lobby.ada.member.name}, {lobby.practice.name}")).to_be_visible()
+            await expect(page.get_by_text(f"With {lobby.ada.member.name}")).to_be_visible()
+            await expect(page.get_by_text(lobby.practice.name)).to_be_visible()
             await page.get_by_label("Message").fill("Better")
             await page.get_by_role("button", name="Send").click()
             await expect(page.get_by_role("listitem").filter(has_text="Better")).to_be_visible()

@@ -4,7 +4,7 @@ export const TEXTS = {
   en: {
     title: "Secure conversation",
     other: "Español",
-    with: "With {names}, {practice}",
+    with: "With {names}",
     birth: "When were you born?",
     continue: "Continue",
     earlier: "Earlier messages",
@@ -34,7 +34,7 @@ export const TEXTS = {
   es: {
     title: "Conversación segura",
     other: "English",
-    with: "Con {names}, {practice}",
+    with: "Con {names}",
     birth: "¿Cuándo nació?",
     continue: "Continuar",
     earlier: "Mensajes anteriores",

@@ -121,6 +121,7 @@ async function enter(dateOfBirth) {
       body: JSON.stringify({ secret, ...(dateOfBirth ? { dateOfBirth } : {}) }),
     });
     guest = await answer.json();
+    part("practice").textContent = guest.practice;
   } catch (error) {
     if (error.extensions?.code !== "DATE_OF_BIRTH_NEEDED") {
       throw error;
@@ -141,9 +142,7 @@ async function open() {
   const { conversation } = await ask(READ, { id: guest.conversationId });
   cursor = conversation.cursor;
   const names = conversation.participants.filter(({ id }) => id !== guest.personId).map(({ name }) => name);
-  part("with").textContent = conversation.name
-    ? `${conversation.name}, ${guest.practice}`
-    : words("with", { names: names.join(", "), practice: guest.practice });
+  part("with").textContent = conversation.name ?? words("with", { names: names.join(", ") });
   const { text, files } = conversation.composer;
   part("body").disabled = !text.open;
   part("files").disabled = !files.open;
