@@ -355,11 +355,11 @@ class TakingPart(Starting):
         self._tell_inboxes(work, conversation_id, person_ids)
 
     async def _others(self, conversation_id: UUID, person_id: UUID) -> bool:
-        """Tell whether another member takes part."""
+        """Tell whether another member takes part who is active; in these conversations all are of one practice."""
         return bool(
             await DB.fetchval(
-                """SELECT EXISTS (SELECT FROM participant WHERE conversation_id = $1 AND person_id <> $2
-                AND kind = 'member' AND left_at IS NULL)""",
+                """SELECT EXISTS (SELECT FROM participant p JOIN member m ON m.id = p.person_id AND m.active
+                WHERE p.conversation_id = $1 AND p.person_id <> $2 AND p.left_at IS NULL)""",
                 conversation_id,
                 person_id,
             )

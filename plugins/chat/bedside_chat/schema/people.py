@@ -54,7 +54,8 @@ class PeopleMutation:
 
     @strawberry.mutation(
         description="Add people: to a group anybody whom the practice allows, to a conversation with a patient or "
-        "contact members of the practice. Whoever is in it may.",
+        "contact members of the practice. Whoever is in it may. A contact who is a member by now takes part as that "
+        "member (C6).",
         extensions=[gate("chat.add_people")],
     )
     async def add_participants(
