@@ -215,15 +215,12 @@ class TakingPart(Starting):
 
         Raises:
             NotFound: none of theirs, or nobody in it.
-            Forbidden: not theirs to remove.
-            InvalidInput: it is oneself, who leaves, and is warned as the last (C9).
+            Forbidden: not theirs to remove, or oneself: who leaves is warned, and comes back as C9 has it.
         """
         practice_id, own_id = actor.in_practice()
-        standing = await self._owned(actor, conversation_id, "chat.add_people")
+        standing = await self._owned(actor, conversation_id, "chat.remove_people")
         if person_id == own_id:
-            raise InvalidInput(
-                "Nobody removes themselves.", way_on="Leave with leaveConversation.", field=("personId",)
-            )
+            raise Forbidden("Nobody removes themselves.", way_on="Leave it instead.", field=("personId",))
         row = await DB.fetchrow(
             """SELECT p.kind, p.home_id, c.only_key FROM participant p JOIN conversation c ON c.id = p.conversation_id
             WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.left_at IS NULL""",

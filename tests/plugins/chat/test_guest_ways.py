@@ -12,8 +12,8 @@ from bedside_core.auth import Role
 
 PROFILE = "mutation($p: ProfilePatch!) { updateProfile(patch: $p) { firstName } }"
 GROUP = """mutation($p: [ID!], $c: String!) { createGroup(name: "Ward", personIds: $p, clientId: $c) {
-    id participants { id } } }"""
-KIND = "query($i: ID!) { conversation(id: $i) { kind participants { id kind } } }"
+    id participants { nodes { id } } } }"""
+KIND = "query($i: ID!) { conversation(id: $i) { kind participants { nodes { id kind } } } }"
 SHOWN = "mutation($p: ProfilePatch!) { updateProfile(patch: $p) { emailFor } }"
 OUTSIDERS = "mutation($o: Boolean!) { updateChatSettings(patch: { outsidersInGroups: $o }) { outsidersInGroups } }"
 SPANISH = "mutation($s: Boolean!) { updateNotificationsSettings(patch: { spanish: $s }) { spanish } }"
@@ -88,7 +88,7 @@ async def test_a_contact_who_is_a_member_by_now_is_written_to_in_the_application
     direct = await lobby.data(EXTERNAL, p=contact, c="direct")
     shown = await lobby.data(KIND, i=direct["id"])
     assert shown["kind"] == "DIRECT"
-    assert {each["id"] for each in shown["participants"]} == {lobby.ada.id, oda.id}
+    assert {each["id"] for each in shown["participants"]["nodes"]} == {lobby.ada.id, oda.id}
     assert (await lobby.data(EXTERNAL, p=contact, c="direct"))["id"] == direct["id"]
     await lobby.data(SEND, i=direct["id"], b="Hello", c=client_id())
     assert await lobby.read(direct["id"], oda) == ["Hello"]
@@ -113,7 +113,7 @@ async def test_a_contact_who_is_a_member_by_now_is_in_groups_as_that_member(lobb
     await lobby.data(OUTSIDERS, lobby.olga, o=True)
     assert own != lobby.ada.id
     group = await lobby.data(GROUP, p=[contact, oda.id, own], c=client_id())
-    assert {each["id"] for each in group["participants"]} == {lobby.ada.id, oda.id}
+    assert {each["id"] for each in group["participants"]["nodes"]} == {lobby.ada.id, oda.id}
     await lobby.data(REMOVE, i=group["id"], p=oda.id)
     await lobby.data(ADD, i=group["id"], p=[oda.id, contact])
     await lobby.data(SEND, i=group["id"], b="Hello", c=client_id())
