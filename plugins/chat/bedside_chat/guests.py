@@ -54,10 +54,12 @@ class Entered:
     Args:
         bearer: the token, and how long it lasts.
         conversation_id: the one conversation that it reaches.
+        practice: name of the practice whose conversation it is.
     """
 
     bearer: GuestPass
     conversation_id: UUID
+    practice: str
 
 
 class Guests:
@@ -187,7 +189,9 @@ class Guests:
                         patients=about,
                         actor=bearer.actor,
                     )
-                    return Entered(bearer=bearer, conversation_id=conversation_id)
+                    practice = await self._platform.people.practice(practice_id)
+                    name = practice.name if practice else ""
+                    return Entered(bearer=bearer, conversation_id=conversation_id, practice=name)
                 if date_of_birth is None:
                     raise IdentityNeeded("The link asks for the patient's date of birth.", field=("dateOfBirth",))
                 left = MOST_FAILURES - row["failures"] - 1

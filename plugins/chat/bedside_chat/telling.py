@@ -25,6 +25,8 @@ _EVERY = (*(kind.key for kind in NOTIFICATIONS), *_TO_GUESTS)
 _OF_UNREAD = (MESSAGE.key, URGENT.key, UNREAD_EMAIL.key, UNREAD_SMS.key, *_TO_GUESTS)
 _OF_URGENT = (URGENT.key, URGENT_REMINDER.key, *_TO_GUESTS)
 _LONGEST_NAME = 120
+_MOST_KEPT = 1000
+"""Unread messages whose notifications are kept one by one: what is further back is told of by these."""
 FRESH = timedelta(minutes=2)
 """So long the letter with a link that nobody has opened stands for the messages written meanwhile, too."""
 
@@ -98,7 +100,11 @@ async def read(
     kept: list[str] = []
     if unread_after is not None:
         rows = await DB.fetch(
-            'SELECT id::text FROM message WHERE conversation_id = $1 AND "position" > $2', conversation_id, unread_after
+            """SELECT id::text FROM message WHERE conversation_id = $1 AND "position" > $2
+            ORDER BY "position" DESC LIMIT $3""",
+            conversation_id,
+            unread_after,
+            _MOST_KEPT,
         )
         kept = [row["id"] for row in rows]
     await platform.notify.cancel_all(work, _OF_UNREAD, key=str(conversation_id), to=reader, kept=kept)

@@ -23,7 +23,7 @@ COMPOSER = """query($i: ID!) { conversation(id: $i) {
     composer { text { open code wayOn } files { open code } } } }"""
 EVENTS = """subscription($i: ID!, $a: String) { conversationEvents(conversationId: $i, after: $a) {
     ... on MessageChanged { message { body } } } }"""
-SHOWN = "query($i: ID!) { conversation(id: $i) { kind participants { id name label } } }"
+SHOWN = "query($i: ID!) { conversation(id: $i) { kind participants { nodes { id name label } } } }"
 
 
 @dataclass
@@ -81,7 +81,7 @@ async def test_members_of_connected_practices_write_to_each_other(apart: Apart) 
     for person, other, label in ((ward.ada, apart.eve, "Hill"), (apart.eve, ward.ada, "Bay View")):
         shown = (await deployment.data(SHOWN, person.token, i=conversation))["conversation"]
         assert shown["kind"] == "DIRECT"
-        labels = {each["name"]: each["label"] for each in shown["participants"]}
+        labels = {each["name"]: each["label"] for each in shown["participants"]["nodes"]}
         assert labels == {person.member.name: None, other.member.name: label}
     assert await deployment.code(READ, apart.olga.token, i=conversation) == "NOT_FOUND"
 

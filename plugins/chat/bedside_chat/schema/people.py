@@ -73,7 +73,7 @@ class PeopleMutation:
 
     @strawberry.mutation(
         description="Remove somebody: from a group who made it or moderates, outsiders anybody of the practice in it. "
-        "They hear and read nothing from then on.",
+        "They hear and read nothing from then on. Oneself is not removed, but leaves (`leaveConversation`).",
         extensions=[gate("chat.remove_people")],
     )
     async def remove_participant(
