@@ -15,7 +15,7 @@ from bedside_core.api import DB, Actor, NotFound, StoredFile, Topic, Work, actin
 
 _DELETE = """
 WITH moved AS (
-    UPDATE conversation SET "position" = "position" + 1 WHERE id = $1 RETURNING "position"
+    UPDATE conversation SET "position" = "position" + 1, lost_at = "position" + 1 WHERE id = $1 RETURNING "position"
 ), reactions AS (
     DELETE FROM message_reaction WHERE message_id = $2
 ), files AS (
@@ -25,6 +25,13 @@ WITH moved AS (
 )
 UPDATE message SET body = '', attached = 0, urgent = false, deleted_at = $3, deleted_by = $4, changed = m."position"
 FROM moved m WHERE id = $2 AND deleted_at IS NULL RETURNING changed,
+    ARRAY(SELECT p.person_id FROM participant p WHERE p.conversation_id = $1 AND p.left_at IS NULL) AS persons
+"""
+_LOSE = """
+WITH moved AS (
+    UPDATE conversation SET "position" = "position" + 1, lost_at = "position" + 1 WHERE id = $1 RETURNING "position"
+)
+UPDATE message SET attached = attached - 1, changed = m."position" FROM moved m WHERE id = $2 RETURNING changed,
     ARRAY(SELECT p.person_id FROM participant p WHERE p.conversation_id = $1 AND p.left_at IS NULL) AS persons
 """
 
@@ -82,10 +89,16 @@ class Deleting(Marks):
             row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1", file.owner_id) or row
             message = message_of(row)
             if message.body or message.attached > 1:
-                await DB.execute("UPDATE message SET attached = attached - 1 WHERE id = $1", message.id)
-                await self._touch(work, message)
+                await self._lessen(work, message)
             else:
                 await self._end(work, actor, message, patients)
+
+    async def _lessen(self, work: Work, message: Message) -> None:
+        """Have a message stand with a file less, and whoever sees it, in the conversation or in their list, know."""
+        row = await DB.fetchrow(_LOSE, message.conversation_id, message.id)
+        if row is not None:
+            work.publish(Topic(CONVERSATION_STREAM, message.conversation_id), row["changed"])
+            self._tell_inboxes(work, message.conversation_id, row["persons"])
 
     async def _forget(self, message: Message) -> list[UUID]:
         """Take away exports that may contain a message, before anything else is held; returns whom it is about."""
