@@ -128,7 +128,9 @@ class Message:
         """Return the text as HTML."""
         return html_of(self.body)
 
-    @strawberry.field(description="Who sent it; null where it is automatic, or they are nobody any more.")
+    @strawberry.field(
+        description="Who sent it; null where it is automatic, they are nobody any more, or one takes no part (A12)."
+    )
     async def sender(self, info: Info) -> Participant | None:
         """Return the sender."""
         return await person(info, uuid_of(self.conversation_id), self.sender_id)
