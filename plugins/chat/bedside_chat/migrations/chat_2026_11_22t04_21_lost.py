@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bedside_core.api import definer_function, sql_migration
 
-ID = "chat_2026_11_22t04_20"
+ID = "chat_2026_11_22t04_21"
 VERSION = "1.38.0"
 DESCRIPTION = "When something was last deleted for good in a conversation, a message or a file of one."
 
