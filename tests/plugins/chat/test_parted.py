@@ -21,7 +21,7 @@ from bedside_core.testing import Database, statements
 
 GROUP = """mutation($p: [ID!]) { updateChatSettings(patch: { outsidersInGroups: true }) { autoReply }
     createGroup(name: "Round", clientId: "round", personIds: $p) { id } }"""
-WHO = "query($i: ID!) { conversation(id: $i) { participants { name presence } messages { nodes { body } } } }"
+WHO = "query($i: ID!) { conversation(id: $i) { participants { nodes { name presence } } messages { nodes { body } } } }"
 PRESENCE = "subscription($i: ID!) { presence(conversationId: $i) { participant { name } presence } }"
 URGENT = """mutation($i: ID!, $b: String!, $c: String!) {
     sendMessage(conversationId: $i, body: $b, clientId: $c, urgent: true) { id } }"""
@@ -36,7 +36,7 @@ async def cabinet(fresh_database: Database, tmp_path: Path) -> AsyncGenerator[Ca
 
 async def presences(cabinet: Cabinet, by: Person, conversation: str) -> dict[str, str | None]:
     found = await cabinet.deployment.data(WHO, by.token, i=conversation)
-    return {each["name"].split()[0]: each["presence"] for each in found["conversation"]["participants"]}
+    return {each["name"].split()[0]: each["presence"] for each in found["conversation"]["participants"]["nodes"]}
 
 
 async def told(practice: Practice) -> list[tuple[str, str, int]]:
@@ -46,7 +46,7 @@ async def told(practice: Practice) -> list[tuple[str, str, int]]:
             """SELECT kind, recipient_id::text, cardinality(items) AS count FROM notification
             WHERE kind LIKE 'chat.%' AND state <> 'canceled' ORDER BY kind, recipient_id"""
         )
-    return [tuple(row) for row in rows]
+    return [(row["kind"], row["recipient_id"], row["count"]) for row in rows]
 
 
 async def remind(cabinet: Cabinet, practice: Practice) -> None:
