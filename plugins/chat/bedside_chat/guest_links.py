@@ -14,6 +14,7 @@ from uuid import UUID
 
 from bedside_chat.api import CONVERSATION_STREAM
 from bedside_chat.settings import ChatSettings
+from bedside_chat.standing import portal_states
 from bedside_chat.texts import GUEST_LINK, GUEST_MESSAGE_EMAIL, GUEST_MESSAGE_SMS
 from bedside_core.api import (
     DB,
@@ -27,8 +28,10 @@ from bedside_core.api import (
     Topic,
     Work,
     audit,
+    unit,
     uuid7,
 )
+from bedside_portal.api import PortalState
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -57,6 +60,13 @@ FROM moved m WHERE p.conversation_id = $1 AND p.person_id = $2 RETURNING m."posi
 """
 _VOID = """UPDATE guest_link SET revoked_at = $3
 WHERE conversation_id = $1 AND person_id = $2 AND revoked_at IS NULL RETURNING id, practice_id"""
+
+
+_BY_LINK = """SELECT c.id FROM conversation c WHERE EXISTS (SELECT FROM participant p
+    WHERE p.conversation_id = c.id AND p.person_id = $1 AND p.kind = 'patient' AND p.by_link)
+ORDER BY c.id FOR NO KEY UPDATE"""
+_PORTAL = """UPDATE participant SET by_link = false
+WHERE conversation_id = $1 AND person_id = $2 AND kind = 'patient' AND by_link RETURNING true"""
 
 
 class LinkChannel(StrEnum):
@@ -210,6 +220,26 @@ class GuestLinks:
         if touch:
             await self._touch(work, conversation_id, person_id, back=False)
         return True
+
+    async def all_over(self, patient_id: UUID) -> None:
+        """Have a patient be reached in the portal wherever that was by a link, if they have an active account now."""
+        if (await portal_states(self._platform, [patient_id])).get(patient_id) is not PortalState.ACTIVE:
+            return
+        async with unit() as work:
+            for row in await DB.fetch(_BY_LINK, patient_id):
+                await self.over(work, row["id"], patient_id)
+
+    async def over(self, work: Work, conversation_id: UUID, patient_id: UUID) -> None:
+        """Have a patient be reached in the portal, not by a link: it is void, and whoever came by it is put out.
+
+        Args:
+            work: the unit's, which has the conversation's row.
+            conversation_id: what the link led to.
+            patient_id: who has an active portal account.
+        """
+        if await DB.fetchval(_PORTAL, conversation_id, patient_id):
+            await self.void(work, conversation_id, patient_id)
+            await self._touch(work, conversation_id, patient_id, back=False)
 
     async def _take_back(self, work: Work, conversation_id: UUID, guest: Recipient, link_id: UUID) -> None:
         """Take back the letters with links that are void now."""

@@ -28,15 +28,16 @@ from bedside_portal.api import IdentityRefused
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
-_ADDRESSEE = """SELECT true FROM participant
-WHERE conversation_id = $1 AND person_id = $2 AND by_link AND kind <> 'member' AND NOT removed"""
+# Who is sent a link is reached by it; what was sent can be called off whatever they are reached by now.
+_ADDRESSEE = """SELECT true FROM participant p
+WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.kind <> 'member' AND NOT p.removed AND p.by_link"""
+_LINKED = "SELECT true FROM guest_link WHERE conversation_id = $1 AND person_id = $2"
 _LINK = """SELECT g.conversation_id, g.person_id, g.person_kind, g.failures, g.expires_at, r.date_of_birth = $2 AS fits
 FROM guest_link g LEFT JOIN patient r ON g.person_kind = 'patient' AND r.practice_id = g.practice_id
     AND r.id = g.person_id
 JOIN participant p ON p.conversation_id = g.conversation_id AND p.person_id = g.person_id AND p.left_at IS NULL
+    AND p.by_link
 WHERE g.id = $1 AND g.revoked_at IS NULL FOR UPDATE OF g"""
-
-_ENTERED = "UPDATE guest_link SET failures = 0, entered_at = $2 WHERE id = $1"
 
 
 class IdentityNeeded(Problem):
@@ -90,7 +91,7 @@ class Guests:
             InvalidInput: the person has no such address.
             FeatureNotInPlan: nothing could be sent to them there.
         """
-        await self._may(actor, "chat.send_link", conversation_id, person_id)
+        await self._may(actor, "chat.send_link", conversation_id, person_id, _ADDRESSEE)
         async with unit() as work:
             await DB.execute("SELECT FROM conversation WHERE id = $1 FOR NO KEY UPDATE", conversation_id)
             await self._links.send(work, conversation_id, [person_id], actor.in_practice()[1], channel)
@@ -105,10 +106,10 @@ class Guests:
             person_id: whose link it is.
 
         Raises:
-            NotFound: no such conversation of theirs, or nobody in it who is reached by a link.
+            NotFound: no such conversation of theirs, or nobody in it who was sent a link.
             Forbidden: another practice owns it.
         """
-        await self._may(actor, "chat.revoke_link", conversation_id, person_id)
+        await self._may(actor, "chat.revoke_link", conversation_id, person_id, _LINKED)
         async with unit() as work:
             await DB.execute("SELECT FROM conversation WHERE id = $1 FOR NO KEY UPDATE", conversation_id)
             if await self._links.void(work, conversation_id, person_id, touch=True):
@@ -121,7 +122,7 @@ class Guests:
                 )
         return await self._chat.conversation(actor, conversation_id)
 
-    async def _may(self, actor: Actor, permission: str, conversation_id: UUID, person_id: UUID) -> None:
+    async def _may(self, actor: Actor, permission: str, conversation_id: UUID, person_id: UUID, reached: str) -> None:
         practice_id, _ = actor.in_practice()
         await self._platform.access.require(actor, permission, conversation_id)
         standing = await standing_of(actor, conversation_id)
@@ -129,7 +130,7 @@ class Guests:
             raise not_there().problem()
         if standing.practice_id != practice_id:
             raise Forbidden("Another practice owns this conversation.", way_on="Ask somebody of it who is in it.")
-        if not await DB.fetchval(_ADDRESSEE, conversation_id, person_id):
+        if not await DB.fetchval(reached, conversation_id, person_id):
             raise NotFound(
                 "There is nobody with this id in the conversation who is reached by a link.", field=("personId",)
             )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bedside_chat import telling
 from bedside_chat.exported import take_away
+from bedside_chat.guest_links import PURPOSE, GuestLinks
 from bedside_chat.inbox import CONVERSATION_KIND
 from bedside_chat.texts import GUEST_LINK
 from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
@@ -32,6 +33,10 @@ SELECT practice_id, conversation_id, $1::uuid, kind, home_id, shown_name, shown_
     left_at, removed, read_position, read_number, changed FROM participant WHERE person_id = $2
 ON CONFLICT DO NOTHING"""
 
+# By the rows what was sent by them is found when the kept patient is erased.
+_LINKS = """UPDATE guest_link SET person_id = $1, revoked_at = coalesce(revoked_at, $3) WHERE person_id = $2
+RETURNING id, practice_id, conversation_id"""
+
 
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     """Have the kept patient take part wherever the merged one did, and be who wrote and marked what they did."""
@@ -46,11 +51,12 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     await DB.execute("DELETE FROM participant WHERE person_id = $1", merged)
     async with unit() as work:  # whoever came by the merged record's links is put out; new ones can be sent
         await platform.auth.guests.end(work, person_id=merged)
-        gone = await DB.fetch("DELETE FROM guest_link WHERE person_id = $1 RETURNING *", merged)
-        for row in gone:
+        for row in await DB.fetch(_LINKS, kept, merged, platform.clock.now()):
+            await platform.links.void(work, PURPOSE, row["id"])
             who = telling.recipient("patient", row["practice_id"], merged, by_link=True)
             await telling.left(platform, work, row["conversation_id"], who)
             await platform.notify.cancel(work, GUEST_LINK.key, key=str(row["id"]))
+    await GuestLinks(platform).all_over(kept)
     await DB.execute("DELETE FROM conversation_start WHERE person_id = $1", merged)
 
 
