@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _ADDRESSEE = """SELECT true FROM participant p
 WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.kind <> 'member' AND NOT p.removed AND p.by_link"""
 _LINKED = "SELECT true FROM guest_link WHERE conversation_id = $1 AND person_id = $2"
+# The conversation's row comes first, as with whoever sends messages or links there: they never wait in a circle.
+_ROW = """SELECT FROM conversation WHERE id = (SELECT g.conversation_id FROM guest_link g WHERE g.id = $1)
+FOR NO KEY UPDATE"""
 _LINK = """SELECT g.conversation_id, g.person_id, g.person_kind, g.failures, g.expires_at, r.date_of_birth = $2 AS fits
 FROM guest_link g LEFT JOIN patient r ON g.person_kind = 'patient' AND r.practice_id = g.practice_id
     AND r.id = g.person_id
@@ -161,6 +164,7 @@ class Guests:
     async def _entered(self, practice_id: UUID, link: Link, secret: str, date_of_birth: date | None) -> Entered:
         left = None
         async with unit() as work:
+            await DB.execute(_ROW, link.subject)
             row = await DB.fetchrow(_LINK, link.subject, date_of_birth)
             try:
                 await self._platform.links.look(PURPOSE, secret)
