@@ -37,6 +37,9 @@ ON CONFLICT DO NOTHING"""
 _LINKS = """UPDATE guest_link SET person_id = $1, revoked_at = coalesce(revoked_at, $3) WHERE person_id = $2
 RETURNING id, practice_id, conversation_id"""
 
+# The first letters with links are kept by the links' ids, later ones by the conversations'.
+_SENT = "SELECT id FROM guest_link WHERE person_id = $1 OR conversation_id = ANY($2)"
+
 
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     """Have the kept patient take part wherever the merged one did, and be who wrote and marked what they did."""
@@ -75,7 +78,8 @@ async def _erase(platform: Platform, patient_id: UUID) -> None:
     async with unit() as work:
         for row in there:  # guests of those conversations, the patient among them, hear nothing from then on
             await platform.auth.guests.end(work, bound_to=row["id"])
-        await platform.notify.erase(work, [str(row["id"]) for row in there])
+        sent = await DB.fetch(_SENT, patient_id, [row["id"] for row in there])
+        await platform.notify.erase(work, [str(row["id"]) for row in (*there, *sent)])
     rows = await DB.fetch(
         """DELETE FROM conversation c USING participant p
         WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1
