@@ -94,8 +94,8 @@ class GuestLink:
     Args:
         conversation_id: what it leads to.
         person_id: the patient or contact.
-        channel: how it was sent.
-        address: where it went, masked.
+        channel: how the newest letter with it, or with one beside it, was sent.
+        address: where that went, masked.
         sent_at: when it was sent last.
         expires_at: until when it can be used.
         entered_at: when its person last came by it, or by an older one.
@@ -183,13 +183,7 @@ class GuestLinks:
         data = {Fact.SENDER: by[1], Fact.LINK: f"{PAGE}#{secret}"}
         await self._platform.notify.send(work, GUEST_LINK.key, to=to, data=data, key=str(link_id))
         await self._touch(work, conversation_id, person.id, back=True)
-        audit.did(
-            "chat.send_link",
-            kind="conversation",
-            target=conversation_id,
-            patients=[person.id] if patient else [],
-            detail={"channel": channel.value, "person": str(person.id)},
-        )
+        _audit_sent(conversation_id, person.id, channel, patient=patient)
 
     async def send_missing(
         self, work: Work, conversation_id: UUID, person_ids: Sequence[UUID], by: UUID, channel: LinkChannel | None
@@ -201,6 +195,24 @@ class GuestLinks:
         has = {person_id for (_, person_id), link in links.items() if link.state is GuestLinkState.OPEN}
         if missing := [person_id for person_id in person_ids if person_id not in has]:
             await self.send(work, conversation_id, missing, by, channel)
+
+    async def moved(
+        self, work: Work, conversation_id: UUID, person_id: UUID, channel: LinkChannel, address: str, *, patient: bool
+    ) -> None:
+        """Note that a further letter goes elsewhere than the one before, since the person's addresses have changed.
+
+        Args:
+            work: the unit's, which has the conversation's row.
+            conversation_id: what the links lead to.
+            person_id: whose they are.
+            channel: how it goes.
+            address: where to.
+            patient: whether that is a patient.
+        """
+        sql = "SELECT guest_link_moved($1, $2, $3, $4)"
+        await DB.execute(sql, conversation_id, person_id, channel, masked(address))
+        await self._touch(work, conversation_id, person_id, back=False)
+        _audit_sent(conversation_id, person_id, channel, patient=patient)
 
     async def void(self, work: Work, conversation_id: UUID, person_id: UUID, *, touch: bool = False) -> bool:
         """Void somebody's link and put them out, on every process within a second; tells whether there was one.
@@ -275,6 +287,16 @@ class GuestLinks:
             )
             for row in rows
         }
+
+
+def _audit_sent(conversation_id: UUID, person_id: UUID, channel: LinkChannel, *, patient: bool) -> None:
+    audit.did(
+        "chat.send_link",
+        kind="conversation",
+        target=conversation_id,
+        patients=[person_id] if patient else [],
+        detail={"channel": channel.value, "person": str(person_id)},
+    )
 
 
 def _state(failures: int, revoked_at: datetime | None, expires_at: datetime, now: datetime) -> GuestLinkState:
