@@ -22,7 +22,7 @@ OWN = 60
 UNLIMITED = "1000000000"
 LIST = "{ conversations(first: 20) { nodes { id unread urgent lastMessage { body sender { name } } } } }"
 OPEN = """query($i: ID!) { conversation(id: $i) { unread composer { text { open } files { open } }
-  participants { name label } messages(last: 50) { nodes { id body sentAt sender { name } } } } }"""
+  participants { nodes { name label } } messages(last: 50) { nodes { id body sentAt sender { name } } } } }"""
 SEND = """mutation($i: ID!, $c: String!) {
   sendMessage(conversationId: $i, body: "Potassium is 4.1, repeat ECG unchanged.", clientId: $c) { id cursor } }"""
 FLAT = 1.25

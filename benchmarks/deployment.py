@@ -169,6 +169,7 @@ class Deployment:
 
 async def _inbox(platform: Platform, token: str) -> None:
     """Do what the query does, below GraphQL."""
+    from bedside_chat.attendance import ParticipantPages
     from bedside_chat.service import ChatService
 
     actor = await platform.auth.authenticate(token)
@@ -176,8 +177,10 @@ async def _inbox(platform: Platform, token: str) -> None:
     chat = platform.service(ChatService)
     with acting(actor.practice_id, actor.person_id):
         page = await chat.conversations(actor, first=20, after=None)
-        persons = await chat.participants([item.id for item in page.items])
-        await chat.people([participant.person_id for each in persons.values() for participant in each])
+        people = await ParticipantPages.of(first=None, after=None)([item.id for item in page.items])
+        shown = [(each.conversation_id, each.person_id) for found in people.values() for each in found.items]
+        senders = [(item.id, item.last_message.sender_id) for item in page.items if item.last_message is not None]
+        await chat.people([*senders, *shown])
 
 
 def _of_the_query(sql: str) -> bool:

@@ -21,7 +21,7 @@ from .results import table
 from .servers import Server, bedside, install_peers, peer
 
 QUERY = """{ conversations(first: 20) { nodes {
-  id lastMessage { id body sentAt sender { id name } } participants { id name }
+  id lastMessage { id body sentAt sender { id name } } participants { nodes { id name } }
 } pageInfo { endCursor hasNextPage } } }"""
 
 CONNECTIONS = 16
@@ -115,7 +115,7 @@ async def _alike(servers: Sequence[Server], token: str) -> None:
         if answer != answers[0]:
             raise Unexpected(f"{server.name} answers {answer}\n{servers[0].name} answers {answers[0]}")
     nodes = answers[0]["conversations"]["nodes"]
-    if len(nodes) != 20 or any(len(node["participants"]) != 2 for node in nodes):
+    if len(nodes) != 20 or any(len(node["participants"]["nodes"]) != 2 for node in nodes):
         raise Unexpected(f"not twenty conversations of two: {answers[0]}")
 
 

@@ -121,10 +121,11 @@ class Deployment:
         return error["extensions"]["code"]
 
     @asynccontextmanager
-    async def socket(self, token: str | None = None) -> AsyncGenerator[Socket, None]:
-        """Open a socket and wait until it is acknowledged."""
+    async def socket(self, token: str | None = None, /, **options: Any) -> AsyncGenerator[Socket, None]:
+        """Open a socket, with options of the library's if need be, and wait until it is acknowledged."""
         address = self.url.replace("http", "ws", 1) + "/graphql"
-        async with websockets.connect(address, subprotocols=[websockets.Subprotocol("graphql-transport-ws")]) as raw:
+        protocol = websockets.Subprotocol("graphql-transport-ws")
+        async with websockets.connect(address, subprotocols=[protocol], **options) as raw:
             opened = Socket(raw)
             await opened.send(type="connection_init", payload={"authorization": f"Bearer {token}"} if token else {})
             assert (await opened.receive())["type"] == "connection_ack"

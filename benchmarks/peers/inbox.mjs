@@ -27,9 +27,10 @@ export const schema = `
     createdAt: DateTime!
     activeAt: DateTime!
     lastMessage: Message
-    participants: [Member!]!
+    participants(first: Int = 20): MemberConnection!
     messages(first: Int = 20): MessageConnection!
   }
+  type MemberConnection { nodes: [Member!]! }
   type MessageConnection { nodes: [Message!]! }
   type PageInfo { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
   type ConversationConnection { nodes: [Conversation!]! pageInfo: PageInfo! }
@@ -132,16 +133,21 @@ function memberOf(row) {
   }
 }
 
-/** Return the participants of each conversation, in the order in which they joined. */
-export async function participantsOf(actor, ids) {
+/** Return the first participants of each conversation, in the order in which they joined; one page for each pair. */
+export async function participantsOf(actor, pages) {
+  const ids = pages.map(({ id }) => id)
+  const sizes = pages.map(({ first }) => Math.min(first ?? 20, 100))
   const rows = await sql`
-    SELECT p.conversation_id, m.id, m.first_name, m.last_name, m.role
-    FROM participant p JOIN member m ON m.id = p.person_id
-    WHERE p.conversation_id = ANY(${ids}) AND m.practice_id = ${actor.practice_id}
-    ORDER BY p.joined_at, p.person_id`
-  const found = new Map(ids.map((id) => [id, []]))
-  for (const row of rows) found.get(row.conversation_id).push(memberOf(row))
-  return ids.map((id) => found.get(id))
+    SELECT w.place::int, p.person_id AS id, p.first_name, p.last_name, p.role
+    FROM unnest(${ids}::uuid[], ${sizes}::int[]) WITH ORDINALITY AS w(id, size, place) CROSS JOIN LATERAL (
+      SELECT p.person_id, p.joined_at, m.first_name, m.last_name, m.role
+      FROM participant p JOIN member m ON m.id = p.person_id
+      WHERE p.conversation_id = w.id AND p.left_at IS NULL AND m.practice_id = ${actor.practice_id}
+      ORDER BY p.joined_at, p.person_id LIMIT w.size
+    ) AS p ORDER BY w.place, p.joined_at, p.person_id`
+  const found = pages.map(() => ({ nodes: [] }))
+  for (const row of rows) found[row.place - 1].nodes.push(memberOf(row))
+  return found
 }
 
 /** Return the members with these ids, null for those that the practice does not have. */

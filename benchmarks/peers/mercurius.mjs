@@ -18,7 +18,8 @@ app.register(mercurius, {
   },
   loaders: {
     Conversation: {
-      participants: (queries, context) => participantsOf(context.actor, queries.map(({ obj }) => obj.id)),
+      participants: (queries, context) =>
+        participantsOf(context.actor, queries.map(({ obj, params }) => ({ id: obj.id, first: params.first }))),
     },
     Message: {
       sender: (queries, context) => membersOf(context.actor, queries.map(({ obj }) => obj.senderId)),

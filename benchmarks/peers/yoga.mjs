@@ -15,7 +15,7 @@ const yoga = createYoga({
       DateTime: new GraphQLScalarType({ name: 'DateTime', serialize: (value) => value.toISOString() }),
       Query: { conversations: (_, args, context) => conversations(context.actor, args) },
       Conversation: {
-        participants: (conversation, _, context) => context.participants.load(conversation.id),
+        participants: ({ id }, { first }, context) => context.participants.load({ id, first }),
         messages: messagesOf,
       },
       Message: { sender: (message, _, context) => context.members.load(message.senderId) },
@@ -25,7 +25,7 @@ const yoga = createYoga({
     const actor = await actorOf(request.headers.get('authorization'))
     return {
       actor,
-      participants: new DataLoader((ids) => participantsOf(actor, ids)),
+      participants: new DataLoader((pages) => participantsOf(actor, pages)),
       members: new DataLoader((ids) => membersOf(actor, ids)),
     }
   },

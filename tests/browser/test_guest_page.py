@@ -33,6 +33,7 @@ async def test_a_contact_writes_sends_a_photo_and_leaves_in_a_browser(fresh_data
             await page.set_viewport_size({"width": 360, "height": 640})
             await expect(page.get_by_text("<b>How is it?</b>")).to_be_visible()
             await expect(page.get_by_text(f"With {lobby.ada.member.name}")).to_be_visible()
+            await expect(page.get_by_text(lobby.practice.name)).to_be_visible()
             await page.get_by_label("Message").fill("Better")
             await page.get_by_role("button", name="Send").click()
             await expect(page.get_by_role("listitem").filter(has_text="Better")).to_be_visible()
@@ -41,8 +42,8 @@ async def test_a_contact_writes_sends_a_photo_and_leaves_in_a_browser(fresh_data
             await page.get_by_label("Photos or documents").set_input_files(files)  # type: ignore[arg-type]
             await page.get_by_role("button", name="Send").click()
             await expect(page.locator("#messages img")).to_be_visible()
-            await lobby.data(SEND, i=conversation, b="Live", c=client_id())
-            await expect(page.get_by_role("listitem").filter(has_text="Live")).to_be_visible()
+            await lobby.data(SEND, i=conversation, b="**Live**", c=client_id())
+            await expect(page.locator("strong", has_text="Live")).to_be_in_viewport()
             await page.get_by_role("button", name="Español").click()
             await expect(page.get_by_role("button", name="Enviar")).to_be_visible()
             assert await page.evaluate("() => document.documentElement.scrollWidth") <= 360
@@ -56,7 +57,7 @@ async def test_a_contact_writes_sends_a_photo_and_leaves_in_a_browser(fresh_data
             }  # photos are shown out of memory, from no host
             assert seen.complaints == []
         nodes = (await lobby.data(READ, i=conversation))["messages"]["nodes"]
-        assert [node["body"] for node in nodes] == ["<b>How is it?</b>", "Better", "", "Live"]
+        assert [node["body"] for node in nodes] == ["<b>How is it?</b>", "Better", "", "**Live**"]
         assert [each["name"] for each in nodes[2]["attachments"]] == ["wound.jpg"]
 
 

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from graphql import build_schema, parse, validate
 
 from bedside_core.config import Config
 from bedside_graphql.config import GraphQLConfig
@@ -15,6 +16,7 @@ from contract.layout_rules import tracked_files
 ROOT = Path(__file__).parents[2]
 # A link to a file of the repository, with or without a heading; not one to another host or within the page.
 LINK = re.compile(r"\[[^\]]*\]\((?![a-z]+:|#)([^)#\s]+)[^)]*\)")
+OPERATIONS = re.compile(r"^```graphql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_FOR_DEPLOYMENTS = {"demo", "testing"}
 
 
@@ -46,6 +48,18 @@ def test_operations_lists_every_variable_with_its_default_and_meaning() -> None:
 def test_links_to_files_of_the_repository_lead_somewhere(document: Path) -> None:
     targets = LINK.findall(document.read_text(encoding="utf-8"))
     assert [target for target in targets if not document.parent.joinpath(target).exists()] == []
+
+
+def test_operations_in_documents_fit_the_schema() -> None:
+    schema = build_schema((ROOT / "graphql" / "schema.graphql").read_text(encoding="utf-8"), assume_valid=True)
+    found = {
+        (str(document.relative_to(ROOT)), operations)
+        for document in documents()
+        for operations in OPERATIONS.findall(document.read_text(encoding="utf-8"))
+        if "bedside-vitals" not in document.parts  # a partner's plugin, whose own tests run its example
+    }
+    assert len(found) >= 15
+    assert {where: faults for where, text in found if (faults := validate(schema, parse(text)))} == {}
 
 
 def test_decisions_are_numbered_without_gaps_and_listed() -> None:

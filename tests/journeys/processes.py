@@ -72,12 +72,14 @@ class Site:
 
 
 @asynccontextmanager
-async def site(database: Database, processes: int = 2) -> AsyncGenerator[Site, None]:
+async def site(database: Database, processes: int = 2, **environment: str) -> AsyncGenerator[Site, None]:
     """Run several processes over one database; this process has a platform of its own, to seed with."""
     async with AsyncExitStack() as stack:
         config = Config(database_url=database.dsn, testing=True, strict=True)
         platform = await stack.enter_async_context(assembled(config, bus=LocalBus()))
-        servers = await asyncio.gather(*(stack.enter_async_context(server(database)) for _ in range(processes)))
+        servers = await asyncio.gather(
+            *(stack.enter_async_context(server(database, **environment)) for _ in range(processes))
+        )
         running = Site(database, platform, servers)
         for door in running.doors:
             stack.push_async_callback(door.http.aclose)

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 from cli_stage import logging_as_before, server_folder
 from click.testing import CliRunner
+from demo_stage import Demo, change_plan, conversations, left_running, started, tiers_of_page
 
 from bedside_core.cli import bedside
+from bedside_core.demo.conversations import converse
+from bedside_core.demo.story import Cast
+
+pytestmark = pytest.mark.timeout(300)  # a start makes three practices, on a machine that does much besides
 
 TIERS = {"starter": 6, "enhanced": 6, "premium": 6, None: 1}
-
-
-def demo(*arguments: str) -> subprocess.Popen[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("BEDSIDE_")}
-    return subprocess.Popen(
-        (sys.executable, "-m", "bedside_core.cli", "demo", *arguments),
-        env={**kept, "PYTHONFAULTHANDLER": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def refused(*arguments: str, **variables: str) -> str:
@@ -44,87 +32,6 @@ def refused(*arguments: str, **variables: str) -> str:
         result = CliRunner().invoke(bedside, ("demo", *arguments), env=variables)
     assert (result.exit_code, result.stdout) == (1, "")
     return result.stderr
-
-
-@dataclass
-class Demo:
-    """A running demo, as whoever has started it knows it."""
-
-    process: subprocess.Popen[str]
-    told: dict[str, Any]
-    data: Path
-    seconds: float
-    tokens: dict[str, str] = field(default_factory=dict)
-    """Who has signed in: nobody does so more often than is allowed within a minute."""
-
-    def ask(self, query: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        answer = httpx.post(
-            self.told["graphql"], json={"query": query, "variables": variables}, headers=headers, timeout=20
-        )
-        return answer.json()
-
-    def sign_in(self, email: str) -> str:
-        if email not in self.tokens:
-            self.tokens[email] = self._sign_in(email)
-        return self.tokens[email]
-
-    def _sign_in(self, email: str) -> str:
-        [account] = [account for account in self.told["accounts"] if account["email"] == email]
-        answer = self.ask(
-            "mutation ($email: String!, $password: String!) { signIn(email: $email, password: $password) { token } }",
-            email=account["email"],
-            password=account["password"],
-        )
-        return answer["data"]["signIn"]["token"]
-
-    def stop(self, number: signal.Signals) -> str:
-        """End it; return what it still had to say on standard output."""
-        self.process.send_signal(number)
-        try:
-            out, errors = self.process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGABRT)  # with PYTHONFAULTHANDLER it says where it hangs
-            out, errors = self.process.communicate(timeout=30)
-        assert self.process.returncode == 0, errors
-        return out
-
-
-def started(data: Path) -> Demo:
-    began = time.monotonic()
-    process = demo("--json", "--port", "0", "--data", str(data))
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        raise AssertionError(process.communicate()[1])
-    return Demo(process, json.loads(line), data, time.monotonic() - began)
-
-
-def change_plan(demo: Demo, practice: str, tier: str) -> None:
-    operator = demo.sign_in("operator@bedside.example")
-    found = demo.ask("{ practices(first: 100) { nodes { id name } } }", operator)["data"]["practices"]["nodes"]
-    [practice_id] = [each["id"] for each in found if each["name"] == practice]
-    change = "mutation ($id: ID!, $tier: PlanTier!) { changePlan(practiceId: $id, tier: $tier) { tier } }"
-    assert demo.ask(change, operator, id=practice_id, tier=tier)["data"] == {"changePlan": {"tier": tier}}
-
-
-def tiers_of_page(demo: Demo) -> dict[str, set[str]]:
-    """Practice -> the tiers that stand beside it."""
-    page = httpx.get(f"{demo.told['url']}/demo").text
-    found: dict[str, set[str]] = {}
-    for practice, tier in re.findall("<tr><td>([^<]*)</td><td>([^<]*)</td>", page):
-        found.setdefault(practice, set()).add(tier)
-    return found
-
-
-def left_running(data: Path) -> list[str]:
-    """Processes with the folder on their command line or as their working folder: PostgreSQL has it as both."""
-    found: list[str] = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if str(data) in " ".join(process.cmdline()) or process.cwd().startswith(str(data)):
-                found.append(" ".join(process.cmdline()))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -210,10 +117,10 @@ def test_the_outbox_holds_an_invitation_whose_link_opens_the_registration(runnin
 
 @pytest.mark.rule("L5")
 def test_team_chat_is_there_for_the_premium_practice_and_can_be_read_everywhere(running: Demo) -> None:
-    listed = "nodes { messages(first: 50) { nodes { body sender { name } } } }"
+    listed = "nodes { kind messages(first: 20) { nodes { body sender { name } } } }"
     token = running.sign_in("owner@premium.example")
     found = running.ask(f"{{ conversations {{ {listed} }} }}", token)
-    [conversation] = found["data"]["conversations"]["nodes"]
+    [conversation] = [each for each in found["data"]["conversations"]["nodes"] if each["kind"] == "DIRECT"]
     messages = conversation["messages"]["nodes"]
     assert len(messages) == 6
     assert {message["sender"]["name"] for message in messages} == {"Amelia Foster", "Nadia Haddad"}
@@ -225,6 +132,118 @@ def test_team_chat_is_there_for_the_premium_practice_and_can_be_read_everywhere(
         answer = running.ask(f"{{ conversations {{ {listed} }} }}", token)
         [conversation] = answer["data"]["conversations"]["nodes"]
         assert len(conversation["messages"]["nodes"]) == 6
+
+
+@pytest.mark.rule("C1")
+def test_the_premium_practice_writes_with_a_patient_a_contact_a_group_and_its_team(running: Demo) -> None:
+    shown = {
+        who: conversations(running, running.sign_in(f"{who}@premium.example")) for who in ("practitioner", "staff")
+    }
+    assert shown == {
+        "practitioner": [("GROUP", 3), ("PATIENT", 5), ("TEAM", 3), ("DIRECT", 6)],
+        "staff": [("GROUP", 3), ("EXTERNAL", 2), ("TEAM", 3)],
+    }
+
+
+@pytest.mark.rule("C12")
+@pytest.mark.rule("C17")
+def test_its_patient_was_answered_and_sees_photo_plan_reaction_and_receipt(running: Demo) -> None:
+    token = running.sign_in("patient@premium.example")
+    asked = """{ conversations(first: 2) { nodes { messages(first: 20) { nodes { automatic cursor
+        sender { name readUpTo } reactions { emoji } attachments { name url } } } } } }"""
+    [conversation] = running.ask(asked, token)["data"]["conversations"]["nodes"]
+    messages = conversation["messages"]["nodes"]
+    told = [(each["automatic"], (each["sender"] or {}).get("name"), [file["name"] for file in each["attachments"]])
+            for each in messages]  # fmt: skip
+    assert told == [
+        (False, "Aaron Feldman", []),
+        (True, None, []),
+        (False, "Nadia Haddad", []),
+        (False, "Aaron Feldman", ["monitor.jpg"]),
+        (False, "Nadia Haddad", ["Medication plan.txt"]),
+    ]
+    photo, last = messages[3], messages[4]
+    assert [each["emoji"] for each in photo["reactions"]] == ["\N{THUMBS UP SIGN}"]
+    assert (photo["sender"]["readUpTo"], last["sender"]["readUpTo"]) == (last["cursor"], last["cursor"])
+    bearer = {"authorization": f"Bearer {token}"}
+    image = httpx.get(running.told["url"] + photo["attachments"][0]["url"], headers=bearer)
+    assert (image.status_code, image.content[:3]) == (200, b"\xff\xd8\xff")
+
+
+@pytest.mark.rule("C10")
+def test_an_urgent_message_waits_for_one_person_whose_badge_is_red(running: Demo) -> None:
+    asked = "{ chatBadges { kind unread urgent } }"
+    lit: dict[str, dict[str, tuple[int, int]]] = {}
+    for who in ("practitioner", "owner", "staff"):
+        badges = running.ask(asked, running.sign_in(f"{who}@premium.example"))["data"]["chatBadges"]
+        counts = {each["kind"]: (each["unread"], each["urgent"]) for each in badges}
+        lit[who] = {kind: count for kind, count in counts.items() if count != (0, 0)}
+    assert lit == {"practitioner": {"GROUP": (3, 1)}, "owner": {"DIRECT": (1, 0)}, "staff": {}}
+
+
+@pytest.mark.rule("L2")
+@pytest.mark.parametrize(
+    ("who", "plain", "code"),
+    [("patient@starter", 0, "FEATURE_NOT_IN_PLAN"), ("guardian@enhanced", 2, None)],
+)
+def test_a_patient_gets_files_on_every_plan_and_texts_from_enhanced_on(
+    running: Demo, who: str, plain: int, code: str | None
+) -> None:
+    asked = """{ conversations { nodes { composer { text { open code message } files { open } }
+        messages(first: 20) { nodes { id body attachments { name } } } } } }"""
+    [conversation] = running.ask(asked, running.sign_in(f"{who}.example"))["data"]["conversations"]["nodes"]
+    text, messages = conversation["composer"]["text"], conversation["messages"]["nodes"]
+    assert (text["open"], text["code"], bool(text["message"])) == (code is None, code, code is not None)
+    assert conversation["composer"]["files"]["open"]
+    assert sum(bool(each["body"]) for each in messages) == plain
+    assert messages[-1]["attachments"] == [{"name": "Sprained ankle.txt"}]
+
+
+@pytest.mark.rule("C18")
+def test_quick_texts_are_there_for_the_patient_s_conversation(running: Demo) -> None:
+    token = running.sign_in("practitioner@premium.example")
+    asked = "{ quickTexts { nodes { id title own } } conversations { nodes { id kind } } }"
+    found = running.ask(asked, token)["data"]
+    texts = {each["title"]: each for each in found["quickTexts"]["nodes"]}
+    assert {title: each["own"] for title, each in texts.items()} == {
+        "Directions": False, "Not today": True, "Results are in": False,
+    }  # fmt: skip
+    [talk] = [each["id"] for each in found["conversations"]["nodes"] if each["kind"] == "PATIENT"]
+    render = "query ($id: ID!, $in: ID!) { renderQuickText(id: $id, conversationId: $in) }"
+    rendered = running.ask(render, token, **{"id": texts["Results are in"]["id"], "in": talk})["data"]
+    assert rendered["renderQuickText"].startswith("Dear Aaron Feldman, your results are in.")
+
+
+@pytest.mark.rule("C6")
+@pytest.mark.promise("A6")
+def test_a_contact_s_link_in_the_outbox_opens_the_conversation_and_nothing_else(running: Demo) -> None:
+    url = running.told["url"]
+    [link] = re.findall(r'<a href="([^"]+/chat/guest#[^"]+)"', httpx.get(f"{url}/demo/outbox").text)
+    address, _, secret = link.partition("#")
+    assert httpx.get(address).headers["content-type"].startswith("text/html")
+    entered = httpx.post(f"{url}/chat/guest/exchange", json={"secret": secret}, timeout=20).json()
+    read = "query ($id: ID!) { conversation(id: $id) { kind messages(first: 20) { nodes { body sender { name } } } } }"
+    found = running.ask(read, entered["token"], id=entered["conversationId"])["data"]["conversation"]
+    assert found["kind"] == "EXTERNAL"
+    assert [each["sender"]["name"] for each in found["messages"]["nodes"]] == ["Gwen Castellano"] * 2
+    assert conversations(running, entered["token"]) == [("EXTERNAL", 2)]
+    [refused] = running.ask("{ patients { nodes { id } } }", entered["token"])["errors"]
+    assert refused["extensions"]["code"] == "FORBIDDEN"
+
+
+@pytest.mark.rule("A7")
+def test_every_link_in_the_outbox_leads_to_a_page(running: Demo) -> None:
+    letters = httpx.get(f"{running.told['url']}/demo/outbox.json").json()
+    for link in {link.partition("#")[0] for letter in letters for link in letter["links"]}:
+        page = httpx.get(link, follow_redirects=True)
+        assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (200, "text/html"), link
+
+
+async def test_what_is_said_once_more_changes_nothing(running: Demo) -> None:
+    people = [each["email"] for each in running.told["accounts"] if each["role"] != "operator"]
+    before = {email: conversations(running, running.sign_in(email)) for email in people}
+    await converse(Cast(running.told["url"]))
+    assert {email: conversations(running, running.sign_in(email)) for email in people} == before
 
 
 @pytest.mark.rule("P2")
@@ -298,8 +317,7 @@ def test_ctrl_c_ends_everything_and_the_next_start_is_quick_and_the_same(running
         assert again.told["accounts"] == accounts
         assert again.seconds < max(running.seconds, 10)
         token = again.sign_in("owner@premium.example")
-        found = again.ask("{ conversations { nodes { messages(first: 50) { nodes { id } } } } }", token)
-        assert [len(each["messages"]["nodes"]) for each in found["data"]["conversations"]["nodes"]] == [6]
+        assert conversations(again, token) == [("GROUP", 3), ("TEAM", 3), ("DIRECT", 6)]
         change_plan(again, "Harbor Street Practice", "enhanced")
         assert tiers_of_page(again)["Harbor Street Practice"] == {"enhanced"}
         os.kill(again.process.pid, signal.SIGKILL)

@@ -64,4 +64,4 @@ async def test_typing_and_presence_are_seen_through_the_other_process(two: Site)
 
 async def _present(door: Deployment, person: Person, conversation: str) -> dict[str, str]:
     data = await door.data(WHO, person.token, i=conversation)
-    return {each["id"]: each["presence"] for each in data["conversation"]["participants"]}
+    return {each["id"]: each["presence"] for each in data["conversation"]["participants"]["nodes"]}

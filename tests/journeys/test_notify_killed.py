@@ -7,7 +7,7 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -32,12 +32,12 @@ START_SECONDS = 90.0
 class Workers:
     """`bedside worker`, one process after the other."""
 
-    def __init__(self, database: Database, mail: MailServer) -> None:
+    def __init__(self, database: Database, mail: MailServer, plugins: Sequence[str] = ("graphql",)) -> None:
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("BEDSIDE_")},
             "BEDSIDE_DATABASE_URL": database.dsn,
             "BEDSIDE_TESTING": "true",
-            "BEDSIDE_PLUGINS": "graphql",
+            "BEDSIDE_PLUGINS": ",".join(plugins),
             "BEDSIDE_SMTP_URL": mail.url,
             "BEDSIDE_MAIL_SENDER": SENDER,
             "BEDSIDE_NOTIFY_SECONDS": "1.5",

@@ -248,6 +248,21 @@ async def test_a_client_that_takes_nothing_is_closed_and_the_others_go_on(monkey
         deaf.close()
 
 
+@pytest.mark.promise("D4")
+async def test_a_client_that_reads_again_is_told_that_it_was_too_slow() -> None:
+    async with stage(send_seconds=0.2) as here:
+        good, slow = await here.ready(), await here.ready()
+        await good.subscribe("1", "subscription { ticks }")
+        await slow.subscribe("1", "subscription { ticks(size: 200000) }")
+        await until(lambda: here.world.streams == 2)
+        async with asyncio.timeout(PATIENCE):
+            while len(here.sockets) == 2:
+                await here.world.tick()
+                await good.receive()
+        assert await slow.closed() == (4431, "Messages were not taken in time")
+        await good.close()
+
+
 async def _deaf(here: Stage) -> socket.socket:
     """Open a socket that asks for much and reads nothing of it."""
     deaf = socket.socket()

@@ -248,7 +248,7 @@ class Invitations(Base):
             return secret
         sender = (await self._platform.people.members_by_id([row["invited_by"]]))[row["invited_by"]]
         kind = ANEW if row["anew"] else INVITATION
-        await self._platform.notify.send(work, kind.key, to=to, data={**facts, Fact.SENDER: sender.name[:120]})
+        await self._platform.notify.send(work, kind.key, to=to, data={**facts, Fact.SENDER: sender.name})
         return secret
 
     async def _call_off(self, work: Work, actor: Actor | None, email: str | None = None) -> None:

@@ -9,6 +9,7 @@ from html import escape
 from litestar import MediaType, Response, get
 from litestar.params import FromQuery
 
+from bedside_core.demo.look import HEADERS, page
 from bedside_core.notify.channels.outbox import Kept, kept
 from bedside_core.routes import Route, public_route
 
@@ -16,7 +17,7 @@ SHOWN = 200
 """Letters on the page, and in the JSON at most."""
 
 _LINK = re.compile(r"https?://[^\s<>\"']+")
-_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_CHANNELS = {"email": "E-mail", "sms": "Text message", "push": "Push message"}
 
 
 @get("/demo/outbox.json", guards=[public_route])
@@ -42,7 +43,7 @@ async def outbox_json(first: FromQuery[int] = SHOWN) -> Response[list[dict[str, 
 @get("/demo/outbox", guards=[public_route], media_type=MediaType.HTML)
 async def outbox_page() -> Response[str]:
     """Show the letters, the newest first."""
-    return Response(_page(await kept(SHOWN)), media_type=MediaType.HTML, headers={"content-security-policy": _POLICY})
+    return Response(_page(await kept(SHOWN)), media_type=MediaType.HTML, headers=HEADERS)
 
 
 def links(text: str) -> list[str]:
@@ -52,23 +53,18 @@ def links(text: str) -> list[str]:
 
 def _page(letters: Sequence[Kept]) -> str:
     shown = "\n".join(map(_letter, letters)) or "<p>Nothing yet. What is delayed comes when its time has come.</p>"
-    return f"""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Bedside demo: outbox</title></head>
-<body>
-<h1>Outbox</h1>
-<p>What the demo would have sent, the newest first. <a href="/demo/outbox">Look again</a> &middot;
+    return page(
+        "Outbox",
+        f"""<p>What the demo would have sent, the newest first. <a href="/demo/outbox">Look again</a> &middot;
 <a href="/demo/outbox.json">as JSON</a> &middot; <a href="/demo">the demo</a></p>
-{shown}
-</body>
-</html>
-"""
+{shown}""",
+    )
 
 
 def _letter(letter: Kept) -> str:
     return f"""<article>
-<h2>{escape(letter.subject or letter.channel)}</h2>
-<p>{escape(letter.channel)} to {escape(letter.address)} from {escape(letter.practice)},
+<h2>{escape(letter.subject or _CHANNELS.get(letter.channel, letter.channel))}</h2>
+<p>{_CHANNELS.get(letter.channel, escape(letter.channel))} to {escape(letter.address)} from {escape(letter.practice)},
 <time datetime="{letter.sent_at.isoformat()}">{letter.sent_at:%Y-%m-%d %H:%M:%S} UTC</time></p>
 <pre>{_linked(letter.body)}</pre>
 </article>"""

@@ -12,6 +12,7 @@ from litestar.response import Redirect
 
 from bedside_core import errors
 from bedside_core.demo.accounts import accounts
+from bedside_core.demo.look import HEADERS, page
 from bedside_core.platform import Platform
 from bedside_core.routes import Route, public_route
 
@@ -56,20 +57,17 @@ def front() -> Redirect:
 
 
 @get("/demo", guards=[public_route], media_type=MediaType.HTML)
-async def page(request: Request[Any, Any, Any]) -> str:
+async def sign_ins(request: Request[Any, Any, Any]) -> Response[str]:
     """Show the sign-ins and where to go."""
     listed = await accounts(request.app.state.platform)
     rows = "\n".join(
         "<tr>" + "".join(f"<td>{escape(value or '')}</td>" for value in values) + "</tr>"
         for values in ((a.practice, a.tier, a.role, a.email, a.password) for a in listed)
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Bedside demo</title></head>
-<body>
-<h1>Bedside demo</h1>
-<p>Everybody and everything here is made up. <a href="/graphiql">GraphiQL</a> explores the API at <code>/graphql</code>;
-its schema is <a href="/graphql/schema.graphql">here</a>.</p>
+    body = f"""<p>Everybody and everything here is made up. <a href="/graphiql">GraphiQL</a> explores the API at
+<code>/graphql</code>; its schema is <a href="/graphql/schema.graphql">here</a>. Mail and text messages stay in the
+<a href="/demo/outbox">outbox</a>.</p>
+<div class="wide" role="region" aria-label="Sign-ins" tabindex="0">
 <table>
 <caption>Sign-ins</caption>
 <thead><tr><th scope="col">Practice</th><th scope="col">Tier</th><th scope="col">Role</th><th scope="col">E-mail</th>\
@@ -78,12 +76,11 @@ its schema is <a href="/graphql/schema.graphql">here</a>.</p>
 {rows}
 </tbody>
 </table>
-<p>The clock moves by <code>POST /demo/clock</code> with <code>{{"seconds": 3600}}</code> as JSON.</p>
-</body>
-</html>
-"""
+</div>
+<p>The clock moves by <code>POST /demo/clock</code> with <code>{{"seconds": 3600}}</code> as JSON.</p>"""
+    return Response(page("Bedside demo", body), media_type=MediaType.HTML, headers=HEADERS)
 
 
 def demo_routes() -> list[Route]:
     """Return the routes."""
-    return [front, move_clock, page]
+    return [front, move_clock, sign_ins]

@@ -9,10 +9,11 @@ from pathlib import Path
 from bedside_core.app import create_app
 from bedside_core.boot import NotReady
 from bedside_core.config import Config
+from bedside_core.demo.conversations import converse
 from bedside_core.demo.folder import DemoFolder, Stage, opened
 from bedside_core.demo.portal import let_in
 from bedside_core.demo.seed import discard_unfinished, seed
-from bedside_core.demo.story import StoryFailed, tell
+from bedside_core.demo.story import Cast, StoryFailed, tell
 from bedside_core.platform import Platform
 from bedside_core.serving import Stop, listens_locally, serve
 
@@ -85,8 +86,11 @@ async def _complete(folder: DemoFolder, platform: Platform, address: str, step: 
     if folder.stage is Stage.PEOPLED:
         step("Putting them on their plans and letting them talk")
         try:
-            await tell(address)
-            await asyncio.to_thread(let_in, address)
+            cast = Cast(address)
+            await tell(cast)
+            await asyncio.to_thread(let_in, cast)
+            await converse(cast)
+            await asyncio.to_thread(cast.leave)
         except StoryFailed as error:
             step(f"They could not talk, so there are no conversations: {error}")
         else:

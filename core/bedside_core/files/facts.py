@@ -60,6 +60,7 @@ class StoredFile:
         id: opaque.
         practice_id: whose file it is.
         made_by: the person who uploaded it.
+        bound_to: of a guest's, the one thing that their link leads to.
         state: how far it has come.
         name: what people read; None once it is deleted.
         media_type: found from its content; None before that and after its deletion.
@@ -81,6 +82,7 @@ class StoredFile:
     id: UUID
     practice_id: UUID
     made_by: UUID
+    bound_to: UUID | None
     state: FileState
     name: str | None
     media_type: str | None
@@ -97,6 +99,10 @@ class StoredFile:
     attached_at: datetime | None
     deleted_at: datetime | None
     deleted_by: UUID | None
+
+    def uploaded_by(self, actor: Actor) -> bool:
+        """Tell whether it is an upload of the actor's; a guest's is that of one link alone (C6)."""
+        return self.made_by == actor.person_id and self.bound_to == actor.bound_to
 
 
 FileCheck = Callable[["Platform", Actor, StoredFile], Awaitable[Refusal | None]]

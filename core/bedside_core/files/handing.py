@@ -72,9 +72,11 @@ class Handing:
         _, person_id = actor.as_person()
         rows = await DB.fetch(
             """SELECT f.id, f.media_type, f.size, o.key FROM file f JOIN file_object o ON o.file_id = f.id
-            WHERE f.id = ANY($1) AND f.made_by = $2 AND f.state = 'stored' ORDER BY f.id, o.kind""",
+            WHERE f.id = ANY($1) AND f.made_by = $2 AND f.bound_to IS NOT DISTINCT FROM $3 AND f.state = 'stored'
+            ORDER BY f.id, o.kind""",
             list(file_ids),
             person_id,
+            actor.bound_to,
         )
         with acting(practice_id, person_id):
             settings = await self._platform.settings.read(FileSettings)

@@ -23,6 +23,7 @@ def file_of(row: Row) -> StoredFile:
         id=row["id"],
         practice_id=row["practice_id"],
         made_by=row["made_by"],
+        bound_to=row["bound_to"],
         state=state,
         name=row["name"],
         media_type=row["media_type"],

@@ -92,13 +92,14 @@ class Files:
             rows = await DB.fetch(
                 """UPDATE file SET state = 'attached', owner_kind = $3, owner_id = $4, attached_at = $5,
                     expires_at = NULL
-                WHERE id = ANY($1) AND made_by = $2 AND state = 'stored' RETURNING id""",
-                list(file_ids), person_id, owner_kind, owner_id, self._platform.clock.now(),
+                WHERE id = ANY($1) AND made_by = $2 AND bound_to IS NOT DISTINCT FROM $6 AND state = 'stored'
+                RETURNING id""",
+                list(file_ids), person_id, owner_kind, owner_id, self._platform.clock.now(), actor.bound_to,
             )  # fmt: skip
             moved, found = {row["id"] for row in rows}, await self.by_id(file_ids)
             for file_id in file_ids:
                 file = found.get(file_id)
-                if file is None or file.made_by != person_id or file.state is FileState.DELETED:
+                if file is None or not file.uploaded_by(actor) or file.state is FileState.DELETED:
                     raise errors.NotFound("There is no upload with this id that you may see.", field=("uploadId",))
                 if file.state is not FileState.ATTACHED or (file.owner_kind, file.owner_id) != (owner_kind, owner_id):
                     raise errors.Conflict(
@@ -123,13 +124,13 @@ class Files:
         Raises:
             errors.NotFound: there is none; whatever the reason, it is told alike.
         """
-        _, person_id = actor.as_person()
+        actor.as_person()
         await self._platform.access.require(actor, "files.download")
         file = await file_by_id(file_id) or await self._elsewhere(actor, file_id)
         if file is None:
             raise _missing()
         if file.owner_kind is None:
-            if file.made_by != person_id:
+            if not file.uploaded_by(actor):
                 raise _missing()
         else:
             owner = self.owners().get(file.owner_kind)  # none where its plugin is not active: then nobody may

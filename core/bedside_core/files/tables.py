@@ -14,6 +14,7 @@ class File(Table, tablename="file", db=DB):
     id = UUID(primary_key=True, default=None)
     practice_id = UUID()
     made_by = UUID(help_text="Whose upload it is.")
+    bound_to = UUID(null=True, help_text="Of a guest's upload: the one thing that their link leads to.")
     client_id = Text(null=True)
     state = Text(help_text="A value of `FileState`.")
     name = Text(null=True, help_text="What it is called to people, cleaned; never part of a key or path.")

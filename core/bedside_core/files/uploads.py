@@ -93,15 +93,16 @@ class Uploads:
             await DB.execute("SELECT pg_advisory_xact_lock(hashtextextended('file ' || $1, 0))", str(practice_id))
             row = await DB.fetchrow(f"{SELECT} WHERE f.made_by = $1 AND f.client_id = $2", person_id, client_id)
             if row is not None:
-                if (row["upload_size"], row["upload_sha256"]) != (size, digest):
+                if (row["upload_size"], row["upload_sha256"], row["bound_to"]) != (size, digest, actor.bound_to):
                     raise errors.Conflict("This clientId has announced another file.", field=("clientId",))
                 return file_of(row)
             await self._check_room(person_id, size, limit)
             file_id = uuid7()
             await DB.execute(
                 """INSERT INTO file (id, practice_id, made_by, client_id, state, name, upload_size, upload_sha256,
-                    created_at, expires_at) VALUES ($1, $2, $3, $4, 'uploading', $5, $6, $7, $8, $9)""",
+                    created_at, expires_at, bound_to) VALUES ($1, $2, $3, $4, 'uploading', $5, $6, $7, $8, $9, $10)""",
                 file_id, practice_id, person_id, client_id, clean_name(name), size, digest, now, now + LASTS,
+                actor.bound_to,
             )  # fmt: skip
             return await present(file_id)
 
@@ -131,10 +132,10 @@ class Uploads:
         Raises:
             errors.NotFound: none of theirs.
         """
-        _, person_id = actor.as_person()
+        actor.as_person()
         await self._platform.access.require(actor, "files.upload")
         file = await file_by_id(file_id)
-        if file is None or file.made_by != person_id or file.state is FileState.DELETED:
+        if file is None or not file.uploaded_by(actor) or file.state is FileState.DELETED:
             raise missing()
         return file
 

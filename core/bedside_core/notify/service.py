@@ -351,6 +351,10 @@ def _value(kind: NotificationKind, fact: Fact, value: Any) -> Any:
         return value.astimezone(UTC).isoformat()
     if fact is Fact.LINK and not _PATH.fullmatch(value):
         raise ValueError(f"notification {kind.key}: the link is no path of ours")
-    if fact is Fact.SENDER and (not value.strip() or len(value) > _LONGEST_NAME or not value.isprintable()):
-        raise ValueError(f"notification {kind.key}: the sender is no name")
-    return value
+    return _named(value) if fact is Fact.SENDER else value
+
+
+def _named(sender: str) -> str:
+    """Return a name in one line of what can be seen, and short: people may be called otherwise, and are told of yet."""
+    name = "".join(sign for sign in " ".join(sender.split()) if sign.isprintable())
+    return name[:_LONGEST_NAME].strip() or "?"

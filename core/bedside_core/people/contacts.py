@@ -25,6 +25,18 @@ class Contacts(Members):
         rows = await DB.fetch(f"{_CONTACT} WHERE id = ANY($1)", list(ids))
         return {row["id"]: _contact(row) for row in rows}
 
+    async def contacts_reached(self, ids: Sequence[UUID]) -> Mapping[UUID, UUID]:
+        """Return those of the contacts who are members now -> the member, as `add_contact` finds them: one statement.
+
+        A contact was added before the practices were connected, or before that member came or showed who they are.
+        """
+        rows = await DB.fetch(
+            """SELECT c.id, r.member FROM contact c, directory_reached(c.email, c.phone) AS r(member)
+            WHERE c.id = ANY($1)""",
+            list(ids),
+        )
+        return {row["id"]: row["member"] for row in rows}
+
     async def contacts(self, actor: Actor, *, first: int | None, after: str | None) -> Page[Contact]:
         """Return the contacts of the actor's practice, by name."""
         actor.in_practice()

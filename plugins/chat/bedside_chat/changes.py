@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from bedside_chat.api import Conversation, Message, Participant
-from bedside_chat.rows import CONVERSATIONS, MESSAGES, PARTICIPANT, conversation_of, message_of, participant_of
+from bedside_chat.rows import CONVERSATION, MESSAGES, PARTICIPANT, conversation_of, message_of, participant_of
 from bedside_core.api import DB
 
 _CHANGED = """
@@ -111,7 +111,7 @@ async def changes_after(
         ):
             found.append(Change(position=row["changed"], participant=participant_of(row)))
     if "conversation" in ids:
-        row = await DB.fetchrow(f"{CONVERSATIONS} AND c.id = $2", person_id, conversation_id)
+        row = await DB.fetchrow(CONVERSATION, person_id, conversation_id)
         if row is not None:
             found.append(Change(position=row["changed"], conversation=conversation_of(row)))
     # What has changed again since it was listed comes at its new place, with the next page.

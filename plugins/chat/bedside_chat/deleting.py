@@ -45,6 +45,7 @@ class Deleting(Marks):
         Raises:
             NotFound: none that the actor may see or moderate.
             Forbidden: they see it, but it is not theirs to delete.
+            ReadOnly: it is in a conversation of a practice that theirs is connected to no longer (P2).
         """
         practice_id, person_id = actor.as_person()
         await self._platform.access.require(actor, "chat.delete")

@@ -9,11 +9,14 @@ from uuid import UUID
 
 from bedside_chat.api import Conversation
 from bedside_chat.guest_links import MOST_FAILURES, PURPOSE, GuestLinks, LinkChannel
+from bedside_chat.joins import check_outsiders
+from bedside_chat.kinds import ConversationKind
 from bedside_chat.rules import not_there, standing_of
 from bedside_chat.service import ChatService
 from bedside_core.api import (
     DB,
     Actor,
+    Conflict,
     Forbidden,
     GuestPass,
     Link,
@@ -29,9 +32,10 @@ if TYPE_CHECKING:
     from bedside_core.api import Platform
 
 # Who is sent a link is reached by it; what was sent can be called off whatever they are reached by now.
-_ADDRESSEE = """SELECT true FROM participant p
-WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.kind <> 'member' AND NOT p.removed AND p.by_link"""
-_LINKED = "SELECT true FROM guest_link WHERE conversation_id = $1 AND person_id = $2"
+_ADDRESSEE = """SELECT left_at IS NULL FROM participant
+WHERE conversation_id = $1 AND person_id = $2 AND by_link AND kind <> 'member' AND NOT removed"""
+_LINKED = """SELECT p.left_at IS NULL FROM guest_link g JOIN participant p USING (conversation_id, person_id)
+WHERE g.conversation_id = $1 AND g.person_id = $2"""
 # The conversation's row comes first, as with whoever sends messages or links there: they never wait in a circle.
 _ROW = """SELECT FROM conversation WHERE id = (SELECT g.conversation_id FROM guest_link g WHERE g.id = $1)
 FOR NO KEY UPDATE"""
@@ -58,10 +62,12 @@ class Entered:
     Args:
         bearer: the token, and how long it lasts.
         conversation_id: the one conversation that it reaches.
+        practice: name of the practice whose conversation it is.
     """
 
     bearer: GuestPass
     conversation_id: UUID
+    practice: str
 
 
 class Guests:
@@ -93,8 +99,20 @@ class Guests:
             Forbidden: another practice owns it.
             InvalidInput: the person has no such address.
             FeatureNotInPlan: nothing could be sent to them there.
+            SwitchedOff: they left a group in which outsiders are not allowed any more.
+            Conflict: the contact is a member of the own or a connected practice by now; `detail` names them.
         """
-        await self._may(actor, "chat.send_link", conversation_id, person_id, _ADDRESSEE)
+        kind, here = await self._may(actor, "chat.send_link", conversation_id, person_id, _ADDRESSEE)
+        if kind is ConversationKind.GROUP and not here:
+            await check_outsiders(self._platform, "personId")
+        member_id = (await self._platform.people.contacts_reached([person_id])).get(person_id)
+        if member_id is not None:
+            raise Conflict(
+                "This contact is a member whom you reach in the application.",
+                way_on="Write to the member, or add them to the group.",
+                field=("personId",),
+                detail={"memberId": str(member_id)},
+            )
         async with unit() as work:
             await DB.execute("SELECT FROM conversation WHERE id = $1 FOR NO KEY UPDATE", conversation_id)
             await self._links.send(work, conversation_id, [person_id], actor.in_practice()[1], channel)
@@ -125,7 +143,10 @@ class Guests:
                 )
         return await self._chat.conversation(actor, conversation_id)
 
-    async def _may(self, actor: Actor, permission: str, conversation_id: UUID, person_id: UUID, reached: str) -> None:
+    async def _may(
+        self, actor: Actor, permission: str, conversation_id: UUID, person_id: UUID, reached: str
+    ) -> tuple[ConversationKind, bool]:
+        """Return the conversation's kind, and whether the person takes part in it now."""
         practice_id, _ = actor.in_practice()
         await self._platform.access.require(actor, permission, conversation_id)
         standing = await standing_of(actor, conversation_id)
@@ -133,10 +154,12 @@ class Guests:
             raise not_there().problem()
         if standing.practice_id != practice_id:
             raise Forbidden("Another practice owns this conversation.", way_on="Ask somebody of it who is in it.")
-        if not await DB.fetchval(reached, conversation_id, person_id):
+        here = await DB.fetchval(reached, conversation_id, person_id)
+        if here is None:
             raise NotFound(
                 "There is nobody with this id in the conversation who is reached by a link.", field=("personId",)
             )
+        return standing.kind, here
 
     async def exchange(self, secret: str, date_of_birth: date | None, network: str) -> Entered:
         """Let in whom a link was sent to; the link stays good until it expires.
@@ -192,7 +215,9 @@ class Guests:
                         patients=about,
                         actor=bearer.actor,
                     )
-                    return Entered(bearer=bearer, conversation_id=conversation_id)
+                    practice = await self._platform.people.practice(practice_id)
+                    name = practice.name if practice else ""
+                    return Entered(bearer=bearer, conversation_id=conversation_id, practice=name)
                 if date_of_birth is None:
                     raise IdentityNeeded("The link asks for the patient's date of birth.", field=("dateOfBirth",))
                 left = MOST_FAILURES - row["failures"] - 1

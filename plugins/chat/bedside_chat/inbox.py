@@ -9,7 +9,7 @@ from uuid import UUID
 
 from bedside_chat.api import Conversation
 from bedside_chat.kinds import ConversationKind
-from bedside_chat.rows import CONVERSATIONS, conversation_of
+from bedside_chat.rows import CONVERSATIONS_BY_ID, OF_PERSON, UNREAD, conversation_of
 from bedside_core.api import DB, Actor, audit
 
 if TYPE_CHECKING:
@@ -18,17 +18,14 @@ if TYPE_CHECKING:
 CONVERSATION_KIND = "chat.conversation"
 """The kind of thing that a conversation is in an inbox."""
 
-_BADGES = """
-SELECT c.kind, sum(CASE WHEN c.messages > p.read_number THEN c.messages - p.read_number
-        - (SELECT count(*) FROM message d WHERE d.conversation_id = c.id AND d.deleted_at IS NOT NULL
-            AND d.number > p.read_number) ELSE 0 END)::bigint AS unread,
-    coalesce(sum(u.open), 0)::bigint AS urgent
-FROM participant p JOIN conversation c ON c.id = p.conversation_id
+_BADGES = f"""
+SELECT own.kind, sum(own.unread)::bigint AS unread, coalesce(sum(urgent.open), 0)::bigint AS urgent
+FROM (SELECT c.id, c.kind, {UNREAD} AS unread {OF_PERSON}) AS own
 LEFT JOIN (
     SELECT conversation_id, count(*) AS open FROM urgent_recipient
     WHERE person_id = $1 AND acknowledged_at IS NULL GROUP BY conversation_id
-) u ON u.conversation_id = c.id
-WHERE p.person_id = $1 AND p.left_at IS NULL GROUP BY c.kind
+) AS urgent ON urgent.conversation_id = own.id
+GROUP BY own.kind
 """
 
 
@@ -61,7 +58,7 @@ class ChatInbox:
         """Return those of the conversations that the actor takes part in, as they are now, whatever the plan (L5)."""
         _, person_id = actor.as_person()
         await self._platform.access.require(actor, "chat.read")
-        rows = await DB.fetch(f"{CONVERSATIONS} AND c.id = ANY($2)", person_id, list(conversation_ids))
+        rows = await DB.fetch(CONVERSATIONS_BY_ID, person_id, list(conversation_ids))
         audit.saw(row["subject_id"] for row in rows if row["kind"] == "patient")
         return {row["id"]: conversation_of(row) for row in rows}
 

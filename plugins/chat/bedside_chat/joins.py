@@ -86,7 +86,9 @@ class Joins(Reading):
         return [_member(found[each]) for each in ids]
 
     async def _invited(self, practice_id: UUID, ids: Collection[UUID]) -> list[Joining]:
-        """Return members and contacts who may be in the practice's groups (C7).
+        """Return members and contacts who may be in the practice's groups (C7), each of them once.
+
+        A contact who is a member of the own or a connected practice by now takes part as that member (C6).
 
         Raises:
             NotFound: one of them is nobody that the actor sees, or a member who is not active.
@@ -94,23 +96,25 @@ class Joins(Reading):
         """
         if not ids:
             return []
-        listed = await self._platform.people.directory(list(ids))
-        found = {key: _member(each) for key, each in listed.items() if each.member.active}
-        outside = [each for each in found.values() if each.home_id != practice_id]
+        found = await self._active(ids)
         if rest := [each for each in ids if each not in found]:
+            reached = await self._platform.people.contacts_reached(rest)
+            if reached:
+                members = await self._active(set(reached.values()))
+                found |= {key: members[member] for key, member in reached.items() if member in members}
             practice = await self._platform.people.practice(practice_id)
             for key, contact in (await self._platform.people.contacts_by_id(rest)).items():
-                found[key] = outsider(contact, practice.name if practice else "", by_link=True)
-                outside.append(found[key])
+                found.setdefault(key, outsider(contact, practice.name if practice else "", by_link=True))
         if len(found) != len(set(ids)):
             raise NotFound("There is nobody with this id whom you could add.", field=("personIds",))
-        if outside and not (await self._platform.settings.read(ChatSettings)).outsiders_in_groups:
-            raise SwitchedOff(
-                "Your practice does not allow people from outside in groups.",
-                way_on="Ask an owner or manager to allow it in the chat settings.",
-                field=("personIds",),
-            )
-        return [found[each] for each in dict.fromkeys(ids)]
+        if any(each.kind is not PersonKind.MEMBER or each.home_id != practice_id for each in found.values()):
+            await check_outsiders(self._platform, "personIds")
+        return list({found[each].person_id: found[each] for each in ids}.values())
+
+    async def _active(self, ids: Collection[UUID]) -> dict[UUID, Joining]:
+        """Return those of the members who are active, and whom the actor sees."""
+        listed = await self._platform.people.directory(list(ids))
+        return {key: _member(each) for key, each in listed.items() if each.member.active}
 
     async def _enter(
         self, conversation_id: UUID, joining: Sequence[Joining], added_by: UUID, now: datetime
@@ -137,6 +141,24 @@ class Joins(Reading):
     def _tell_inboxes(self, work: Work, conversation_id: UUID, person_ids: Iterable[UUID]) -> None:
         """Tell people that a conversation has changed in their lists or badges (C16)."""
         self._platform.inbox.tell(work, CONVERSATION_KIND, conversation_id, person_ids)
+
+
+async def check_outsiders(platform: Platform, field: str) -> None:
+    """Ask the practice's switch for people from outside in groups (C7).
+
+    Args:
+        platform: for the settings.
+        field: the input that named somebody from outside.
+
+    Raises:
+        SwitchedOff: they are not allowed.
+    """
+    if not (await platform.settings.read(ChatSettings)).outsiders_in_groups:
+        raise SwitchedOff(
+            "Your practice does not allow people from outside in groups.",
+            way_on="Ask an owner or manager to allow it in the chat settings.",
+            field=(field,),
+        )
 
 
 def _member(listed: Listed) -> Joining:

@@ -75,6 +75,8 @@ class Marks(Sending):
     async def acknowledge(self, actor: Actor, message_id: UUID) -> Message:
         """Acknowledge an urgent message as its recipient; repeating it changes nothing (C10).
 
+        Like reading, it is open to who reads only (P2): else it stayed red for them, and they were reminded.
+
         Raises:
             NotFound: none that the actor may see, or none that they are to acknowledge.
         """

@@ -63,6 +63,7 @@ PERMISSIONS = (
     Permission(key="chat.revoke_link", doc="Call such a link off.", check=may_take_part),
     Permission(key="chat.own_quick_texts", doc="Use quick texts, and keep one's own."),
     Permission(key="chat.quick_texts", doc="Keep the practice's quick texts.", roles=LEADERS),
-    Permission(key="chat.add_people", doc="Add people to a conversation, and change groups.", check=may_take_part),
+    Permission(key="chat.add_people", doc="Add people to a conversation, and change groups.", check=may_follow),
+    Permission(key="chat.remove_people", doc="Remove people from a conversation.", check=may_take_part),
 )
 """Contributed by the manifest."""

@@ -12,11 +12,13 @@ from uuid import UUID
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, Message, Participant
 from bedside_chat.changes import Change, Told, changes_after
 from bedside_chat.rows import (
-    CONVERSATIONS,
+    CONVERSATION,
+    CONVERSATIONS_BY_ID,
     EPOCH,
+    FOUND,
+    LISTED,
     MESSAGES,
     MISSING,
-    NAMED,
     NO_MESSAGE,
     PARTICIPANT,
     conversation_of,
@@ -83,16 +85,15 @@ class Reading:
         if len(text) > LONGEST_TEXT:
             raise InvalidInput(f"A search has at most {LONGEST_TEXT} characters.", field=("text",))
         size, key = page_size(first), key_of(after, int, UUID)
+        text = text.strip()
         rows = await DB.fetch(
-            f"""{CONVERSATIONS} AND ($2::timestamptz IS NULL OR (c.active_at, c.id) < ($2, $3))
-                AND ($5::text IS NULL OR {NAMED}) AND ($6::uuid IS NULL OR c.id = $6)
-            ORDER BY c.active_at DESC, c.id DESC LIMIT $4""",
+            FOUND if text else LISTED,
             person_id,
+            size + 1,
             instant_of(key[0]) if key else None,
             key[1] if key else None,
-            size + 1,
-            text.strip() or None,
             actor.bound_to,
+            *([text] if text else ()),
         )
         _saw(rows[:size])
         return page_of(
@@ -113,7 +114,7 @@ class Reading:
 
     async def conversations_by_id(self, actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
         """Return those of the conversations that the actor takes part in, in one statement."""
-        rows = await DB.fetch(f"{CONVERSATIONS} AND c.id = ANY($2)", actor.person_id, list(ids))
+        rows = await DB.fetch(CONVERSATIONS_BY_ID, actor.person_id, list(ids))
         _saw(rows)
         return {row["id"]: conversation_of(row) for row in rows}
 
@@ -317,7 +318,7 @@ class Reading:
         return [Topic(PRACTICE_STREAM, actor.practice_id)] if actor.practice_id else []
 
     async def _one(self, actor: Actor, conversation_id: UUID) -> Conversation:
-        row = await DB.fetchrow(f"{CONVERSATIONS} AND c.id = $2", actor.person_id, conversation_id)
+        row = await DB.fetchrow(CONVERSATION, actor.person_id, conversation_id)
         if row is None or not reaches(actor, conversation_id):
             raise NotFound(MISSING)
         _saw([row])

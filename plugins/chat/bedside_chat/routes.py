@@ -6,8 +6,11 @@ import json
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 from litestar import MediaType, Request, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
 
 from bedside_chat.guests import Guests
 from bedside_core.api import InvalidInput, Platform, Route, network, public_route
@@ -37,6 +40,12 @@ def guest_page() -> Response[bytes]:
     )
 
 
+@get("/{conversation_id:uuid}", guards=[public_route], sync_to_thread=False)
+def conversation_page(conversation_id: FromPath[UUID]) -> Redirect:
+    """Lead whoever follows the link of a notification to the front page, where a practice has no client of its own."""
+    return Redirect("/")
+
+
 @post("/guest/exchange", guards=[public_route], status_code=200)
 async def exchange(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     """Give a bearer for a link's secret: `{"secret": "…", "dateOfBirth": "1980-02-03"}`, the date for patients alone.
@@ -52,6 +61,7 @@ async def exchange(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         "expiresAt": entered.bearer.expires_at.isoformat(),
         "conversationId": str(entered.conversation_id),
         "personId": str(entered.bearer.actor.guest),
+        "practice": entered.practice,
     }
     return Response(told, headers={"cache-control": "no-store"})
 
@@ -88,4 +98,4 @@ def _file(name: str, kind: str) -> Route:
 
 def chat_routes() -> list[Route]:
     """Return the routes, which Bedside mounts below `/chat/`."""
-    return [guest_page, exchange, *(_file(name, kind) for name, kind in _KINDS.items())]
+    return [guest_page, conversation_page, exchange, *(_file(name, kind) for name, kind in _KINDS.items())]

@@ -40,30 +40,58 @@ PARTICIPANT = """p.conversation_id, p.person_id, p.kind, p.home_id, p.shown_name
 
 # What was deleted is unread no more, and what the practice wrote by itself members have not to read (C17); there is
 # little of either, and an index finds it.
-CONVERSATIONS = f"""
-SELECT c.id, c.practice_id, c.kind, c.name, c.description, c.private, c.subject_id, c."position", c.changed,
-    c.created_by, c.created_at, c.active_at,
-    c.messages - p.read_number - (SELECT count(*) FROM message d WHERE d.conversation_id = c.id
-        AND (d.deleted_at IS NOT NULL OR d.automatic) AND (d.deleted_at IS NOT NULL OR p.kind = 'member')
-        AND d.number > p.read_number) AS unread,
-    (SELECT count(*) FROM urgent_recipient u WHERE u.person_id = p.person_id AND u.conversation_id = c.id
-        AND u.acknowledged_at IS NULL) AS urgent_open,
-    m.id AS message_id, {", ".join(f"m.{name} AS message_{name.strip(chr(34))}" for name in _MESSAGE[3:])}
-FROM participant p JOIN conversation c ON c.id = p.conversation_id
-LEFT JOIN message m ON m.conversation_id = c.id AND m."position" = c.last_position
-WHERE p.person_id = $1 AND p.left_at IS NULL
-"""
-"""Those in which the person $1 takes part."""
+UNREAD = """CASE WHEN c.messages > p.read_number THEN c.messages - p.read_number
+    - (SELECT count(*) FROM message d WHERE d.conversation_id = c.id AND (d.deleted_at IS NOT NULL OR d.automatic)
+        AND (d.deleted_at IS NOT NULL OR p.kind = 'member') AND d.number > p.read_number) ELSE 0 END"""
+"""How many messages of conversation `c` participant `p` has not read."""
+
+OF_PERSON = """FROM participant p JOIN conversation c ON c.id = p.conversation_id
+    WHERE p.person_id = (SELECT $1::uuid) AND p.left_at IS NULL"""
+"""Where person $1 takes part. PostgreSQL is not to know who that is when it plans: for a person with fewer
+conversations than others a plan of their own would look cheaper each time, and planning takes longer than the rest."""
+
+
+def conversations(condition: str, *, order: str = "", limit: str = "") -> str:
+    """Return the SQL of conversations in which the person $1 takes part.
+
+    Args:
+        condition: which of them, `c`.
+        order: columns of `c`.
+        limit: how many.
+    """
+    order, limit = f"ORDER BY {order}" if order else "", f"LIMIT {limit}" if limit else ""
+    # Last messages are looked up for those conversations alone that are handed out.
+    return f"""
+SELECT c.*, {", ".join(f"m.{name} AS message_{name.strip(chr(34))}" for name in ("id", *_MESSAGE[3:]))}
+FROM (SELECT c.id, c.practice_id, c.kind, c.name, c.description, c.private, c.subject_id, c."position", c.changed,
+        c.created_by, c.created_at, c.active_at, c.last_position, {UNREAD} AS unread,
+        (SELECT count(*) FROM urgent_recipient u WHERE u.person_id = p.person_id AND u.conversation_id = c.id
+            AND u.acknowledged_at IS NULL) AS urgent_open
+    {OF_PERSON} AND {condition} {order} {limit}) AS c
+LEFT JOIN message m ON m.conversation_id = c.id AND m."position" = c.last_position {order}"""
+
 
 # Names are those of today where they are the practice's to know, else those of when people joined.
-NAMED = """(chat_named(c.name, $5) AND c.name IS NOT NULL OR EXISTS (SELECT FROM participant o
+_NAMED = """(chat_named(c.name, $6) AND c.name IS NOT NULL OR EXISTS (SELECT FROM participant o
     LEFT JOIN member s ON o.kind = 'member' AND s.id = o.person_id
     LEFT JOIN patient t ON o.kind = 'patient' AND t.id = o.person_id
     LEFT JOIN contact k ON o.kind = 'contact' AND k.id = o.person_id
     WHERE o.conversation_id = c.id AND o.person_id <> $1 AND o.left_at IS NULL AND c.kind <> 'team' AND chat_named(
         coalesce(s.first_name || ' ' || s.last_name, t.first_name || ' ' || t.last_name,
-            k.first_name || ' ' || k.last_name, o.shown_name), $5)))"""
-"""Which of `CONVERSATIONS` are called $5, or have somebody in them who is."""
+            k.first_name || ' ' || k.last_name, o.shown_name), $6)))"""
+_PAGE = "($3::timestamptz IS NULL OR (c.active_at, c.id) < ($3, $4::uuid)) AND ($5::uuid IS NULL OR c.id = $5)"
+_LATEST_FIRST = "c.active_at DESC, c.id DESC"
+
+CONVERSATION = conversations("c.id = $2")
+"""The conversation $2 of the person $1."""
+CONVERSATIONS_BY_ID = conversations("c.id = ANY($2)")
+"""Those conversations $2 of the person $1."""
+# Two statements: with the search in it, the plan that PostgreSQL keeps would look dearer the more conversations the
+# practice has, and it would plan anew each time instead.
+LISTED = conversations(_PAGE, order=_LATEST_FIRST, limit="$2")
+"""$2 conversations of the person $1, those after the time $3 and id $4 where they are given, $5 alone where it is."""
+FOUND = conversations(f"{_PAGE} AND {_NAMED}", order=_LATEST_FIRST, limit="$2")
+"""The same of those that are called $6, or have somebody in them who is: beginnings of words."""
 
 
 def message_of(row: Row) -> Message:

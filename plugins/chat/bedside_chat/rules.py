@@ -12,7 +12,7 @@ from bedside_chat.kinds import FILE_SHARE, PATIENT_MESSAGES, WAYS
 from bedside_chat.rows import MISSING
 from bedside_chat.settings import ChatSettings
 from bedside_chat.standing import Standing, composers, not_connected, reaches, standings
-from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Problem, Refusal, Role, Rule, Tier
+from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Problem, Refusal, Role, Rule, Tier, acting
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -109,8 +109,14 @@ async def may_send_files(platform: Platform, actor: Actor, target: UUID | None) 
 async def may_delete(platform: Platform, actor: Actor, message: Message) -> Refusal | None:
     """Return why somebody can't delete a message or a file of it: neither theirs nor for them to moderate (C11).
 
-    Patients and guests delete what they wrote only where the practice allows it.
+    Patients and guests delete what they wrote only where the practice allows it; members of a practice that is
+    connected no longer, nothing (P2). That is asked as their own practice, for files are deleted as the owning one.
     """
+    if message.practice_id != actor.practice_id:
+        with acting(actor.practice_id, actor.person_id):
+            standing = await standing_of(actor, message.conversation_id)
+        if standing is not None and not standing.open:
+            return not_connected()
     if message.sender_id == actor.person_id:
         allowed = actor.member_id is not None or (await platform.settings.read(ChatSettings)).patients_delete
     else:

@@ -31,6 +31,7 @@ from bedside_core.api import (
     Copies,
     InvalidInput,
     NotFound,
+    Problem,
     Role,
     Topic,
     acting,
@@ -47,6 +48,8 @@ FILES = "chat_message"
 MOST_ATTACHED = 10
 """Files with one message."""
 
+# Held first, so that the statement below sees who left, joined or was removed while it waited.
+_HOLD = "SELECT FROM conversation WHERE id = $1 FOR NO KEY UPDATE"
 # One statement: a retry finds the first message; else the conversation moves on, the message takes its position, the
 # sender has read up to it, and it comes back to those who left, where its kind does so (C9), each at a position.
 _SEND = f"""
@@ -59,6 +62,7 @@ WITH first AS (
     UPDATE conversation SET "position" = "position" + 1 + (SELECT count(*) FROM gone),
         last_position = "position" + 1, messages = messages + 1, active_at = greatest(active_at, $6)
     WHERE id = $2 AND NOT EXISTS (SELECT FROM first)
+        AND EXISTS (SELECT FROM participant WHERE conversation_id = $2 AND person_id = $3 AND left_at IS NULL)
     RETURNING id, practice_id, last_position, messages, "position" AS reached
 ), sent AS (
     INSERT INTO message (id, practice_id, conversation_id, "position", changed, number, sender_id, body, client_id,
@@ -133,7 +137,13 @@ class Sending(TakingPart):
         """
         _, person_id = actor.as_person()
         given, files = body if body.strip() else "", list(dict.fromkeys(uploads))
-        standing = await self._open(actor, conversation_id, text=bool(given) or not files, files=bool(files))
+        try:
+            standing = await self._open(actor, conversation_id, text=bool(given) or not files, files=bool(files))
+        except Problem:  # the answer to the first may have been lost, and nothing can be sent there since
+            first = await self._before(actor, conversation_id, client_id)
+            if first is None or not (first.deleted_at or await self._same(first, given, files, urgent, reply_to)):
+                raise
+            return first
         await self._check(given, files)
         if reply_to is not None and (await self.message(actor, reply_to)).conversation_id != conversation_id:
             raise NotFound(NO_MESSAGE, field=("replyTo",))
@@ -173,6 +183,18 @@ class Sending(TakingPart):
                 raise refusal.problem()
         return standing
 
+    async def _before(self, actor: Actor, conversation_id: UUID, client_id: str) -> Message | None:
+        """Return what the actor has sent with this client id in a conversation that they take part in."""
+        if await standing_of(actor, conversation_id) is None:
+            return None
+        row = await DB.fetchrow(
+            f"{MESSAGES} WHERE conversation_id = $1 AND sender_id = $2 AND client_id = $3",
+            conversation_id,
+            actor.person_id,
+            client_id,
+        )
+        return message_of(row) if row is not None else None
+
     async def _check(self, body: str, files: Sequence[UUID]) -> None:
         if not body and not files:
             raise InvalidInput("A message needs a text or a file.", field=("body",))
@@ -191,6 +213,7 @@ class Sending(TakingPart):
         copies: Copies | None,
     ) -> tuple[Message, bool]:
         async with unit() as work:
+            await DB.execute(_HOLD, standing.conversation_id)
             row = await DB.fetchrow(_SEND, *values)
             if row is None:
                 raise NotFound(MISSING)

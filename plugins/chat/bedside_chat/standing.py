@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_chat.kinds import WAYS, ConversationKind, Way
+from bedside_chat.kinds import TEAM_CHAT, WAYS, ConversationKind, Way
 from bedside_chat.settings import ChatSettings
 from bedside_core.api import DB, Actor, PersonKind, Problem, Refusal, Rule
 from bedside_portal.api import PortalAccounts, PortalState
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 _STANDINGS = """
 SELECT c.id, c.practice_id, c.kind, c.subject_id, c.private, c.created_by, p.kind AS person_kind,
-    coalesce((SELECT s.by_link FROM participant s
-        WHERE s.conversation_id = c.id AND s.person_id = c.subject_id), false) AS by_link,
+    coalesce(s.by_link, false) AS by_link, coalesce(s.by_link AND s.left_at IS NOT NULL, false) AS alone,
     c.practice_id = app_practice() OR chat_connected(c.id) AS open
 FROM participant p JOIN conversation c ON c.id = p.conversation_id
+LEFT JOIN participant s ON s.conversation_id = c.id AND s.person_id = c.subject_id
 WHERE p.person_id = $1 AND p.left_at IS NULL AND c.id = ANY($2)
 """
 
@@ -60,6 +60,7 @@ class Standing:
         created_by: who started it.
         person_kind: what the person is to the owning practice.
         by_link: whether the patient or contact is reached by a link, not in the portal.
+        alone: whether that one is out of it, so that the members in it write to each other (L2).
         open: whether the person's practice is still the owning one or connected to it (P2).
     """
 
@@ -71,6 +72,7 @@ class Standing:
     created_by: UUID
     person_kind: PersonKind
     by_link: bool
+    alone: bool
     open: bool
 
     @property
@@ -116,6 +118,7 @@ async def standings(actor: Actor, conversation_ids: Collection[UUID]) -> Mapping
             created_by=row["created_by"],
             person_kind=PersonKind(row["person_kind"]),
             by_link=row["by_link"],
+            alone=row["alone"],
             open=row["open"],
         )
         for row in rows
@@ -132,7 +135,7 @@ async def composers(platform: Platform, actor: Actor, found: Sequence[Standing])
     """
     lacks = {
         feature: await platform.access.lacks(actor.practice_id, feature) if actor.practice_id else None
-        for feature in sorted({name for each in found for name in each.way.features})
+        for feature in sorted({TEAM_CHAT, *(name for each in found for name in each.way.features)})
     }
     portal = [each for each in found if each.in_portal and each.subject_id is not None]
     settings = await platform.settings.read(ChatSettings) if portal else ChatSettings()
@@ -151,6 +154,8 @@ def _composer(
     if not standing.open:
         return Composer(text=not_connected(), files=not_connected())
     text, files = lacks[standing.way.text], lacks[standing.way.files]
+    if standing.alone:
+        text, files = text or lacks[TEAM_CHAT], files or lacks[TEAM_CHAT]
     if standing.in_portal:
         needed = _needed(standing, portal)
         text = text or needed or _switched_off(standing, settings)

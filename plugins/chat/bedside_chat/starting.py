@@ -93,7 +93,8 @@ class Starting(Joins):
     ) -> Conversation:
         """Start the conversation of the actor and a contact, who is reached by a link, or return it (C6).
 
-        The link is sent in the same transaction, unless one that was sent before is open still.
+        The link is sent in the same transaction, unless one that was sent before is open still. With a contact who is
+        a member of the own or a connected practice by now it is the direct conversation, and no link is sent.
 
         Args:
             actor: a member.
@@ -108,6 +109,9 @@ class Starting(Joins):
         """
         _, person_id = actor.in_practice()
         await self._platform.access.require(actor, "chat.start_with_contact", contact_id)
+        member_id = (await self._platform.people.contacts_reached([contact_id])).get(contact_id)
+        if member_id is not None:
+            return await self.start_direct(actor, member_id, client_id)
         contact = (await self._platform.people.contacts_by_id([contact_id]))[contact_id]
         [member] = await self._members([person_id])
         people = [member, outsider(contact, member.practice, by_link=True)]
@@ -187,7 +191,8 @@ class Starting(Joins):
         practice_id, person_id = actor.in_practice()
         await self._platform.access.require(actor, "chat.create_group")
         named, described = group_name(name), group_description(description)
-        others = await self._invited(practice_id, at_once([each for each in person_ids if each != person_id]))
+        invited = await self._invited(practice_id, at_once([each for each in person_ids if each != person_id]))
+        others = [each for each in invited if each.person_id != person_id]
         [oneself] = await self._members([person_id])
         now = self._platform.clock.now()
         async with unit() as work:

@@ -216,10 +216,12 @@ class TakingPart(Starting):
 
         Raises:
             NotFound: none of theirs, or nobody in it.
-            Forbidden: not theirs to remove.
+            Forbidden: not theirs to remove, or oneself: who leaves is warned, and comes back as C9 has it.
         """
         practice_id, own_id = actor.in_practice()
-        standing = await self._owned(actor, conversation_id, "chat.add_people")
+        standing = await self._owned(actor, conversation_id, "chat.remove_people")
+        if person_id == own_id:
+            raise Forbidden("Nobody removes themselves.", way_on="Leave it instead.", field=("personId",))
         row = await DB.fetchrow(
             """SELECT p.kind, p.home_id, c.only_key FROM participant p JOIN conversation c ON c.id = p.conversation_id
             WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.left_at IS NULL""",
@@ -231,7 +233,7 @@ class TakingPart(Starting):
         if not standing.way.members_join or str(person_id) in (row["only_key"] or ""):
             raise Forbidden("Nobody can be removed whom the conversation is about.", way_on="Leave it instead.")
         outsider = row["kind"] != "member" or row["home_id"] != practice_id
-        own = outsider or own_id in {standing.created_by, person_id}
+        own = outsider or own_id == standing.created_by
         if not own and (refusal := await self._platform.access.why_not(actor, "chat.moderate")):
             raise refusal.problem()
         async with unit() as work:
@@ -354,11 +356,11 @@ class TakingPart(Starting):
         self._tell_inboxes(work, conversation_id, person_ids)
 
     async def _others(self, conversation_id: UUID, person_id: UUID) -> bool:
-        """Tell whether another member takes part."""
+        """Tell whether another member takes part who is active; in these conversations all are of one practice."""
         return bool(
             await DB.fetchval(
-                """SELECT EXISTS (SELECT FROM participant WHERE conversation_id = $1 AND person_id <> $2
-                AND kind = 'member' AND left_at IS NULL)""",
+                """SELECT EXISTS (SELECT FROM participant p JOIN member m ON m.id = p.person_id AND m.active
+                WHERE p.conversation_id = $1 AND p.person_id <> $2 AND p.left_at IS NULL)""",
                 conversation_id,
                 person_id,
             )

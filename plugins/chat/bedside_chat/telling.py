@@ -24,7 +24,8 @@ _TO_GUESTS = (GUEST_MESSAGE_EMAIL.key, GUEST_MESSAGE_SMS.key)
 _EVERY = (*(kind.key for kind in NOTIFICATIONS), *_TO_GUESTS)
 _OF_UNREAD = (MESSAGE.key, URGENT.key, UNREAD_EMAIL.key, UNREAD_SMS.key, *_TO_GUESTS)
 _OF_URGENT = (URGENT.key, URGENT_REMINDER.key, *_TO_GUESTS)
-_LONGEST_NAME = 120
+_MOST_KEPT = 1000
+"""Unread messages whose notifications are kept one by one: what is further back is told of by these."""
 FRESH = timedelta(minutes=2)
 """So long the letter with a link that nobody has opened stands for the messages written meanwhile, too."""
 
@@ -84,7 +85,7 @@ async def _tell_guests(platform: Platform, work: Work, message: Message, rows: S
                     email=address if channel is LinkChannel.EMAIL else None,
                     phone=address if channel is LinkChannel.SMS else None,
                 ),
-                {Fact.SENDER: _name(row["sender"]), Fact.LINK: pages[row["link_id"]]},
+                {Fact.SENDER: row["sender"], Fact.LINK: pages[row["link_id"]]},
             )
             for row in rows
             for by, address in (reached[row["person_id"]],)
@@ -123,7 +124,11 @@ async def read(
     kept: list[str] = []
     if unread_after is not None:
         rows = await DB.fetch(
-            'SELECT id::text FROM message WHERE conversation_id = $1 AND "position" > $2', conversation_id, unread_after
+            """SELECT id::text FROM message WHERE conversation_id = $1 AND "position" > $2
+            ORDER BY "position" DESC LIMIT $3""",
+            conversation_id,
+            unread_after,
+            _MOST_KEPT,
         )
         kept = [row["id"] for row in rows]
     await platform.notify.cancel_all(work, _OF_UNREAD, key=str(conversation_id), to=reader, kept=kept)
@@ -153,9 +158,4 @@ def recipient(kind: str, home_id: UUID, person_id: UUID, *, by_link: bool = Fals
 
 def facts(conversation_id: UUID, sender: str | None) -> Mapping[Fact, Any]:
     """Return what a notification of a message tells: who wrote, and where it is read (N4)."""
-    return {Fact.SENDER: _name(sender), Fact.LINK: f"/chat/{conversation_id}"}
-
-
-def _name(sender: str | None) -> str:
-    name = "".join(letter for letter in sender or "" if letter.isprintable()).strip()
-    return name[:_LONGEST_NAME] or "?"
+    return {Fact.SENDER: sender or "?", Fact.LINK: f"/chat/{conversation_id}"}

@@ -32,14 +32,14 @@ GUEST_LINK = NotificationKind(
 _MESSAGE_TEXTS = {
     Language.ENGLISH: {
         Part.SUBJECT: "A new message from {{ sender }}",
-        Part.BODY: "{{ sender }} of {{ practice }} has written to you in your secure conversation. You need no "
+        Part.BODY: "{{ sender }} has written to you in your secure conversation with {{ practice }}. You need no "
         "account to read it and to answer.\n\nThe link is for you alone and works for a limited time. Please do not "
         "pass it on.",
         Part.SMS: "{{ practice }}: a new message from {{ sender }}. {{ link }}",
     },
     Language.SPANISH: {
         Part.SUBJECT: "Un mensaje nuevo de {{ sender }}",
-        Part.BODY: "{{ sender }}, de {{ practice }}, le ha escrito en su conversación segura. No necesita cuenta para "
+        Part.BODY: "{{ sender }} le ha escrito en su conversación segura con {{ practice }}. No necesita cuenta para "
         "leerlo y responder.\n\nEl enlace es solo para usted y vale por tiempo limitado. Por favor, no lo comparta.",
         Part.SMS: "{{ practice }}: un mensaje nuevo de {{ sender }}. {{ link }}",
     },

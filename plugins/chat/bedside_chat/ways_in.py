@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bedside_chat.api import Conversation
-from bedside_chat.rows import CONVERSATIONS, conversation_of
+from bedside_chat.rows import conversation_of, conversations
 from bedside_chat.rules import lacks_outside
 from bedside_chat.standing import no_portal_account, portal_states
 from bedside_core.api import DB, Actor, Refusal, TimelineEntry, TimelinePart
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bedside_core.api import Platform
 
 MESSAGE_SENT = "chat.message"
+
+_WITH_PATIENTS = conversations("c.kind = 'patient' AND c.subject_id = ANY($2)", order="c.active_at, c.id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class WaysIn:
     async def __call__(self, patient_ids: Sequence[UUID]) -> Mapping[UUID, WayIn]:
         """Return the way in of each patient, whom the caller was given."""
         rows = await DB.fetch(
-            f"{CONVERSATIONS} AND c.kind = 'patient' AND c.subject_id = ANY($2) ORDER BY c.active_at, c.id",
+            _WITH_PATIENTS,
             self.actor.person_id,
             list(patient_ids),
         )

@@ -84,8 +84,6 @@ def test_every_kind_says_something_in_both_languages_on_each_of_its_channels() -
         {},
         {Fact.SENDER: "Ada Moss", Fact.LINK: "/chat", Fact.TIME: datetime.now()},
         {Fact.SENDER: "Ada Moss", Fact.LINK: "/chat", "body": "the lump is benign"},
-        {Fact.SENDER: "Ada Moss\nYour results:", Fact.LINK: "/chat"},
-        {Fact.SENDER: "x" * 121, Fact.LINK: "/chat"},
         {Fact.SENDER: 7, Fact.LINK: "/chat"},
         {Fact.SENDER: "Ada Moss", Fact.LINK: "/chat?about=the lump"},
     ],
@@ -93,6 +91,22 @@ def test_every_kind_says_something_in_both_languages_on_each_of_its_channels() -
 def test_facts_that_are_none_are_refused(facts: dict[Any, Any]) -> None:
     with pytest.raises((ValueError, TypeError)):
         facts_of(MESSAGE, facts)
+
+
+@pytest.mark.rule("N4")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Ada Moss\r\nYour results:\u2028", "Ada Moss Your results:"),
+        ("Zo\u00eb\u00a0A\u200db\u202e Moss\x1b", "Zo\u00eb Ab Moss"),
+        ("x" * 119 + " y", "x" * 119),
+        (f"{'A' * 100} {'B' * 100}", f"{'A' * 100} {'B' * 19}"),
+        ("\u200d", "?"),
+        ("", "?"),
+    ],
+)
+def test_a_sender_is_told_of_by_a_short_name_in_one_line(name: str, told: str) -> None:
+    assert facts_of(MESSAGE, {Fact.SENDER: name, Fact.LINK: "/chat"}) == {"sender": told, "link": "/chat"}
 
 
 def test_a_kind_that_can_not_be_right_is_refused_with_a_reason() -> None:

@@ -56,7 +56,11 @@ class Device:
         """Take the next event into the state, and return it."""
         event = (await self.socket.next(self.key))["inbox"]
         self.seen.append(event)
-        self.cursor = event["cursor"]
+        await self.apply(event)
+        return event
+
+    async def apply(self, event: dict[str, Any]) -> None:
+        """Take an event into the state."""
         conversations, counts = self.state
         match event["__typename"]:
             case "InboxOpened" | "InboxGap":
@@ -69,7 +73,7 @@ class Device:
                 self.state = rest, badges(event["chatBadges"])
             case _:
                 self.state = conversations, counts
-        return event
+        self.cursor = event["cursor"]
 
     async def until(self, condition: Callable[[State], bool]) -> State:
         """Take events until something holds."""

@@ -15,14 +15,16 @@ PATIENT = """mutation($p: ID!, $c: String!, $l: Boolean! = false) {
 EXTERNAL = "mutation($p: ID!, $c: String!) { startExternalConversation(contactId: $p, clientId: $c) { id kind } }"
 PRACTITIONER = """mutation($m: ID!, $c: String!) {
     startPractitionerConversation(memberId: $m, clientId: $c) { id kind } }"""
-TEAM = "mutation($c: String!) { openTeamConversation(clientId: $c) { id kind participants { id } } }"
+TEAM = "mutation($c: String!) { openTeamConversation(clientId: $c) { id kind participants { nodes { id } } } }"
 GROUP = """mutation($n: String!, $c: String!, $d: String, $p: [ID!], $s: Boolean! = false) {
     createGroup(name: $n, clientId: $c, description: $d, personIds: $p, private: $s) {
-        id kind name description private participants { id } } }"""
+        id kind name description private participants { nodes { id } } } }"""
 GROUPS = 'query($t: String! = "") { groups(text: $t) { nodes { id name members joined } } }'
-JOIN = "mutation($i: ID!) { joinConversation(conversationId: $i) { id participants { id } } }"
-ADD = "mutation($i: ID!, $p: [ID!]!) { addParticipants(conversationId: $i, personIds: $p) { participants { id } } }"
-REMOVE = "mutation($i: ID!, $p: ID!) { removeParticipant(conversationId: $i, personId: $p) { participants { id } } }"
+JOIN = "mutation($i: ID!) { joinConversation(conversationId: $i) { id participants { nodes { id } } } }"
+ADD = """mutation($i: ID!, $p: [ID!]!) { addParticipants(conversationId: $i, personIds: $p) {
+    participants { nodes { id } } } }"""
+REMOVE = """mutation($i: ID!, $p: ID!) { removeParticipant(conversationId: $i, personId: $p) {
+    participants { nodes { id } } } }"""
 LEAVE = """mutation($i: ID!, $y: Boolean! = false) {
     leaveConversation(conversationId: $i, lastMemberConfirmed: $y) }"""
 CHANGE = """mutation($i: ID!, $n: String, $d: String, $s: Boolean) {
@@ -36,7 +38,7 @@ ACKNOWLEDGE = """mutation($m: ID!) { acknowledgeMessage(messageId: $m) {
 REACT = """mutation($m: ID!, $e: String!, $on: Boolean! = true) { reactToMessage(messageId: $m, emoji: $e, on: $on) {
     reactions { emoji personIds } } }"""
 MARK = """mutation($i: ID!, $u: String!) { markConversationRead(conversationId: $i, upTo: $u) {
-    unread participants { id readUpTo } } }"""
+    unread participants { nodes { id readUpTo } } } }"""
 DELETE = "mutation($m: ID!) { deleteMessage(messageId: $m) { id body deletedAt reactions { emoji } urgent } }"
 CHAT_SETTINGS = "mutation($p: ChatSettingsPatch!) { updateChatSettings(patch: $p) { longestMessage } }"
 CONNECT = "mutation($h: String!, $c: String!) { requestConnection(handle: $h, clientId: $c) { id } }"

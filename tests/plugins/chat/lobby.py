@@ -28,7 +28,7 @@ SECRET = re.compile(r"https?://[a-z0-9.:]+/chat/guest#([A-Za-z0-9_-]{43})")
 BORN = "1980-02-03"
 
 LINK = "guestLink { channel address sentAt expiresAt state }"
-PEOPLE = f"participants {{ id name kind byLink leftAt {LINK} }}"
+PEOPLE = f"participants {{ nodes {{ id name kind byLink leftAt {LINK} }} }}"
 CONTACT = "mutation($i: ContactInput!, $c: String!) { addContact(input: $i, clientId: $c) { id } }"
 EXTERNAL = f"""mutation($p: ID!, $c: String!, $h: LinkChannel) {{
     startExternalConversation(contactId: $p, clientId: $c, channel: $h) {{ id {PEOPLE} }} }}"""
@@ -135,7 +135,7 @@ class Lobby:
 
     async def link(self, conversation: str, person: str) -> Any:
         """How somebody's link stands, as a member sees it."""
-        people = (await self.data(LINKS, i=conversation))["participants"]
+        people = (await self.data(LINKS, i=conversation))["participants"]["nodes"]
         return next(each["guestLink"] for each in people if each["id"] == person)
 
     async def read(self, conversation: str, by: Person | str | None = None) -> list[str]:

@@ -26,7 +26,7 @@ from rulebook import size
 MESSAGE = """id cursor sender { id } body urgent deletedAt reactions { emoji personIds }
     acknowledgements { personId acknowledgedAt }"""
 PARTICIPANT = "id leftAt readUpTo"
-FETCH = f"""query($i: ID!) {{ conversation(id: $i) {{ cursor name participants {{ {PARTICIPANT} }}
+FETCH = f"""query($i: ID!) {{ conversation(id: $i) {{ cursor name participants {{ nodes {{ {PARTICIPANT} }} }}
     messages(last: 100) {{ nodes {{ {MESSAGE} }} }} }} }}"""
 EVENTS = f"""subscription($i: ID!, $a: String) {{ conversationEvents(conversationId: $i, after: $a) {{ __typename
     ... on MessageChanged {{ cursor message {{ {MESSAGE} }} }}
@@ -60,7 +60,7 @@ class Reader:
         if found is None:
             return None
         self.fetched_at = found["cursor"]
-        people = {each["id"]: each for each in found["participants"]}
+        people = {each["id"]: each for each in found["participants"]["nodes"]}
         return found["name"], {each["id"]: each for each in found["messages"]["nodes"]}, people
 
     async def begin(self) -> None:
@@ -134,9 +134,12 @@ acts = st.lists(
 
 
 @pytest_asyncio.fixture
-async def round_table(fresh_database: Database) -> AsyncGenerator[tuple[Deployment, Practice], None]:
+async def round_table(
+    fresh_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[tuple[Deployment, Practice], None]:
     """Serve a practice whose people are new in every example and whose sessions may ask as much as they like."""
-    async with served(fresh_database, graphql_session_budget=10**9) as deployment:
+    monkeypatch.setenv("BEDSIDE_GRAPHQL_SESSION_BUDGET", "1000000000")
+    async with served(fresh_database) as deployment:
         yield deployment, await deployment.practice()
 
 

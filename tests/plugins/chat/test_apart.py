@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from deployment import Person
-from plugins.chat.hall import ADD, MARK, REACT, allow, group, listed, said
+from plugins.chat.hall import ACKNOWLEDGE, ADD, DELETE, LEAVE, MARK, REACT, URGENT, allow, group, listed, said
 from plugins.chat.test_live import FOLLOW
 from plugins.chat.ward import READ, SEND, START, Ward
 
@@ -23,7 +23,7 @@ COMPOSER = """query($i: ID!) { conversation(id: $i) {
     composer { text { open code wayOn } files { open code } } } }"""
 EVENTS = """subscription($i: ID!, $a: String) { conversationEvents(conversationId: $i, after: $a) {
     ... on MessageChanged { message { body } } } }"""
-SHOWN = "query($i: ID!) { conversation(id: $i) { kind participants { id name label } } }"
+SHOWN = "query($i: ID!) { conversation(id: $i) { kind participants { nodes { id name label } } } }"
 
 
 @dataclass
@@ -81,7 +81,7 @@ async def test_members_of_connected_practices_write_to_each_other(apart: Apart) 
     for person, other, label in ((ward.ada, apart.eve, "Hill"), (apart.eve, ward.ada, "Bay View")):
         shown = (await deployment.data(SHOWN, person.token, i=conversation))["conversation"]
         assert shown["kind"] == "DIRECT"
-        labels = {each["name"]: each["label"] for each in shown["participants"]}
+        labels = {each["name"]: each["label"] for each in shown["participants"]["nodes"]}
         assert labels == {person.member.name: None, other.member.name: label}
     assert await deployment.code(READ, apart.olga.token, i=conversation) == "NOT_FOUND"
 
@@ -164,3 +164,26 @@ async def test_across_practices_the_plan_of_who_acts_decides(apart: Apart) -> No
     await said(ward, conversation, "yes", "m-1")
     found = await deployment.data(READ, apart.eve.token, i=conversation)
     assert [node["body"] for node in found["conversation"]["messages"]["nodes"]] == ["yes"]
+
+
+@pytest.mark.rule("P2", "C11", "C10")
+async def test_the_side_that_only_reads_deletes_nothing_but_acknowledges_and_leaves(apart: Apart) -> None:
+    ward, deployment = apart.ward, apart.ward.deployment
+    conversation = await apart.direct()
+    mine = await said(ward, conversation, "of the other side", "m-1", apart.eve)
+    urgent = (await deployment.data(URGENT, ward.ada.token, i=conversation, b="now", c="m-2"))["sendMessage"]
+    await apart.end(apart.eve)
+    before = await ward.messages()
+    for message in (mine, urgent):
+        assert await deployment.code(DELETE, apart.eve.token, m=message["id"]) == "CONVERSATION_READ_ONLY"
+    assert await ward.messages() == before == ["of the other side", "now"]
+    told = (await deployment.data(ACKNOWLEDGE, apart.eve.token, m=urgent["id"]))["acknowledgeMessage"]
+    assert told["acknowledgements"][0]["acknowledgedAt"]
+    await deployment.data(LEAVE, apart.eve.token, i=conversation)
+    assert await listed(ward, apart.eve) == []
+    # The owning practice deletes, and so does the other where they are connected again.
+    assert (await deployment.data(DELETE, ward.ada.token, m=urgent["id"]))["deleteMessage"]["body"] == ""
+    await said(ward, conversation, "later", "m-3")
+    await apart.connect("connect-2")
+    assert (await deployment.data(DELETE, apart.eve.token, m=mine["id"]))["deleteMessage"]["body"] == ""
+    assert await ward.messages() == ["", "", "later"]

@@ -12,6 +12,7 @@ import pytest_asyncio
 from audit_stage import trail
 from files_stage import ATTACH, CREATE, MISSING, archive, photo, png_bomb, sha256
 from plugins.chat.cabinet import Cabinet, cabinet_at
+from plugins.chat.hall import LEAVE
 
 from bedside_core.database import acting, unit
 from bedside_core.records.erasing import erase_patient
@@ -99,13 +100,18 @@ async def test_a_browser_saves_what_was_sent_and_never_shows_it(cabinet: Cabinet
             assert b"NotaPhone" not in got.content
 
 
+@pytest.mark.rule("C9")
+@pytest.mark.rule("C12")
 @pytest.mark.promise("A4")
 async def test_rights_are_asked_at_each_download(cabinet: Cabinet) -> None:
     upload = await cabinet.uploaded(b"hello")
     await cabinet.send(cabinet.direct, cabinet.ada, "", upload)
     assert (await cabinet.get(f"/files/{upload}")).status_code == 200
-    await cabinet.rows("UPDATE participant SET left_at = now() WHERE person_id = $1", cabinet.ada.member.id)
+    await cabinet.deployment.data(LEAVE, cabinet.ada.token, i=cabinet.direct)
     assert (await cabinet.get(f"/files/{upload}")).status_code == 404  # though she sent it
+    assert (await cabinet.get(f"/files/{upload}", cabinet.bea)).status_code == 200
+    await cabinet.send(cabinet.direct, cabinet.bea, "Are you there?")  # which brings it back to her
+    assert (await cabinet.get(f"/files/{upload}")).status_code == 200
 
 
 async def pages(cabinet: Cabinet, query: str, token: str, **values: Any) -> list[dict[str, Any]]:

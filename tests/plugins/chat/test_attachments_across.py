@@ -228,3 +228,15 @@ async def test_the_database_hands_nothing_over_that_is_not_one_s_own(cabinet: Ca
         await DB.fetchval(ask, upload, cabinet.hill.id, [key], [new_key("files", far.id)])
     state = await cabinet.rows("SELECT practice_id, state FROM file")
     assert [tuple(row.values()) for row in state] == [(cabinet.practice.id, "stored")]
+
+
+@pytest.mark.rule("P2", "C11")
+async def test_the_side_that_only_reads_deletes_no_file(cabinet: Cabinet) -> None:
+    upload = await cabinet.uploaded(CONTENT, by=cabinet.bea)
+    sent = await cabinet.send(cabinet.direct, cabinet.bea, "with a file", upload)
+    await part(cabinet.deployment, cabinet.olga)
+    for query, values in ((DELETE, {"i": upload}), (DELETE_MESSAGE, {"i": sent["id"]})):
+        assert await cabinet.deployment.code(query, cabinet.bea.token, **values) == "CONVERSATION_READ_ONLY"
+    assert (await cabinet.get(f"/files/{upload}", cabinet.bea)).content == CONTENT
+    assert (await cabinet.message(sent["id"], cabinet.ada))["attachments"][0]["state"] == "ATTACHED"
+    assert await owners(cabinet) == {("row", "own"), ("key", "own"), ("bytes", "own")}

@@ -71,6 +71,9 @@ async def test_it_counts_as_unread_for_the_patient_and_not_for_members_and_notif
     assert (seen["unread"], seen["lastMessage"]) == (1, {"automatic": True})
     listed = await night.house.deployment.data("{ conversations { nodes { id unread } } }", night.house.ada.token)
     assert {"id": night.talk, "unread": 1} in listed["conversations"]["nodes"]
+    for by in (night.house.ada, night.pat):  # the badge agrees with the list
+        badges = (await night.house.deployment.data("{ chatBadges { kind unread } }", by.token))["chatBadges"]
+        assert {"kind": "PATIENT", "unread": 1} in badges
     rows = await night.house.rows(
         "SELECT recipient_id::text AS person, items FROM notification WHERE kind LIKE 'chat.%'"
     )

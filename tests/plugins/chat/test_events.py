@@ -33,7 +33,8 @@ EVENTS = f"""subscription($i: ID!, $a: String) {{ conversationEvents(conversatio
     ... on MessageChanged {{ cursor added message {{ {MESSAGE} }} }}
     ... on ParticipantChanged {{ cursor participant {{ id leftAt readUpTo }} }}
     ... on ConversationChanged {{ cursor conversation {{ id name description private }} }} }} }}"""
-STATE = f"""query($i: ID!) {{ conversation(id: $i) {{ cursor name description private participants {{ id readUpTo }}
+STATE = f"""query($i: ID!) {{ conversation(id: $i) {{ cursor name description private
+    participants {{ nodes {{ id readUpTo }} }}
     messages(first: 100) {{ nodes {{ {MESSAGE} }} }} }} }}"""
 
 
@@ -56,7 +57,7 @@ class Model:
     def __init__(self, fetched: dict[str, Any]) -> None:
         self.cursor = fetched["cursor"]
         self.facts = {name: fetched[name] for name in ("name", "description", "private")}
-        self.people = {each["id"]: each["readUpTo"] for each in fetched["participants"]}
+        self.people = {each["id"]: each["readUpTo"] for each in fetched["participants"]["nodes"]}
         self.messages = {each["id"]: each for each in fetched["messages"]["nodes"]}
 
     def apply(self, change: dict[str, Any]) -> None:

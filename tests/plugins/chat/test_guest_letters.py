@@ -167,10 +167,10 @@ async def test_calling_off_sending_anew_leaving_and_expiry_end_the_links_of_ever
 @pytest.mark.rule("C6", "C10")
 async def test_an_urgent_message_is_told_of_at_once_and_members_see_when_a_guest_came(lobby: Lobby) -> None:
     conversation, contact, first = await lobby.external()
-    query = "query($i: ID!) { conversation(id: $i) { participants { id guestLink { enteredAt } } } }"
+    query = "query($i: ID!) { conversation(id: $i) { participants { nodes { id guestLink { enteredAt } } } } }"
 
     async def came() -> object:
-        people = (await lobby.data(query, i=conversation))["participants"]
+        people = (await lobby.data(query, i=conversation))["participants"]["nodes"]
         return next(each["guestLink"]["enteredAt"] for each in people if each["id"] == contact)
 
     assert await came() is None

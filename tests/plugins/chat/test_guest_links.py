@@ -25,9 +25,9 @@ from bedside_core.auth import Role
 from bedside_plans.service import PlanService
 
 GROUP = """mutation($p: [ID!], $c: String!) { createGroup(name: "Ward", personIds: $p, clientId: $c) {
-    id participants { id guestLink { channel address state } } } }"""
+    id participants { nodes { id guestLink { channel address state } } } } }"""
 ADD = """mutation($i: ID!, $p: [ID!]!) { addParticipants(conversationId: $i, personIds: $p) {
-    id participants { id guestLink { state } } } }"""
+    id participants { nodes { id guestLink { state } } } } }"""
 OUTSIDERS = "mutation { updateChatSettings(patch: { outsidersInGroups: true }) { outsidersInGroups } }"
 DAYS = "mutation($n: Int!) { updateChatSettings(patch: { guestDays: $n }) { guestDays } }"
 ENTRIES = """{ auditEntries(first: 50) { nodes { action role target memberId patientIds details { name values } } } }"""
@@ -42,11 +42,11 @@ async def test_starting_with_a_contact_sends_a_link_by_mail_that_says_who_and_no
     assert len(secret) == 43  # 256 bits (promise A6)
     [letter] = lobby.letters("cora@example.org")
     assert lobby.ada.member.name in letter and lobby.practice.name in letter
-    [link] = [each["guestLink"] for each in started["participants"] if each["id"] == contact]
+    [link] = [each["guestLink"] for each in started["participants"]["nodes"] if each["id"] == contact]
     sent, expires = datetime.fromisoformat(link.pop("sentAt")), datetime.fromisoformat(link.pop("expiresAt"))
     assert link == {"channel": "EMAIL", "address": "c•••@example.org", "state": "OPEN"}
     assert expires - sent == timedelta(days=14)
-    assert [each["guestLink"] for each in started["participants"] if each["id"] == lobby.ada.id] == [None]
+    assert [each["guestLink"] for each in started["participants"]["nodes"] if each["id"] == lobby.ada.id] == [None]
     # Starting again finds the conversation, and sends no second link while the first is open.
     again = await lobby.data(EXTERNAL, p=contact, c=client_id())
     assert (again["id"], len(lobby.letters("cora@example.org"))) == (started["id"], 1)
@@ -74,13 +74,13 @@ async def test_a_contact_added_to_a_group_is_sent_a_link(lobby: Lobby) -> None:
     await lobby.data(OUTSIDERS, lobby.olga)
     one, two = await lobby.contact("one@example.org"), await lobby.contact("two@example.org")
     group = await lobby.data(GROUP, p=[one], c=client_id())
-    assert [each["guestLink"] for each in group["participants"] if each["id"] == one] == [
+    assert [each["guestLink"] for each in group["participants"]["nodes"] if each["id"] == one] == [
         {"channel": "EMAIL", "address": "o•••@example.org", "state": "OPEN"}
     ]
     token = await lobby.entered(await lobby.secret("one@example.org"))
     await lobby.data(SEND, token, i=group["id"], b="Hello", c=client_id())
     added = await lobby.data(ADD, i=group["id"], p=[two])
-    assert [each["guestLink"] for each in added["participants"] if each["id"] == two] == [{"state": "OPEN"}]
+    assert [each["guestLink"] for each in added["participants"]["nodes"] if each["id"] == two] == [{"state": "OPEN"}]
     assert await lobby.read(group["id"], await lobby.entered(await lobby.secret("two@example.org"))) == ["Hello"]
 
 
@@ -137,7 +137,7 @@ async def test_a_link_called_off_lets_nobody_in_any_more(lobby: Lobby) -> None:
     async with lobby.deployment.socket(token) as socket:
         revoked = await lobby.data(REVOKE_LINK, i=conversation, p=contact)
         assert await socket.closed() == (4403, "Session ended")
-    [link] = [each["guestLink"] for each in revoked["participants"] if each["id"] == contact]
+    [link] = [each["guestLink"] for each in revoked["participants"]["nodes"] if each["id"] == contact]
     assert link["state"] == "REVOKED"
     assert await lobby.code(LINKS, token, i=conversation) == "UNAUTHENTICATED"
     assert await lobby.refusal(secret) == (410, "LINK_OVER", "voided")

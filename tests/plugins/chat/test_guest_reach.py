@@ -26,6 +26,8 @@ MAY_DELETE = "mutation { updateChatSettings(patch: { patientsDelete: true }) { p
 LIST = "{ conversations { nodes { id } } }"
 MESSAGE = "query($m: ID!) { message(id: $m) { body } }"
 FILE = "query($f: ID!) { file(id: $f) { id } }"
+EXPORT = """mutation($i: ID!, $f: ConversationExportFormat!, $c: String!) {
+    exportConversation(conversationId: $i, format: $f, clientId: $c) { state } }"""
 CAN = "query($a: String!, $t: ID) { can(action: $a, target: $t) { allowed code } }"
 
 
@@ -125,7 +127,7 @@ async def test_a_guest_is_nobody_else(lobby: Lobby) -> None:
     token = await lobby.entered(secret)
     assert await lobby.deployment.data("{ viewer { id } }", token) == {"viewer": None}
     people = await lobby.data(LINKS, token, i=conversation)
-    assert [each["guestLink"] for each in people["participants"]] == [None, None]
+    assert [each["guestLink"] for each in people["participants"]["nodes"]] == [None, None]
     for query in (
         "{ practice { name } }",
         "{ contacts { nodes { id } } }",
@@ -144,6 +146,20 @@ async def test_a_guest_is_nobody_else(lobby: Lobby) -> None:
         assert await lobby.code(query, token) == "FORBIDDEN", query
     given = {"firstName": "A", "lastName": "B", "email": "b@example.org", "phone": None}
     assert await lobby.code(CONTACT, token, i=given, c=client_id()) == "FORBIDDEN"
+
+
+@pytest.mark.rule("C6")
+@pytest.mark.rule("C15")
+async def test_a_guest_exports_nothing_and_is_told_so_before(lobby: Lobby) -> None:
+    conversation, _, secret = await lobby.external()
+    token = await lobby.entered(secret)
+    assert await lobby.data(CAN, a="chat.export", t=conversation) == {"allowed": True, "code": None}
+    for target in (conversation, None):
+        assert await lobby.data(CAN, token, a="chat.export", t=target) == {"allowed": False, "code": "FORBIDDEN"}
+    for form in ("JSON", "PDF"):
+        assert await lobby.code(EXPORT, token, i=conversation, f=form, c=client_id()) == "FORBIDDEN"
+    assert await lobby.code("{ conversationExports { nodes { id } } }", token) == "FORBIDDEN"
+    assert await lobby.rows("SELECT * FROM conversation_export") == []
 
 
 @pytest.mark.rule("C6")

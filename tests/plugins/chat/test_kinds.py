@@ -71,7 +71,7 @@ async def test_each_kind_of_conversation_is_started_and_listed(ward: Ward) -> No
 async def test_the_team_s_conversation_is_one_and_new_members_join_it(ward: Ward) -> None:
     deployment = ward.deployment
     made = (await deployment.data(TEAM, ward.ada.token, c="t"))["openTeamConversation"]
-    assert {each["id"] for each in made["participants"]} == {ward.ada.id, ward.ben.id}
+    assert {each["id"] for each in made["participants"]["nodes"]} == {ward.ada.id, ward.ben.id}
     assert (await deployment.data(TEAM, ward.ben.token, c="t"))["openTeamConversation"]["id"] == made["id"]
     carl = await deployment.person(ward.practice, name="Carl")
     assert await listed(ward, carl) == []
@@ -84,7 +84,7 @@ async def test_the_team_s_conversation_is_one_and_new_members_join_it(ward: Ward
     assert await listed(ward, carl) == [made["id"]]
     dora = await deployment.person(ward.practice, name="Dora")
     opened = (await deployment.data(TEAM, dora.token, c="t"))["openTeamConversation"]
-    assert opened["id"] == made["id"] and len(opened["participants"]) == 4
+    assert opened["id"] == made["id"] and len(opened["participants"]["nodes"]) == 4
     eve = await deployment.person(await deployment.practice("Hill"), name="Eve")
     assert (await deployment.data(TEAM, eve.token, c="t"))["openTeamConversation"]["id"] != made["id"]
     assert await deployment.code(ADD, ward.ada.token, i=made["id"], p=[eve.id]) == "FORBIDDEN"
@@ -180,9 +180,9 @@ async def test_a_group_needs_a_name_and_takes_people_later(ward: Ward) -> None:
     assert await ward.count("conversation") == before
     made = (await deployment.data(GROUP, ward.ada.token, n="  Night shift ", c="g"))["createGroup"]
     assert (made["name"], made["description"], made["private"]) == ("Night shift", None, False)
-    assert [each["id"] for each in made["participants"]] == [ward.ada.id]
+    assert [each["id"] for each in made["participants"]["nodes"]] == [ward.ada.id]
     added = await deployment.data(ADD, ward.ada.token, i=made["id"], p=[ward.ben.id, ward.ben.id])
-    assert [each["id"] for each in added["addParticipants"]["participants"]] == [ward.ada.id, ward.ben.id]
+    assert [each["id"] for each in added["addParticipants"]["participants"]["nodes"]] == [ward.ada.id, ward.ben.id]
     changed = await deployment.data(CHANGE, ward.ada.token, i=made["id"], n="Late shift", d="Handover")
     assert changed["changeGroup"] == {"name": "Late shift", "description": "Handover", "private": False}
     assert await deployment.code(CHANGE, ward.ben.token, i=made["id"], n="Mine") == "FORBIDDEN"

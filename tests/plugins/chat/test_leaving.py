@@ -8,6 +8,12 @@ from plugins.chat.test_kinds import CONTACT
 from plugins.chat.test_live import FOLLOW
 from plugins.chat.ward import READ, SEND, START, Ward
 
+from bedside_core.auth import Role
+from bedside_core.database import DB, acting
+
+DEACTIVATE = "mutation($i: ID!) { deactivateMember(memberId: $i) { id } }"
+REACTIVATE = "mutation($i: ID!) { reactivateMember(memberId: $i) { id } }"
+
 
 @pytest.mark.rule("C9")
 async def test_a_direct_conversation_that_was_left_comes_back_with_the_next_message(ward: Ward) -> None:
@@ -101,6 +107,21 @@ async def test_who_was_removed_does_not_come_back_with_a_message_but_with_an_inv
 
 
 @pytest.mark.rule("C9")
+async def test_nobody_removes_themselves_past_the_warning_of_who_leaves_last(ward: Ward) -> None:
+    deployment, held = ward.deployment, await ward.deployment.held(ward.practice)
+    await allow(ward, patientsInPortal=True)
+    conversation, ours = await with_patient(ward, held), await group(ward, ward.ben)
+    await deployment.data(ADD, ward.ada.token, i=conversation, p=[ward.ben.id])
+    await deployment.data(LEAVE, ward.ada.token, i=conversation)
+    before = await ward.count("participant WHERE left_at IS NULL")
+    for person, target in ((ward.ben, conversation), (ward.ben, ours), (ward.ada, ours)):
+        assert await deployment.code(REMOVE, person.token, i=target, p=person.id) == "FORBIDDEN"
+        assert target in await listed(ward, person)
+    assert await ward.count("participant WHERE left_at IS NULL") == before
+    assert await deployment.code(LEAVE, ward.ben.token, i=conversation) == "LAST_MEMBER"
+
+
+@pytest.mark.rule("C9")
 async def test_leaving_what_one_is_not_in_is_told_as_if_it_were_not_there(ward: Ward) -> None:
     carl = await ward.deployment.person(ward.practice, name="Carl")
     before = await ward.count("participant")
@@ -108,3 +129,42 @@ async def test_leaving_what_one_is_not_in_is_told_as_if_it_were_not_there(ward: 
         assert await ward.deployment.code(LEAVE, carl.token, i=target) == "NOT_FOUND"
     assert await ward.count("participant") == before
     assert set(await listed(ward, ward.ada)) == set(await listed(ward, ward.ben)) == {ward.conversation}
+
+
+@pytest.mark.rule("C9")
+async def test_a_colleague_who_was_deactivated_is_nobody_whom_a_patient_or_contact_is_left_with(ward: Ward) -> None:
+    deployment, held = ward.deployment, await ward.deployment.held(ward.practice)
+    await allow(ward, patientsInPortal=True)
+    owner = await deployment.person(ward.practice, Role.OWNER, "Olga")
+    contact = (await deployment.data(CONTACT, ward.ada.token, c="contact"))["addContact"]["id"]
+    external = (await deployment.data(EXTERNAL, ward.ada.token, p=contact, c="x"))["startExternalConversation"]["id"]
+    conversations = (await with_patient(ward, held), external)
+    for each in conversations:
+        await deployment.data(ADD, ward.ada.token, i=each, p=[ward.ben.id])
+    await deployment.data(DEACTIVATE, owner.token, i=ward.ben.id)
+    for each in conversations:
+        assert await deployment.code(LEAVE, ward.ada.token, i=each) == "LAST_MEMBER"
+        assert each in await listed(ward, ward.ada)
+    await deployment.data(REACTIVATE, owner.token, i=ward.ben.id)
+    for each in conversations:
+        await deployment.data(LEAVE, ward.ada.token, i=each)
+        assert each not in await listed(ward, ward.ada)
+
+
+@pytest.mark.rule("C9")
+async def test_nobody_removes_themselves_and_so_gets_round_the_warning(ward: Ward) -> None:
+    deployment, held = ward.deployment, await ward.deployment.held(ward.practice)
+    await allow(ward, patientsInPortal=True)
+    conversation, round_ = await with_patient(ward, held), await group(ward, ward.ben)
+    await deployment.data(ADD, ward.ada.token, i=conversation, p=[ward.ben.id])
+    await deployment.data(LEAVE, ward.ada.token, i=conversation)
+    with acting(ward.practice.id):
+        before = await DB.fetch("SELECT * FROM participant ORDER BY conversation_id, person_id")
+    for each in (conversation, round_):
+        assert await deployment.code(REMOVE, ward.ben.token, i=each, p=ward.ben.id) == "FORBIDDEN"
+    with acting(ward.practice.id):
+        assert await DB.fetch("SELECT * FROM participant ORDER BY conversation_id, person_id") == before
+    assert await deployment.code(LEAVE, ward.ben.token, i=conversation) == "LAST_MEMBER"
+    await deployment.data(LEAVE, ward.ben.token, i=conversation, y=True)
+    await said(ward, conversation, "is anybody there?", "m-1", held)
+    assert conversation in await listed(ward, ward.ben)

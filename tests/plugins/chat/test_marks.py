@@ -58,11 +58,11 @@ async def test_reading_is_said_and_never_goes_back_and_others_see_how_far(ward: 
     assert (await mark(messages[1]["cursor"]))["unread"] == 1
     assert (await mark(messages[0]["cursor"]))["unread"] == 1
     data = await deployment.data(
-        "query($i: ID!) { conversation(id: $i) { unread participants { id readUpTo } } }",
+        "query($i: ID!) { conversation(id: $i) { unread participants { nodes { id readUpTo } } } }",
         ward.ada.token,
         i=ward.conversation,
     )
-    shown = {each["id"]: each["readUpTo"] for each in data["conversation"]["participants"]}
+    shown = {each["id"]: each["readUpTo"] for each in data["conversation"]["participants"]["nodes"]}
     assert shown == {ward.ada.id: messages[2]["cursor"], ward.ben.id: messages[1]["cursor"]}
     await deployment.data(DELETE, ward.ada.token, m=messages[2]["id"])  # what was deleted is unread no more
     assert (await counts(ward, ward.ben.token))[ward.conversation] == (0, 0)

@@ -19,7 +19,7 @@ from bedside_core.auth import Role
 TYPE = "mutation($i: ID!, $on: Boolean! = true) { setTyping(conversationId: $i, on: $on) }"
 TYPING = "subscription($i: ID!) { typing(conversationId: $i) { participants { id name } } }"
 PRESENCE = "subscription($i: ID!) { presence(conversationId: $i) { participant { id } presence } }"
-WHO = "query($i: ID!) { conversation(id: $i) { participants { id presence } } }"
+WHO = "query($i: ID!) { conversation(id: $i) { participants { nodes { id presence } } } }"
 SHOW = "mutation($on: Boolean!) { updateChatSettings(patch: { presenceForPatients: $on }) { presenceForPatients } }"
 
 
@@ -40,7 +40,7 @@ async def typing(socket: Socket, key: str) -> list[str]:
 async def present(ward: Ward, token: str, conversation: str = "") -> dict[str, str | None]:
     """Return how those who take part are shown."""
     data = await ward.deployment.data(WHO, token, i=conversation or ward.conversation)
-    return {each["id"]: each["presence"] for each in data["conversation"]["participants"]}
+    return {each["id"]: each["presence"] for each in data["conversation"]["participants"]["nodes"]}
 
 
 async def presence(socket: Socket, key: str) -> tuple[str, str]:

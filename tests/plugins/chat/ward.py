@@ -12,7 +12,8 @@ from bedside_core.database import DB, acting
 from bedside_core.people import Practice
 from bedside_core.testing import Database
 
-START = "mutation($m: ID!, $c: String!) { startConversation(memberId: $m, clientId: $c) { id participants { name } } }"
+START = """mutation($m: ID!, $c: String!) { startConversation(memberId: $m, clientId: $c) {
+    id participants { nodes { name } } } }"""
 SEND = """mutation($i: ID!, $b: String!, $c: String!) {
     sendMessage(conversationId: $i, body: $b, clientId: $c) { id body cursor sender { id } } }"""
 READ = """query($i: ID!, $first: Int, $after: String, $last: Int, $before: String) { conversation(id: $i) {

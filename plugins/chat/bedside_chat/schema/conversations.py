@@ -88,7 +88,8 @@ class ConversationMutation:
 
     @strawberry.mutation(
         description="Start one's conversation with an external contact, or return it. They are sent a link, unless one "
-        "that was sent before is open still (C6).",
+        "that was sent before is open still. A contact who is a member of one's own or a connected practice by now "
+        "gets no link: it is the direct conversation with that member (C6).",
         extensions=[gate("chat.start_with_contact")],
     )
     async def start_external_conversation(

@@ -18,7 +18,8 @@ class GuestMutation:
 
     @strawberry.mutation(
         description="Send a participant without an account the link to the conversation, for the first time or again. "
-        "An older one is void from then on, and whoever came by it is put out. Who left comes back by it.",
+        "An older one is void from then on, and whoever came by it is put out. Who left comes back by it. A contact "
+        "who is a member by now gets `CONFLICT`, whose `memberId` is whom to write to (C6).",
         extensions=[gate("chat.send_link")],
     )
     async def send_guest_link(

@@ -54,7 +54,8 @@ class PeopleMutation:
 
     @strawberry.mutation(
         description="Add people: to a group anybody whom the practice allows, to a conversation with a patient or "
-        "contact members of the practice. Whoever is in it may.",
+        "contact members of the practice. Whoever is in it may. A contact who is a member by now takes part as that "
+        "member (C6).",
         extensions=[gate("chat.add_people")],
     )
     async def add_participants(
@@ -73,8 +74,8 @@ class PeopleMutation:
 
     @strawberry.mutation(
         description="Remove somebody: from a group who made it or moderates, outsiders anybody of the practice in it. "
-        "They hear and read nothing from then on.",
-        extensions=[gate("chat.add_people")],
+        "They hear and read nothing from then on. Oneself is not removed, but leaves (`leaveConversation`).",
+        extensions=[gate("chat.remove_people")],
     )
     async def remove_participant(
         self,

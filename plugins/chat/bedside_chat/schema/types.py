@@ -10,11 +10,12 @@ from uuid import UUID
 import strawberry
 
 from bedside_chat import api
+from bedside_chat.attendance import ParticipantPages, attendance
 from bedside_chat.markdown import html_of
 from bedside_chat.nearby import Nearby
 from bedside_chat.schema.guest_types import GuestLink, link_type
 from bedside_chat.service import ChatService
-from bedside_core.api import PersonKind, Refusal, cursor_of, label_of
+from bedside_core.api import USUAL_PAGE, PersonKind, Refusal, cursor_of, label_of
 from bedside_graphql.api import After, Connection, File, First, Info, connection, file_type, uuid_of
 
 
@@ -205,11 +206,25 @@ class Conversation:
     cursor: str = strawberry.field(description="Position of the last change in it, for `conversationEvents`.")
     last_message: Message | None = strawberry.field(description="Its last message.")
 
-    @strawberry.field(description="Who takes part.")
-    async def participants(self, info: Info) -> list[Participant]:
-        """Return the participants, in the order in which they joined."""
-        found = await info.context.loader(service(info).participants).load(uuid_of(self.id))
-        return await people(info, found or ())
+    @strawberry.field(
+        description="Who takes part: patients and contacts first, then members, each in the order in which they "
+        "joined, so that whom a direct, external or patient conversation is with stands on its first page."
+    )
+    async def participants(
+        self, info: Info, first: First = USUAL_PAGE, after: After = None
+    ) -> Connection[Participant] | None:
+        """Return a page of participants, through the operation's DataLoader."""
+        pages = ParticipantPages.of(first=first, after=after)
+        page = await info.context.loader(pages).load(uuid_of(self.id))
+        if page is None:
+            return None
+        named = dict(zip(page.items, await people(info, page.items), strict=True))
+        return connection(page, named.__getitem__)
+
+    @strawberry.field(description="How many take part.")
+    async def participant_count(self, info: Info) -> int:
+        """Return how many they are, through the operation's DataLoader."""
+        return await info.context.loader(attendance).load(uuid_of(self.id)) or 0
 
     @strawberry.field(description="What can be sent in it now, or why not and what would open it.")
     async def composer(self, info: Info) -> Composer | None:

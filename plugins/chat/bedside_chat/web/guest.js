@@ -1,10 +1,10 @@
 // A guest's conversation: exchanges the secret behind "#", then reads, follows and writes over the public API.
 import { TEXTS } from "/chat/guest-texts.js";
 
-const MESSAGE = `id body cursor sentAt urgent automatic deletedAt sender { id name }
+const MESSAGE = `id html cursor sentAt urgent automatic deletedAt sender { id name }
   attachments { id name url previewUrl } reactions { emoji personIds } acknowledgements { personId acknowledgedAt }`;
 const READ = `query ($id: ID!, $before: String) { conversation(id: $id) {
-  name cursor participants { id name label } composer { text { open message } files { open message } }
+  name cursor participants { nodes { id name label } pageInfo { hasNextPage } } composer { text { open message } files { open message } }
   messages(last: 30, before: $before) { nodes { ${MESSAGE} } pageInfo { hasPreviousPage startCursor } } } }`;
 const FOLLOW = `subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) {
   ... on MessageChanged { cursor message { ${MESSAGE} } }
@@ -34,6 +34,9 @@ let cursor = null; // of the last change
 let first = null; // cursor of the first message shown, where there are earlier ones
 let pending = null; // what is being sent: a retry is the same message
 const messages = new Map();
+// Who looks at the newest message goes on seeing it when something is added.
+const atEnd = () => innerHeight + scrollY > document.documentElement.scrollHeight - 100;
+const toEnd = () => scrollTo(0, document.documentElement.scrollHeight);
 const words = (key, values = {}) =>
   (TEXTS[language][key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 
@@ -118,6 +121,7 @@ async function enter(dateOfBirth) {
       body: JSON.stringify({ secret, ...(dateOfBirth ? { dateOfBirth } : {}) }),
     });
     guest = await answer.json();
+    part("practice").textContent = guest.practice;
   } catch (error) {
     if (error.extensions?.code !== "DATE_OF_BIRTH_NEEDED") {
       throw error;
@@ -129,6 +133,7 @@ async function enter(dateOfBirth) {
   part("who").hidden = true;
   await open();
   part("conversation").hidden = false;
+  toEnd();
   follow();
 }
 
@@ -136,7 +141,9 @@ async function enter(dateOfBirth) {
 async function open() {
   const { conversation } = await ask(READ, { id: guest.conversationId });
   cursor = conversation.cursor;
-  const names = conversation.participants.filter(({ id }) => id !== guest.personId).map(({ name }) => name);
+  const { nodes, pageInfo } = conversation.participants;
+  const names = nodes.filter(({ id }) => id !== guest.personId).map(({ name }) => name);
+  if (pageInfo.hasNextPage) names.push("…");
   part("with").textContent = conversation.name ?? words("with", { names: names.join(", ") });
   const { text, files } = conversation.composer;
   part("body").disabled = !text.open;
@@ -153,6 +160,7 @@ function add({ nodes, pageInfo }) {
   }
   first = pageInfo.hasPreviousPage ? pageInfo.startCursor : null;
   part("earlier").hidden = !first;
+  part("none").hidden = messages.size > 0;
 }
 
 async function earlier() {
@@ -165,6 +173,7 @@ function show(message) {
   const item = drawn(message);
   const before = messages.get(message.id);
   messages.set(message.id, { message, item });
+  part("none").hidden = true;
   if (before) {
     before.item.replaceWith(item);
     return;
@@ -177,14 +186,16 @@ function show(message) {
 function drawn(message) {
   const mine = message.sender?.id === guest.personId;
   const name = message.automatic ? words("automatic") : mine ? words("you") : message.sender?.name ?? "";
-  const when = new Date(message.sentAt).toLocaleString(language);
+  const when = new Date(message.sentAt).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
   const item = made("li", { className: mine ? "mine" : "" }, made("p", { className: "by" }, `${name} · ${when}`));
   if (message.deletedAt) {
     item.append(made("p", {}, words("deleted")));
     return item;
   }
-  if (message.body) {
-    item.append(made("p", {}, message.body));
+  if (message.html) {
+    const text = made("div", { className: "text", innerHTML: message.html }); // the server has made it safe to show
+    text.querySelectorAll("a").forEach((link) => Object.assign(link, { target: "_blank" }));
+    item.append(text);
   }
   item.append(...message.attachments.map(attached));
   if (message.urgent) {
@@ -206,6 +217,7 @@ function drawn(message) {
   });
   like.ariaLabel = `${words("like")} ${likes.length || ""}`;
   like.ariaPressed = String(likes.includes(guest.personId));
+  like.classList.add("like");
   item.append(like);
   return item;
 }
@@ -226,7 +238,13 @@ function attached(file) {
   if (file.previewUrl) {
     request(file.previewUrl).then((answer) => answer.blob()).then((blob) => {
       const image = made("img", { src: URL.createObjectURL(blob), alt: "" });
-      image.addEventListener("load", () => URL.revokeObjectURL(image.src));
+      const following = atEnd();
+      image.addEventListener("load", () => {
+        URL.revokeObjectURL(image.src);
+        if (following) {
+          toEnd();
+        }
+      });
       button.prepend(image);
     }).catch(() => {});
   }
@@ -260,8 +278,12 @@ function follow() {
       const event = payload.data.conversationEvents;
       cursor = event.cursor;
       if (event.message) {
+        const following = atEnd();
         show(event.message);
         seen();
+        if (following) {
+          toEnd();
+        }
       }
     }
   };
@@ -301,6 +323,7 @@ async function send() {
   show((await ask(SEND, { id, body, files: pending.files, client })).sendMessage);
   pending = null;
   part("write").reset();
+  toEnd();
 }
 
 async function leave() {
