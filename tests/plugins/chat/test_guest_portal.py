@@ -29,7 +29,7 @@ from bedside_core.testing import until
 from bedside_portal.api import PortalAccountChanged
 
 START = """mutation($p: ID!, $c: String!) { startPatientConversation(patientId: $p, clientId: $c) {
-    id participants { id byLink guestLink { state } } } }"""
+    id participants { nodes { id byLink guestLink { state } } } } }"""
 EVENTS = """subscription($i: ID!) { conversationEvents(conversationId: $i) {
     ... on ParticipantChanged { participant { id byLink } } } }"""
 URGENT = """mutation($i: ID!, $c: String!) {
@@ -64,7 +64,7 @@ async def test_starting_again_with_a_patient_in_the_portal_voids_their_link_and_
         again = await lobby.data(START, p=patient, c=client_id())
         assert await socket.closed() == (4403, "Session ended")
     assert again["id"] == conversation
-    assert [each for each in again["participants"] if each["id"] == patient] == [
+    assert [each for each in again["participants"]["nodes"] if each["id"] == patient] == [
         {"id": patient, "byLink": False, "guestLink": None}
     ]
     await assert_over(lobby, secret, guest, conversation)
@@ -122,7 +122,7 @@ async def invited(lobby: Lobby, patient: str) -> str:
 
 async def by_link(lobby: Lobby, conversation: str) -> bool:
     """Whether the patient of a conversation is reached by a link."""
-    people = (await lobby.data(LINKS, i=conversation))["participants"]
+    people = (await lobby.data(LINKS, i=conversation))["participants"]["nodes"]
     return next(each["byLink"] for each in people if each["kind"] == "PATIENT")
 
 
