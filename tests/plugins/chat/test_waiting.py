@@ -26,7 +26,7 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' 
 class Queue:
     """Operations that wait for a conversation's row, and are let go in the order in which they came."""
 
-    def __init__(self, connection: asyncpg.Connection[Any]) -> None:
+    def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -36,7 +36,7 @@ class Queue:
         number = len(self._tasks)
 
         async def waits() -> bool:
-            return await self._connection.fetchval(WAITING) >= number
+            return (await self._connection.fetchval(WAITING) or 0) >= number
 
         await until(waits, f"operation {number} to wait", 30)
         return self._tasks[-1]
