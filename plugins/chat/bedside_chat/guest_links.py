@@ -14,6 +14,7 @@ from uuid import UUID
 
 from bedside_chat.api import CONVERSATION_STREAM
 from bedside_chat.settings import ChatSettings
+from bedside_chat.standing import portal_states
 from bedside_chat.texts import GUEST_LINK, GUEST_MESSAGE_EMAIL, GUEST_MESSAGE_SMS
 from bedside_core.api import (
     DB,
@@ -27,8 +28,10 @@ from bedside_core.api import (
     Topic,
     Work,
     audit,
+    unit,
     uuid7,
 )
+from bedside_portal.api import PortalState
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -59,6 +62,13 @@ _VOID = """UPDATE guest_link SET revoked_at = $3
 WHERE conversation_id = $1 AND person_id = $2 AND revoked_at IS NULL RETURNING id, practice_id"""
 
 
+_BY_LINK = """SELECT c.id FROM conversation c WHERE EXISTS (SELECT FROM participant p
+    WHERE p.conversation_id = c.id AND p.person_id = $1 AND p.kind = 'patient' AND p.by_link)
+ORDER BY c.id FOR NO KEY UPDATE"""
+_PORTAL = """UPDATE participant SET by_link = false
+WHERE conversation_id = $1 AND person_id = $2 AND kind = 'patient' AND by_link RETURNING true"""
+
+
 class LinkChannel(StrEnum):
     """How a link is sent."""
 
@@ -84,8 +94,8 @@ class GuestLink:
     Args:
         conversation_id: what it leads to.
         person_id: the patient or contact.
-        channel: how it was sent.
-        address: where it went, masked.
+        channel: how the newest letter with it, or with one beside it, was sent.
+        address: where that went, masked.
         sent_at: when it was sent last.
         expires_at: until when it can be used.
         entered_at: when its person last came by it, or by an older one.
@@ -173,13 +183,7 @@ class GuestLinks:
         data = {Fact.SENDER: by[1], Fact.LINK: f"{PAGE}#{secret}"}
         await self._platform.notify.send(work, GUEST_LINK.key, to=to, data=data, key=str(link_id))
         await self._touch(work, conversation_id, person.id, back=True)
-        audit.did(
-            "chat.send_link",
-            kind="conversation",
-            target=conversation_id,
-            patients=[person.id] if patient else [],
-            detail={"channel": channel.value, "person": str(person.id)},
-        )
+        _audit_sent(conversation_id, person.id, channel, patient=patient)
 
     async def send_missing(
         self, work: Work, conversation_id: UUID, person_ids: Sequence[UUID], by: UUID, channel: LinkChannel | None
@@ -191,6 +195,24 @@ class GuestLinks:
         has = {person_id for (_, person_id), link in links.items() if link.state is GuestLinkState.OPEN}
         if missing := [person_id for person_id in person_ids if person_id not in has]:
             await self.send(work, conversation_id, missing, by, channel)
+
+    async def moved(
+        self, work: Work, conversation_id: UUID, person_id: UUID, channel: LinkChannel, address: str, *, patient: bool
+    ) -> None:
+        """Note that a further letter goes elsewhere than the one before, since the person's addresses have changed.
+
+        Args:
+            work: the unit's, which has the conversation's row.
+            conversation_id: what the links lead to.
+            person_id: whose they are.
+            channel: how it goes.
+            address: where to.
+            patient: whether that is a patient.
+        """
+        sql = "SELECT guest_link_moved($1, $2, $3, $4)"
+        await DB.execute(sql, conversation_id, person_id, channel, masked(address))
+        await self._touch(work, conversation_id, person_id, back=False)
+        _audit_sent(conversation_id, person_id, channel, patient=patient)
 
     async def void(self, work: Work, conversation_id: UUID, person_id: UUID, *, touch: bool = False) -> bool:
         """Void somebody's link and put them out, on every process within a second; tells whether there was one.
@@ -210,6 +232,26 @@ class GuestLinks:
         if touch:
             await self._touch(work, conversation_id, person_id, back=False)
         return True
+
+    async def all_over(self, patient_id: UUID) -> None:
+        """Have a patient be reached in the portal wherever that was by a link, if they have an active account now."""
+        if (await portal_states(self._platform, [patient_id])).get(patient_id) is not PortalState.ACTIVE:
+            return
+        async with unit() as work:
+            for row in await DB.fetch(_BY_LINK, patient_id):
+                await self.over(work, row["id"], patient_id)
+
+    async def over(self, work: Work, conversation_id: UUID, patient_id: UUID) -> None:
+        """Have a patient be reached in the portal, not by a link: it is void, and whoever came by it is put out.
+
+        Args:
+            work: the unit's, which has the conversation's row.
+            conversation_id: what the link led to.
+            patient_id: who has an active portal account.
+        """
+        if await DB.fetchval(_PORTAL, conversation_id, patient_id):
+            await self.void(work, conversation_id, patient_id)
+            await self._touch(work, conversation_id, patient_id, back=False)
 
     async def _take_back(self, work: Work, conversation_id: UUID, guest: Recipient, link_id: UUID) -> None:
         """Take back the letters with links that are void now."""
@@ -245,6 +287,16 @@ class GuestLinks:
             )
             for row in rows
         }
+
+
+def _audit_sent(conversation_id: UUID, person_id: UUID, channel: LinkChannel, *, patient: bool) -> None:
+    audit.did(
+        "chat.send_link",
+        kind="conversation",
+        target=conversation_id,
+        patients=[person_id] if patient else [],
+        detail={"channel": channel.value, "person": str(person_id)},
+    )
 
 
 def _state(failures: int, revoked_at: datetime | None, expires_at: datetime, now: datetime) -> GuestLinkState:

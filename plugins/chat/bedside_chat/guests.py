@@ -31,15 +31,20 @@ from bedside_portal.api import IdentityRefused
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
+# Who is sent a link is reached by it; what was sent can be called off whatever they are reached by now.
 _ADDRESSEE = """SELECT left_at IS NULL FROM participant
 WHERE conversation_id = $1 AND person_id = $2 AND by_link AND kind <> 'member' AND NOT removed"""
+_LINKED = """SELECT p.left_at IS NULL FROM guest_link g JOIN participant p USING (conversation_id, person_id)
+WHERE g.conversation_id = $1 AND g.person_id = $2"""
+# The conversation's row comes first, as with whoever sends messages or links there: they never wait in a circle.
+_ROW = """SELECT FROM conversation WHERE id = (SELECT g.conversation_id FROM guest_link g WHERE g.id = $1)
+FOR NO KEY UPDATE"""
 _LINK = """SELECT g.conversation_id, g.person_id, g.person_kind, g.failures, g.expires_at, r.date_of_birth = $2 AS fits
 FROM guest_link g LEFT JOIN patient r ON g.person_kind = 'patient' AND r.practice_id = g.practice_id
     AND r.id = g.person_id
 JOIN participant p ON p.conversation_id = g.conversation_id AND p.person_id = g.person_id AND p.left_at IS NULL
+    AND p.by_link
 WHERE g.id = $1 AND g.revoked_at IS NULL FOR UPDATE OF g"""
-
-_ENTERED = "UPDATE guest_link SET failures = 0, entered_at = $2 WHERE id = $1"
 
 
 class IdentityNeeded(Problem):
@@ -97,7 +102,7 @@ class Guests:
             SwitchedOff: they left a group in which outsiders are not allowed any more.
             Conflict: the contact is a member of the own or a connected practice by now; `detail` names them.
         """
-        kind, here = await self._may(actor, "chat.send_link", conversation_id, person_id)
+        kind, here = await self._may(actor, "chat.send_link", conversation_id, person_id, _ADDRESSEE)
         if kind is ConversationKind.GROUP and not here:
             await check_outsiders(self._platform, "personId")
         member_id = (await self._platform.people.contacts_reached([person_id])).get(person_id)
@@ -122,10 +127,10 @@ class Guests:
             person_id: whose link it is.
 
         Raises:
-            NotFound: no such conversation of theirs, or nobody in it who is reached by a link.
+            NotFound: no such conversation of theirs, or nobody in it who was sent a link.
             Forbidden: another practice owns it.
         """
-        await self._may(actor, "chat.revoke_link", conversation_id, person_id)
+        await self._may(actor, "chat.revoke_link", conversation_id, person_id, _LINKED)
         async with unit() as work:
             await DB.execute("SELECT FROM conversation WHERE id = $1 FOR NO KEY UPDATE", conversation_id)
             if await self._links.void(work, conversation_id, person_id, touch=True):
@@ -139,7 +144,7 @@ class Guests:
         return await self._chat.conversation(actor, conversation_id)
 
     async def _may(
-        self, actor: Actor, permission: str, conversation_id: UUID, person_id: UUID
+        self, actor: Actor, permission: str, conversation_id: UUID, person_id: UUID, reached: str
     ) -> tuple[ConversationKind, bool]:
         """Return the conversation's kind, and whether the person takes part in it now."""
         practice_id, _ = actor.in_practice()
@@ -149,7 +154,7 @@ class Guests:
             raise not_there().problem()
         if standing.practice_id != practice_id:
             raise Forbidden("Another practice owns this conversation.", way_on="Ask somebody of it who is in it.")
-        here = await DB.fetchval(_ADDRESSEE, conversation_id, person_id)
+        here = await DB.fetchval(reached, conversation_id, person_id)
         if here is None:
             raise NotFound(
                 "There is nobody with this id in the conversation who is reached by a link.", field=("personId",)
@@ -182,6 +187,7 @@ class Guests:
     async def _entered(self, practice_id: UUID, link: Link, secret: str, date_of_birth: date | None) -> Entered:
         left = None
         async with unit() as work:
+            await DB.execute(_ROW, link.subject)
             row = await DB.fetchrow(_LINK, link.subject, date_of_birth)
             try:
                 await self._platform.links.look(PURPOSE, secret)

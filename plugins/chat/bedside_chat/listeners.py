@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from bedside_chat.api import MessageSent
+from bedside_chat.guest_links import GuestLinks
 from bedside_chat.nearby import Nearby
 from bedside_chat.service import ChatService
 from bedside_core.api import MemberJoined
+from bedside_portal.api import PortalAccountChanged, PortalState
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -30,3 +32,13 @@ def member_joined(platform: Platform) -> Callable[[MemberJoined], Awaitable[None
         await platform.service(ChatService).join_team(event.practice_id, event.member_id)
 
     return joined
+
+
+def portal_account_changed(platform: Platform) -> Callable[[PortalAccountChanged], Awaitable[None]]:
+    """Return the listener by which links of a patient who signs in to the portal are over (C3, C6)."""
+
+    async def changed(event: PortalAccountChanged) -> None:
+        if event.state == PortalState.ACTIVE:
+            await GuestLinks(platform).all_over(event.patient_id)
+
+    return changed

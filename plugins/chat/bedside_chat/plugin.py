@@ -14,7 +14,7 @@ from bedside_chat.files import MESSAGE_FILES
 from bedside_chat.finding import Finding
 from bedside_chat.guests import Guests
 from bedside_chat.inbox import ChatInbox
-from bedside_chat.listeners import member_joined, message_sent
+from bedside_chat.listeners import member_joined, message_sent, portal_account_changed
 from bedside_chat.nearby import Nearby
 from bedside_chat.notices import NOTIFICATIONS
 from bedside_chat.permissions import PERMISSIONS
@@ -41,6 +41,7 @@ from bedside_core.api import (
     on,
 )
 from bedside_graphql.api import GraphQLPart
+from bedside_portal.api import PortalAccountChanged
 
 
 @hookimpl
@@ -107,8 +108,12 @@ def services(platform: Platform) -> Mapping[type[Any], object]:
 
 @hookimpl
 def listeners(platform: Platform) -> Iterable[Listener]:
-    """Have new members join their practice's team conversation, and who has sent a message be typing no more."""
-    return [on(MemberJoined, member_joined(platform), durable=True), on(MessageSent, message_sent(platform))]
+    """Have new members join the team conversation, links of patients in the portal be over, and typing end."""
+    return [
+        on(MemberJoined, member_joined(platform), durable=True),
+        on(PortalAccountChanged, portal_account_changed(platform), durable=True),
+        on(MessageSent, message_sent(platform)),
+    ]
 
 
 @hookimpl

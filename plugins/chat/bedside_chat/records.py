@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bedside_chat import telling
 from bedside_chat.exported import take_away
+from bedside_chat.guest_links import PURPOSE, GuestLinks
 from bedside_chat.inbox import CONVERSATION_KIND
 from bedside_chat.texts import GUEST_LINK
 from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
@@ -32,6 +33,13 @@ SELECT practice_id, conversation_id, $1::uuid, kind, home_id, shown_name, shown_
     left_at, removed, read_position, read_number, changed FROM participant WHERE person_id = $2
 ON CONFLICT DO NOTHING"""
 
+# By the rows what was sent by them is found when the kept patient is erased.
+_LINKS = """UPDATE guest_link SET person_id = $1, revoked_at = coalesce(revoked_at, $3) WHERE person_id = $2
+RETURNING id, practice_id, conversation_id"""
+
+# The first letters with links are kept by the links' ids, later ones by the conversations'.
+_SENT = "SELECT id FROM guest_link WHERE person_id = $1 OR conversation_id = ANY($2)"
+
 
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     """Have the kept patient take part wherever the merged one did, and be who wrote and marked what they did."""
@@ -46,11 +54,12 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     await DB.execute("DELETE FROM participant WHERE person_id = $1", merged)
     async with unit() as work:  # whoever came by the merged record's links is put out; new ones can be sent
         await platform.auth.guests.end(work, person_id=merged)
-        gone = await DB.fetch("DELETE FROM guest_link WHERE person_id = $1 RETURNING *", merged)
-        for row in gone:
+        for row in await DB.fetch(_LINKS, kept, merged, platform.clock.now()):
+            await platform.links.void(work, PURPOSE, row["id"])
             who = telling.recipient("patient", row["practice_id"], merged, by_link=True)
             await telling.left(platform, work, row["conversation_id"], who)
             await platform.notify.cancel(work, GUEST_LINK.key, key=str(row["id"]))
+    await GuestLinks(platform).all_over(kept)
     await DB.execute("DELETE FROM conversation_start WHERE person_id = $1", merged)
 
 
@@ -69,7 +78,8 @@ async def _erase(platform: Platform, patient_id: UUID) -> None:
     async with unit() as work:
         for row in there:  # guests of those conversations, the patient among them, hear nothing from then on
             await platform.auth.guests.end(work, bound_to=row["id"])
-        await platform.notify.erase(work, [str(row["id"]) for row in there])
+        sent = await DB.fetch(_SENT, patient_id, [row["id"] for row in there])
+        await platform.notify.erase(work, [str(row["id"]) for row in (*there, *sent)])
     rows = await DB.fetch(
         """DELETE FROM conversation c USING participant p
         WHERE p.conversation_id = c.id AND p.practice_id = c.practice_id AND p.person_id = $1

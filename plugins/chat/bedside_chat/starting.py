@@ -273,14 +273,17 @@ class Starting(Joins):
             return conversation_id
         conversation_id = row["id"]
         for each in people:
-            if each.kind != "member" and each.person_id != person_id:
+            if each.kind == "member" or each.person_id == person_id:
+                continue
+            if each.by_link:
                 await DB.execute(
-                    """UPDATE participant SET by_link = $3
-                    WHERE conversation_id = $1 AND person_id = $2 AND by_link <> $3""",
+                    """UPDATE participant SET by_link = true
+                    WHERE conversation_id = $1 AND person_id = $2 AND NOT by_link""",
                     conversation_id,
                     each.person_id,
-                    each.by_link,
                 )
+            else:
+                await self._links.over(work, conversation_id, each.person_id)
         if row["moved"] is not None:
             work.publish(Topic(CONVERSATION_STREAM, conversation_id), row["moved"])
             self._tell_inboxes(work, conversation_id, [person_id])

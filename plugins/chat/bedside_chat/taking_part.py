@@ -46,7 +46,8 @@ WITH gone AS (
 UPDATE participant p SET left_at = $3, removed = $4, changed = m."position", read_position = m.last_position,
     read_number = m.messages
 FROM moved m WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.left_at IS NULL
-RETURNING m."position", p.kind, p.home_id, p.by_link
+RETURNING m."position", p.kind, p.home_id, p.by_link,
+    EXISTS (SELECT FROM guest_link g WHERE g.conversation_id = $1 AND g.person_id = $2) AS linked
 """
 _CHANGE = """UPDATE conversation SET "position" = "position" + 1, changed = "position" + 1, name = $2, description = $3,
     private = $4
@@ -330,7 +331,7 @@ class TakingPart(Starting):
         row = await DB.fetchrow(_LEAVE, conversation_id, person_id, now, removed)
         if row is None:
             return
-        if row["by_link"]:  # whoever came by it is put out on every process
+        if row["linked"]:  # whoever came by it is put out on every process
             await self._links.void(work, conversation_id, person_id)
         who = telling.recipient(row["kind"], row["home_id"], person_id, by_link=row["by_link"])
         await telling.left(self._platform, work, conversation_id, who)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from bedside_chat.api import Message
-from bedside_chat.guest_links import PAGE, PURPOSE
+from bedside_chat.guest_links import PAGE, PURPOSE, GuestLinks, LinkChannel, masked
 from bedside_chat.notices import MESSAGE, NOTIFICATIONS, UNREAD_EMAIL, UNREAD_SMS, URGENT, URGENT_REMINDER
 from bedside_chat.texts import GUEST_MESSAGE_EMAIL, GUEST_MESSAGE_SMS
 from bedside_core.api import DB, Fact, Recipient, Row, Work
@@ -33,15 +33,18 @@ FRESH = timedelta(minutes=2)
 async def sent(platform: Platform, work: Work, message: Message) -> None:
     """Notify everybody else who takes part of a message, in its transaction: two statements, however many they are.
 
-    Members and patients are told, each by the settings of their own practice. Who is reached by a link (C6) is sent
-    another one to the same conversation, good for as long as the first: a statement more, and one for each channel.
+    Members and patients are told, each by the settings of their own practice, unless that is connected no longer (P2).
+    Who is reached by a link (C6) is sent another one to the same conversation, good for as long as the first: a
+    statement more unless letters with links wait, and one for each channel.
     """
     rows = await DB.fetch(
-        "SELECT * FROM chat_told($1, $2, $3, $4)",
+        """SELECT * FROM chat_told($1, $2, $3, $4, $5) t
+        WHERE NOT EXISTS (SELECT FROM chat_parted(ARRAY[$1]::uuid[]) p WHERE p.person_id = t.person_id)""",
         message.conversation_id,
         message.sender_id,
         platform.clock.now(),
         FRESH,
+        list(_TO_GUESTS),
     )
     if not rows:
         return
@@ -59,20 +62,35 @@ async def sent(platform: Platform, work: Work, message: Message) -> None:
 
 
 async def _tell_guests(platform: Platform, work: Work, message: Message, rows: Sequence[Row]) -> None:
-    secrets = await platform.links.add(work, PURPOSE, [row["link_id"] for row in rows])
-    for channel, kind in (("email", GUEST_MESSAGE_EMAIL), ("sms", GUEST_MESSAGE_SMS)):
+    """Send letters with links; one that waits still keeps the link that it has, and tells of this message, too."""
+    reached = {row["person_id"]: at for row in rows if (at := _reached(row)) is not None}
+    rows = [row for row in rows if row["person_id"] in reached]
+    links = GuestLinks(platform)
+    for row in rows:
+        channel, address = reached[row["person_id"]]
+        if (row["went_channel"], row["went_to"]) != (channel, masked(address)):
+            who = recipient(row["kind"], message.practice_id, row["person_id"], by_link=True)
+            await platform.notify.cancel_all(work, _TO_GUESTS, key=str(message.conversation_id), to=who)
+            await links.moved(
+                work, message.conversation_id, row["person_id"], channel, address, patient=row["kind"] == "patient"
+            )
+    lacking = [row["link_id"] for row in rows if row["waiting"] is None]
+    secrets = await platform.links.add(work, PURPOSE, lacking) if lacking else {}
+    pages = {row["link_id"]: row["waiting"] for row in rows} | {id: f"{PAGE}#{each}" for id, each in secrets.items()}
+    for channel, kind in ((LinkChannel.EMAIL, GUEST_MESSAGE_EMAIL), (LinkChannel.SMS, GUEST_MESSAGE_SMS)):
         letters = [
             (
                 Recipient.guest(
                     row["person_id"],
                     message.practice_id,
-                    email=row["address"] if channel == "email" else None,
-                    phone=row["address"] if channel == "sms" else None,
+                    email=address if channel is LinkChannel.EMAIL else None,
+                    phone=address if channel is LinkChannel.SMS else None,
                 ),
-                {Fact.SENDER: row["sender"], Fact.LINK: f"{PAGE}#{secrets[row['link_id']]}"},
+                {Fact.SENDER: row["sender"], Fact.LINK: pages[row["link_id"]]},
             )
             for row in rows
-            if row["channel"] == channel and row["address"] and row["link_id"] in secrets
+            for by, address in (reached[row["person_id"]],)
+            if by is channel and pages[row["link_id"]] is not None
         ]
         await platform.notify.send_each(
             work,
@@ -82,6 +100,14 @@ async def _tell_guests(platform: Platform, work: Work, message: Message, rows: S
             item=str(message.id),
             after=timedelta() if message.urgent else None,
         )
+
+
+def _reached(row: Row) -> tuple[LinkChannel, str] | None:
+    """Return where somebody is told: as the newest letter went, or else by the other channel; None is nowhere."""
+    ways = [(LinkChannel.EMAIL, row["email"]), (LinkChannel.SMS, row["phone"])]
+    if row["went_channel"] == LinkChannel.SMS:
+        ways.reverse()
+    return next(((channel, address) for channel, address in ways if address), None)
 
 
 async def read(

@@ -8,12 +8,13 @@ from uuid import UUID
 import asyncpg
 import pytest
 from deployment import served
-from plugins.chat.lobby import BORN, EXTERNAL, LINKS, READ, SEND, Lobby, client_id
+from plugins.chat.lobby import BORN, EXTERNAL, LINKS, READ, SEND, SEND_LINK, Lobby, client_id
 from schema.records.test_merging import MERGE
 from schema.test_sandbox import OUTBOX, made
 
 from bedside_chat.records import RECORDS
 from bedside_core.database import acting, unit
+from bedside_core.records.erasing import erase_patient
 from bedside_core.testing import Database, statements, until
 
 ADD = "mutation($i: ContactInput!, $c: String!) { addContact(input: $i, clientId: $c) { id } }"
@@ -126,3 +127,39 @@ async def test_a_merged_patient_is_sent_no_letter_whose_link_is_void(lobby: Lobb
     await lobby.data(MERGE, lobby.olga, k=str(keep.id), m=patient, c=client_id())
     await lobby.after_the_delay()
     assert len(lobby.mail.mails) == count
+
+
+@pytest.mark.rule("C6")
+@pytest.mark.promise("A4")
+async def test_of_an_erased_patient_neither_address_nor_link_stays_though_they_were_merged(lobby: Lobby) -> None:
+    conversation, merged, first = await lobby.patient()
+    other = await lobby.external()
+    await lobby.entered(first, BORN)
+    await lobby.data(SEND, i=conversation, b="Hello", c=client_id())
+    await lobby.after_the_delay()
+    keep = await lobby.deployment.patient(lobby.practice, "Kay")
+    [address] = [row["email"] for row in await lobby.rows(f"SELECT email FROM patient WHERE id = '{merged}'")]
+    second = await lobby.secret(address, 2)
+    await lobby.data(MERGE, lobby.olga, k=str(keep.id), m=merged, c=client_id())
+    for secret in (first, second):
+        assert await lobby.refusal(secret, BORN) == (410, "LINK_OVER", "voided")
+    assert (await lobby.link(conversation, str(keep.id)))["state"] == "REVOKED"
+    owner = await asyncpg.connect(lobby.database.owner_dsn)
+    try:
+        assert await owner.fetchval("SELECT count(*) FROM link WHERE voided_at IS NULL") == 1
+        await lobby.data(SEND_LINK, i=conversation, p=str(keep.id))
+        third = await lobby.secret(str(keep.email))
+        with acting(lobby.practice.id):
+            async with unit() as work:
+                await erase_patient(lobby.deployment.platform, work, lobby.practice.id, keep.id)
+        for secret in (first, second, third):
+            assert (await lobby.refusal(secret, BORN))[:2] == (410, "LINK_OVER")
+        for table in ("notification", "notification_delivery", "notification_attempt", "guest_link"):
+            rows = await owner.fetch(f"SELECT t::text AS row FROM {table} t")
+            for gone in (address, str(keep.email), merged, str(keep.id)):
+                assert not [row for row in rows if gone in row["row"]], (table, gone)
+        # What was sent to somebody else stays.
+        assert await owner.fetchval("SELECT count(*) FROM link") == 1
+    finally:
+        await owner.close()
+    await lobby.entered(other[2])

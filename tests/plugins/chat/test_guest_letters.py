@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncpg
 import pytest
 from plugins.chat.lobby import (
     BORN,
@@ -12,6 +13,7 @@ from plugins.chat.lobby import (
     Lobby,
     client_id,
 )
+from schema.people.stage import UPDATE
 
 from bedside_core.testing import statements
 
@@ -176,6 +178,70 @@ async def test_an_urgent_message_is_told_of_at_once_and_members_see_when_a_guest
     assert await came() is not None
     await lobby.data(URGENT, i=conversation, c=client_id())
     await lobby.entered(await lobby.secret("cora@example.org", 2))
+
+
+@pytest.mark.rule("C6", "N3")
+@pytest.mark.promise("A6")
+async def test_messages_that_one_letter_tells_of_open_one_further_link(lobby: Lobby) -> None:
+    conversation, _, first = await lobby.external()
+    await lobby.entered(first)
+    owner = await asyncpg.connect(lobby.database.owner_dsn)
+    count = "SELECT count(*) FROM link WHERE purpose = 'chat.guest' AND voided_at IS NULL"
+    try:
+        for letters in (2, 3):
+            for number in range(5):
+                last = await write(lobby, conversation, f"{letters} {number}")
+                assert await owner.fetchval(count) == letters
+            await lobby.data(DELETE, m=last["id"])  # what is left is told of, by the same link
+            await lobby.after_the_delay()
+            assert len(lobby.letters("cora@example.org")) == letters
+            await lobby.entered(await lobby.secret("cora@example.org", letters))
+    finally:
+        await owner.close()
+
+
+async def sent(lobby: Lobby) -> list[tuple[str, list[str]]]:
+    """What the trail tells of links that were sent: the channel, and which patients it is about."""
+    rows = await lobby.rows("SELECT * FROM audit_entry WHERE action = 'chat.send_link' ORDER BY id")
+    return [(row["detail"]["channel"], [str(each) for each in row["patients"]]) for row in rows]
+
+
+@pytest.mark.rule("C6", "N2", "A14")
+async def test_who_has_no_address_of_that_kind_any_more_is_told_by_the_other_channel(lobby: Lobby) -> None:
+    conversation, patient, first = await lobby.patient()
+    await lobby.entered(first, BORN)
+    [row] = await lobby.rows(f"SELECT email, phone FROM patient WHERE id = '{patient}'")
+    await lobby.data(UPDATE, id=patient, p={"email": None})
+    await write(lobby, conversation)
+    link = await lobby.link(conversation, patient)
+    assert (link["channel"], link["address"], link["state"]) == ("SMS", f"•••{row['phone'][-4:]}", "OPEN")
+    await lobby.after_the_delay()
+    assert len(lobby.letters(row["email"])) == 1
+    await lobby.entered(await lobby.secret(row["phone"]), BORN)
+    assert await sent(lobby) == [("email", [patient]), ("sms", [patient])]
+    # The next one goes the same way, and nothing is entered for it.
+    await write(lobby, conversation)
+    await lobby.after_the_delay()
+    assert len(lobby.letters(row["phone"])) == 2
+    assert (await lobby.link(conversation, patient), len(await sent(lobby))) == (link, 2)
+
+
+@pytest.mark.rule("C6", "A14", "N2")
+async def test_where_a_letter_goes_elsewhere_members_see_where_and_one_that_waits_goes_there_too(lobby: Lobby) -> None:
+    conversation, patient, first = await lobby.patient()
+    await lobby.entered(first, BORN)
+    [row] = await lobby.rows(f"SELECT email FROM patient WHERE id = '{patient}'")
+    shown = await lobby.link(conversation, patient)
+    await write(lobby, conversation)
+    assert (await lobby.link(conversation, patient), len(await sent(lobby))) == (shown, 1)
+    await lobby.data(UPDATE, id=patient, p={"email": "elsewhere@example.org"})
+    await write(lobby, conversation, "two")
+    assert await lobby.link(conversation, patient) == {**shown, "address": "e•••@example.org"}
+    assert await sent(lobby) == [("email", [patient])] * 2
+    await lobby.after_the_delay()
+    assert (len(lobby.letters(row["email"])), len(lobby.letters("elsewhere@example.org"))) == (1, 1)
+    second = await lobby.secret("elsewhere@example.org")
+    assert await lobby.read(conversation, await lobby.entered(second, BORN)) == [SECRET_TEXT, "two"]
 
 
 @pytest.mark.rule("C6")

@@ -38,7 +38,7 @@ class GuestLink:
     """A link."""
 
     channel: LinkChannel = strawberry.field(description="How it was sent.")
-    address: str = strawberry.field(description="Where it went, masked: `a•••@example.org`, `•••0143`.")
+    address: str = strawberry.field(description="Where its newest letter went, masked: `a•••@example.org`, `•••0143`.")
     sent_at: datetime = strawberry.field(description="When it was sent.")
     expires_at: datetime = strawberry.field(description="Until when it can be used.")
     entered_at: datetime | None = strawberry.field(description="When its person last came by it, or by an older one.")
