@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from bedside_core import audit
 from bedside_core.database import DB, unit
-from bedside_core.records.model import OWNER_KIND, ExportState
+from bedside_core.records.model import OWNER_KIND, PATIENCE, ExportState
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -66,6 +67,18 @@ async def expire_old(platform: Platform) -> None:
             await DB.execute(_DELETING)
             if await DB.fetchval(_STILL, old["id"]):
                 await _expire(platform, old["id"])
+
+
+async def give_up(platform: Platform) -> None:
+    """Fail the acting practice's exports that were asked for long ago and are still not made, whatever the reason."""
+    async with unit():
+        for row in await DB.fetch(
+            """UPDATE data_export SET state = 'failed', reason = $1
+            WHERE state IN ('waiting', 'running') AND created_at <= $2 RETURNING id""",
+            "It could not be made. Ask for another one.",
+            platform.clock.now() - PATIENCE,
+        ):
+            audit.did("exports.failed", kind="data_export", target=row["id"])
 
 
 async def all_there(files: Sequence[UUID], patients: Sequence[UUID]) -> bool:

@@ -15,7 +15,7 @@ from bedside_core.files.made import attach_made, keep_made, room
 from bedside_core.jobs.declared import Job, JobRun
 from bedside_core.jobs.rights import still_may
 from bedside_core.records import archive
-from bedside_core.records.expiring import all_there, expire_old
+from bedside_core.records.expiring import all_there, expire_old, give_up
 from bedside_core.records.model import LASTS, OWNER_KIND, ExportState, permission_of
 
 if TYPE_CHECKING:
@@ -112,8 +112,9 @@ async def _fail(export_id: UUID, reason: str) -> None:
 
 
 async def expire_exports(run: JobRun) -> None:
-    """Delete the archives whose time is over; that they were made stays on record."""
+    """Delete the archives whose time is over, which stays on record, and fail those that nobody has made."""
     await expire_old(run.platform)
+    await give_up(run.platform)
 
 
 JOBS = (
@@ -126,7 +127,7 @@ JOBS = (
     Job(
         name="expire_exports",
         function=expire_exports,
-        doc="Deletes exports that were made a week ago.",
+        doc="Deletes exports that were made a week ago, and fails those that nobody has made in twelve hours.",
         schedule="13 * * * *",
         public=True,
     ),

@@ -13,6 +13,8 @@ PATIENT_PERMISSION = "exports.patient"
 PRACTICE_PERMISSION = "exports.practice"
 LASTS = timedelta(days=7)
 """How long an export can be downloaded."""
+PATIENCE = timedelta(hours=12)
+"""How long an export is waited for; by then its job has failed for the last time, or is lost."""
 MOST_WAITING = 3
 """Exports that one person may wait for."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from bedside_chat import telling
@@ -15,7 +16,7 @@ from bedside_core.api import DB, Actor, NotFound, StoredFile, Topic, Work, actin
 
 _DELETE = """
 WITH moved AS (
-    UPDATE conversation SET "position" = "position" + 1 WHERE id = $1 RETURNING "position"
+    UPDATE conversation SET "position" = "position" + 1, lost_at = "position" + 1 WHERE id = $1 RETURNING "position"
 ), reactions AS (
     DELETE FROM message_reaction WHERE message_id = $2
 ), files AS (
@@ -25,6 +26,13 @@ WITH moved AS (
 )
 UPDATE message SET body = '', attached = 0, urgent = false, deleted_at = $3, deleted_by = $4, changed = m."position"
 FROM moved m WHERE id = $2 AND deleted_at IS NULL RETURNING changed,
+    ARRAY(SELECT p.person_id FROM participant p WHERE p.conversation_id = $1 AND p.left_at IS NULL) AS persons
+"""
+_LOSE = """
+WITH moved AS (
+    UPDATE conversation SET "position" = "position" + 1, lost_at = "position" + 1 WHERE id = $1 RETURNING "position"
+)
+UPDATE message SET attached = attached - 1, changed = m."position" FROM moved m WHERE id = $2 RETURNING changed,
     ARRAY(SELECT p.person_id FROM participant p WHERE p.conversation_id = $1 AND p.left_at IS NULL) AS persons
 """
 
@@ -40,7 +48,8 @@ class Deleting(Marks):
             message_id: the message.
 
         Returns:
-            The tombstone, also when it was deleted before.
+            The tombstone, also when it was deleted before. Who takes no part learns nothing else by it: neither who
+            wrote it nor what it answered (A12).
 
         Raises:
             NotFound: none that the actor may see or moderate.
@@ -49,7 +58,7 @@ class Deleting(Marks):
         """
         practice_id, person_id = actor.as_person()
         await self._platform.access.require(actor, "chat.delete")
-        message = await self._deletable(actor, practice_id, message_id)
+        message, inside = await self._deletable(actor, practice_id, message_id)
         if refusal := await may_delete(self._platform, actor, message):
             raise refusal.problem()
         if message.deleted_at is None:
@@ -60,7 +69,10 @@ class Deleting(Marks):
                 if message.attached:
                     await self._platform.files.tidy()
         row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1", message_id)
-        return message_of(row) if row else message
+        if row is None:  # the conversation is gone meanwhile, or is theirs no more
+            raise NotFound(NO_MESSAGE)
+        tombstone = message_of(row)
+        return tombstone if inside else replace(tombstone, sender_id=message.practice_id, reply_to=None)
 
     async def lose(self, actor: Actor, file: StoredFile) -> None:
         """Take a file that is about to be deleted from its message, in the unit that deletes it.
@@ -83,10 +95,16 @@ class Deleting(Marks):
             row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1", file.owner_id) or row
             message = message_of(row)
             if message.body or message.attached > 1:
-                await DB.execute("UPDATE message SET attached = attached - 1 WHERE id = $1", message.id)
-                await self._touch(work, message)
+                await self._lessen(work, message)
             else:
                 await self._end(work, actor, message, patients)
+
+    async def _lessen(self, work: Work, message: Message) -> None:
+        """Have a message stand with a file less, and whoever sees it, in the conversation or in their list, know."""
+        row = await DB.fetchrow(_LOSE, message.conversation_id, message.id)
+        if row is not None:
+            work.publish(Topic(CONVERSATION_STREAM, message.conversation_id), row["changed"])
+            self._tell_inboxes(work, message.conversation_id, row["persons"])
 
     async def _forget(self, message: Message) -> list[UUID]:
         """Take away exports that may contain a message, before anything else is held; returns whom it is about."""
@@ -106,17 +124,17 @@ class Deleting(Marks):
             await self._bury(work, actor, message, row["changed"], patients)
             self._tell_inboxes(work, message.conversation_id, row["persons"])
 
-    async def _deletable(self, actor: Actor, practice_id: UUID, message_id: UUID) -> Message:
-        """Return a message that the actor sees, or could moderate."""
+    async def _deletable(self, actor: Actor, practice_id: UUID, message_id: UUID) -> tuple[Message, bool]:
+        """Return a message that the actor sees, or could moderate, and whether they see it."""
         try:
-            return await self.message(actor, message_id)
+            return await self.message(actor, message_id), True
         except NotFound:
             if await self._platform.access.why_not(actor, "chat.moderate"):
                 raise
         row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1 AND practice_id = $2", message_id, practice_id)
         if row is None:
             raise NotFound(NO_MESSAGE)
-        return message_of(row)
+        return message_of(row), False
 
     async def _bury(self, work: Work, actor: Actor, message: Message, position: int, patients: list[UUID]) -> None:
         """Take away all that hangs on a message, in the unit that deletes it."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_core.api import DB, ExportState, unit
+from bedside_core.api import DB, ExportState, audit, unit
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -18,6 +18,8 @@ OWNER_KIND = "conversation_export"
 PERMISSION = "chat.export"
 LASTS = timedelta(days=7)
 """How long an export can be downloaded."""
+PATIENCE = timedelta(hours=3)
+"""How long an export is waited for; by then its job has failed for the last time, or is lost."""
 MAKE_JOB = "chat.export_conversation"
 EXPIRE_JOB = "chat.expire_exports"
 
@@ -87,6 +89,18 @@ async def take_away_old(platform: Platform) -> None:
                 "SELECT true FROM conversation_export WHERE id = $1 AND state = 'ready' FOR UPDATE", old["id"]
             ):
                 await _expire(platform, old["id"])
+
+
+async def give_up(platform: Platform) -> None:
+    """Fail the acting practice's exports that were asked for long ago and are still not made, whatever the reason."""
+    async with unit():
+        for row in await DB.fetch(
+            """UPDATE conversation_export SET state = 'failed', reason = $1
+            WHERE state IN ('waiting', 'running') AND created_at <= $2 RETURNING conversation_id""",
+            "It could not be made. Ask for another one.",
+            platform.clock.now() - PATIENCE,
+        ):
+            audit.did("chat.export_failed", kind="conversation", target=row["conversation_id"])
 
 
 async def _expire(platform: Platform, export_id: UUID) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from bedside_chat.exported import LASTS, OWNER_KIND, PERMISSION, ExportForm, take_away_old
+from bedside_chat.exported import LASTS, OWNER_KIND, PERMISSION, ExportForm, give_up, take_away_old
 from bedside_chat.exports import subjects
 from bedside_chat.transcript import Transcript, Written
 from bedside_core.api import (
@@ -195,8 +195,9 @@ async def _fail(wanted: _Wanted, reason: str) -> None:
 
 
 async def expire_exports(run: JobRun) -> None:
-    """Delete the exports whose time is over, and those of which something was deleted since."""
+    """Delete the exports whose time is over, and those of which something was deleted since; fail those never made."""
     await take_away_old(run.platform)
+    await give_up(run.platform)
 
 
 JOBS = (
@@ -209,7 +210,8 @@ JOBS = (
     Job(
         name="expire_exports",
         function=expire_exports,
-        doc="Deletes exports of conversations that were made a week ago, or of which something was deleted since.",
+        doc="Deletes exports of conversations that were made a week ago, or of which something was deleted since, and "
+        "fails those that nobody has made in three hours.",
         schedule="17 * * * *",
         public=True,
     ),

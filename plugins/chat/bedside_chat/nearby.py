@@ -13,6 +13,7 @@ from uuid import UUID
 from bedside_chat.api import CONVERSATION_STREAM, Participant
 from bedside_chat.service import ChatService
 from bedside_chat.settings import ChatSettings
+from bedside_chat.standing import parted
 from bedside_core.api import PRACTICE_STREAM, Actor, Topic
 
 if TYPE_CHECKING:
@@ -106,7 +107,11 @@ class Nearby:
             return presence.watching(people, ring)
 
         async for people in self._looks(actor, conversation_id, watch):
-            now = {each.person_id: presence.online(each.person_id) for each in people}
+            away = await parted([conversation_id])
+            now = {
+                each.person_id: presence.online(each.person_id) and (conversation_id, each.person_id) not in away
+                for each in people
+            }
             now.pop(actor.person_id, None) if actor.person_id else None
             changed = [
                 (each, now[each.person_id])
@@ -194,11 +199,19 @@ class Showing:
     platform: Platform = field(compare=False)
     actor: Actor
 
-    async def __call__(self, person_ids: Sequence[UUID]) -> Mapping[UUID, bool]:
-        """Return who is there; nothing where the actor may not see it."""
+    async def __call__(self, keys: Sequence[tuple[UUID, UUID]]) -> Mapping[tuple[UUID, UUID], bool]:
+        """Return who is there, by conversation and person; nothing where the actor may not see it.
+
+        Whose practice is connected to the conversation's no longer is not shown, and is shown nobody (P2).
+        """
         if not await _may_see(self.platform, self.actor):
             return {}
-        return {person_id: self.platform.presence.online(person_id) for person_id in person_ids}
+        away = await parted([conversation_id for conversation_id, _ in keys])
+        return {
+            key: self.platform.presence.online(key[1])
+            for key in keys
+            if key not in away and (key[0], self.actor.person_id) not in away
+        }
 
 
 async def _may_see(platform: Platform, actor: Actor) -> bool:

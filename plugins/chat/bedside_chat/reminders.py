@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from bedside_chat.notices import UNREAD_EMAIL, UNREAD_SMS, URGENT_REMINDER
+from bedside_chat.standing import parted
 from bedside_chat.telling import facts, recipient
 from bedside_core.api import DB, Job, JobRun, Recipient, Row, Work, unit
 
@@ -59,9 +60,12 @@ async def _unread(run: JobRun, channel: str, kind: str) -> bool:
 
 
 async def _tell(run: JobRun, work: Work, kind: str, wanted: Sequence[tuple[Row, Recipient]]) -> None:
-    """Put reminders into the outbox, those of one message together."""
+    """Put reminders into the outbox, those of one message together; none where practices have parted (P2)."""
     told: dict[tuple[UUID, UUID, str | None], list[Recipient]] = {}
+    away = await parted([row["conversation_id"] for row, _ in wanted]) if wanted else ()
     for row, to in wanted:
+        if (row["conversation_id"], row["person_id"]) in away:
+            continue
         told.setdefault((row["conversation_id"], row["message_id"], row["sender"]), []).append(to)
     for (conversation_id, message_id, sender), people in told.items():
         await run.platform.notify.send_all(

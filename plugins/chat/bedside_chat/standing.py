@@ -125,6 +125,12 @@ async def standings(actor: Actor, conversation_ids: Collection[UUID]) -> Mapping
     }
 
 
+async def parted(conversation_ids: Collection[UUID]) -> Collection[tuple[UUID, UUID]]:
+    """Return whose practice is connected to the owning one no longer (P2): conversations with people who take part."""
+    rows = await DB.fetch("SELECT * FROM chat_parted($1)", list(set(conversation_ids)))
+    return {(row["conversation_id"], row["person_id"]) for row in rows}
+
+
 async def composers(platform: Platform, actor: Actor, found: Sequence[Standing]) -> Mapping[UUID, Composer]:
     """Return what an actor can send in conversations, in a constant number of statements.
 

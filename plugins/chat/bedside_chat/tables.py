@@ -22,6 +22,7 @@ class Conversation(Table, tablename="conversation", db=DB):
     position = BigInt()
     changed = BigInt(help_text="Position of the last change of its name, description or privacy.")
     last_position = BigInt(help_text="Position of its last message.")
+    lost_at = BigInt(help_text="Position of the last deletion for good in it: of a message, or of a file of one.")
     messages = BigInt(help_text="Number of its last message.")
     created_by = UUID()
     created_at = Timestamptz()

@@ -33,12 +33,13 @@ FRESH = timedelta(minutes=2)
 async def sent(platform: Platform, work: Work, message: Message) -> None:
     """Notify everybody else who takes part of a message, in its transaction: two statements, however many they are.
 
-    Members and patients are told, each by the settings of their own practice. Who is reached by a link (C6) is sent
-    another one to the same conversation, good for as long as the first: a statement more unless letters with links
-    wait, and one for each channel.
+    Members and patients are told, each by the settings of their own practice, unless that is connected no longer (P2).
+    Who is reached by a link (C6) is sent another one to the same conversation, good for as long as the first: a
+    statement more unless letters with links wait, and one for each channel.
     """
     rows = await DB.fetch(
-        "SELECT * FROM chat_told($1, $2, $3, $4, $5)",
+        """SELECT * FROM chat_told($1, $2, $3, $4, $5) t
+        WHERE NOT EXISTS (SELECT FROM chat_parted(ARRAY[$1]::uuid[]) p WHERE p.person_id = t.person_id)""",
         message.conversation_id,
         message.sender_id,
         platform.clock.now(),

@@ -12,9 +12,11 @@ END = "mutation($i: ID!) { endConnection(id: $i) { id } }"
 ALL = "{ connections { nodes { id } } }"
 
 
-async def connect(deployment: Deployment, one: Person, other: Person, other_practice: Practice) -> None:
+async def connect(
+    deployment: Deployment, one: Person, other: Person, other_practice: Practice, key: str = "connect"
+) -> None:
     """Connect the practices of two owners."""
-    asked = await deployment.data(REQUEST, one.token, p=str(other_practice.id), c="connect")
+    asked = await deployment.data(REQUEST, one.token, p=str(other_practice.id), c=key)
     await deployment.data(ACCEPT, other.token, i=asked["requestConnection"]["id"])
 
 

@@ -292,3 +292,36 @@ async def test_writing_an_export_costs_no_more_statements_for_more_messages(ward
             await run(ward, "export_conversation", export_id=asked["id"])
         costs.append(len(ran))
     assert costs[0] == costs[1], costs
+
+
+@pytest.mark.rule("C15")
+async def test_an_export_that_is_never_made_fails_and_leaves_room_for_others(
+    ward: Ward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bedside_chat import exporting
+
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemExit(1)")
+    monkeypatch.setattr(exporting, "PAPER", broken)
+    failing, lost = [await begun(ward, ward.ada, ward.conversation, f"e-{n}", f="PDF") for n in range(2)]
+    with pytest.raises(RuntimeError, match="the PDF could not be set"):
+        await run(ward, "export_conversation", export_id=failing["id"])  # as in each attempt, until it is held
+    await ward.deployment.platform.clock.move(timedelta(hours=2))
+    recent = await begun(ward, ward.ada, ward.conversation, "e-3", f="PDF")
+    await run(ward, "expire_exports")
+    assert await ward.deployment.code(EXPORT, ward.ada.token, i=ward.conversation, c="e-4") == "RATE_LIMITED"
+    await ward.deployment.platform.clock.move(timedelta(hours=1, minutes=1))
+    for _ in range(2):
+        await run(ward, "expire_exports")
+    states = []
+    for each in (failing, lost, recent):
+        found = (await ward.deployment.data(ONE, ward.ada.token, i=each["id"]))["conversationExport"]
+        states.append((found["state"], found["reason"]))
+    told = "It could not be made. Ask for another one."
+    assert states == [("FAILED", told), ("FAILED", told), ("WAITING", None)]
+    await run(ward, "export_conversation", export_id=lost["id"])  # a job that comes late makes nothing
+    assert (await ward.deployment.data(ONE, ward.ada.token, i=lost["id"]))["conversationExport"]["state"] == "FAILED"
+    assert (await made(ward, ward.ada, ward.conversation, "e-4"))["state"] == "READY"
+    with acting(ward.practice.id):
+        failed = await DB.fetch("SELECT target FROM audit_entry WHERE action = 'chat.export_failed'")
+    assert [row["target"] for row in failed] == [ward.conversation] * 2

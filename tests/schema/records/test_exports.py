@@ -332,3 +332,33 @@ async def test_a_job_that_runs_again_makes_no_second_archive_and_a_lost_file_is_
             await desk.deployment.data(PRACTICE, desk.olga.token, c=f"more{number}")
         assert await desk.deployment.code(PRACTICE, desk.olga.token, c="too many") == "RATE_LIMITED"
         assert await desk.count("data_export") == 4
+
+
+@pytest.mark.rule("G9")
+async def test_an_export_that_is_never_made_fails_and_leaves_room_for_others(
+    fresh_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*given: Any) -> None:
+        raise OSError("no room")
+
+    async with desk_at(fresh_database, tmp_path) as desk:
+        data, token = desk.deployment.data, desk.olga.token
+        begun = [(await data(PRACTICE, token, c=f"e{number}"))["exportPractice"]["id"] for number in range(3)]
+        with monkeypatch.context() as patched:
+            patched.setattr(archive, "write", broken)
+            with pytest.raises(OSError, match="no room"):
+                await desk.run("export_data", export_id=begun[0])  # as in each attempt, until it is held
+        await desk.deployment.platform.clock.move(timedelta(hours=11))
+        await desk.run("expire_exports")
+        assert await desk.deployment.code(PRACTICE, token, c="e3") == "RATE_LIMITED"
+        assert await desk.count("data_export") == 3
+        await desk.deployment.platform.clock.move(timedelta(hours=1))
+        for _ in range(2):
+            await desk.run("expire_exports")
+        for each in begun:
+            found = (await data(ONE, token, i=each))["dataExport"]
+            assert (found["state"], found["reason"]) == ("FAILED", "It could not be made. Ask for another one.")
+        assert (await exported(desk, desk.olga, PRACTICE, c="e3"))["state"] == "READY"
+        await desk.run("export_data", export_id=begun[0])  # a job that comes late makes nothing
+        failed = await desk.rows("SELECT target FROM audit_entry WHERE action = 'exports.failed'")
+        assert sorted(row["target"] for row in failed) == sorted(begun)

@@ -110,7 +110,7 @@ class MessageMutation:
 
     @strawberry.mutation(
         description="Delete a message for good, with its files: one's own, or with the permission to moderate any of "
-        "the practice. A tombstone remains (C11).",
+        "the practice. A tombstone remains (C11), and is all that one sees who takes no part.",
         extensions=[gate("chat.delete")],
     )
     async def delete_message(self, info: Info, message_id: MessageId) -> Message | None:

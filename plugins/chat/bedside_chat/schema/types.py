@@ -75,15 +75,16 @@ class Participant:
         return link_type(found) if found else None
 
     @strawberry.field(
-        description="Whether they are there now; null where they take part no longer, and for patients and guests, "
-        "unless the practice lets them see it (`presenceForPatients`)."
+        description="Whether they are there now; null where they take part no longer, where practices are connected no "
+        "longer (P2), and for patients and guests, unless the practice lets them see it (`presenceForPatients`)."
     )
     async def presence(self, info: Info) -> Presence | None:
         """Return whether they are there."""
         if self.left_at is not None:
             return None
         nearby = info.context.platform.service(Nearby)
-        online = await info.context.loader(nearby.showing(info.context.acting())).load(uuid_of(self.id))
+        key = (self.conversation_id, uuid_of(self.id))
+        online = await info.context.loader(nearby.showing(info.context.acting())).load(key)
         return None if online is None else Presence.ONLINE if online else Presence.AWAY
 
 
@@ -129,7 +130,9 @@ class Message:
         """Return the text as HTML."""
         return html_of(self.body)
 
-    @strawberry.field(description="Who sent it; null where it is automatic, or they are nobody any more.")
+    @strawberry.field(
+        description="Who sent it; null where it is automatic, they are nobody any more, or one takes no part (A12)."
+    )
     async def sender(self, info: Info) -> Participant | None:
         """Return the sender."""
         return await person(info, uuid_of(self.conversation_id), self.sender_id)
