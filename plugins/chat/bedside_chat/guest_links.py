@@ -209,8 +209,9 @@ class GuestLinks:
             address: where to.
             patient: whether that is a patient.
         """
-        sql = "SELECT guest_link_moved($1, $2, $3, $4)"
-        await DB.execute(sql, conversation_id, person_id, channel, masked(address))
+        await DB.execute(
+            "SELECT guest_link_moved($1, $2, $3, $4)", conversation_id, person_id, channel, masked(address)
+        )
         await self._touch(work, conversation_id, person_id, back=False)
         _audit_sent(conversation_id, person_id, channel, patient=patient)
 

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from bedside_core.api import Platform
 
 # Who is sent a link is reached by it; what was sent can be called off whatever they are reached by now.
-_ADDRESSEE = """SELECT left_at IS NULL FROM participant
-WHERE conversation_id = $1 AND person_id = $2 AND by_link AND kind <> 'member' AND NOT removed"""
-_LINKED = """SELECT p.left_at IS NULL FROM guest_link g JOIN participant p USING (conversation_id, person_id)
-WHERE g.conversation_id = $1 AND g.person_id = $2"""
+_ADDRESSEE = """SELECT p.left_at IS NULL FROM participant p
+WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.kind <> 'member'
+    AND CASE WHEN $3 THEN p.by_link AND NOT p.removed ELSE EXISTS (SELECT FROM guest_link g
+        WHERE g.conversation_id = p.conversation_id AND g.person_id = p.person_id) END"""
 # The conversation's row comes first, as with whoever sends messages or links there: they never wait in a circle.
 _ROW = """SELECT FROM conversation WHERE id = (SELECT g.conversation_id FROM guest_link g WHERE g.id = $1)
 FOR NO KEY UPDATE"""
@@ -102,7 +102,7 @@ class Guests:
             SwitchedOff: they left a group in which outsiders are not allowed any more.
             Conflict: the contact is a member of the own or a connected practice by now; `detail` names them.
         """
-        kind, here = await self._may(actor, "chat.send_link", conversation_id, person_id, _ADDRESSEE)
+        kind, here = await self._may(actor, "chat.send_link", conversation_id, person_id, by_link=True)
         if kind is ConversationKind.GROUP and not here:
             await check_outsiders(self._platform, "personId")
         member_id = (await self._platform.people.contacts_reached([person_id])).get(person_id)
@@ -130,7 +130,7 @@ class Guests:
             NotFound: no such conversation of theirs, or nobody in it who was sent a link.
             Forbidden: another practice owns it.
         """
-        await self._may(actor, "chat.revoke_link", conversation_id, person_id, _LINKED)
+        await self._may(actor, "chat.revoke_link", conversation_id, person_id, by_link=False)
         async with unit() as work:
             await DB.execute("SELECT FROM conversation WHERE id = $1 FOR NO KEY UPDATE", conversation_id)
             if await self._links.void(work, conversation_id, person_id, touch=True):
@@ -144,9 +144,13 @@ class Guests:
         return await self._chat.conversation(actor, conversation_id)
 
     async def _may(
-        self, actor: Actor, permission: str, conversation_id: UUID, person_id: UUID, reached: str
+        self, actor: Actor, permission: str, conversation_id: UUID, person_id: UUID, *, by_link: bool
     ) -> tuple[ConversationKind, bool]:
-        """Return the conversation's kind, and whether the person takes part in it now."""
+        """Return the conversation's kind, and whether the person takes part in it now.
+
+        Raises:
+            NotFound: nobody in it who is reached by a link, or, where that is not asked, was sent one.
+        """
         practice_id, _ = actor.in_practice()
         await self._platform.access.require(actor, permission, conversation_id)
         standing = await standing_of(actor, conversation_id)
@@ -154,7 +158,7 @@ class Guests:
             raise not_there().problem()
         if standing.practice_id != practice_id:
             raise Forbidden("Another practice owns this conversation.", way_on="Ask somebody of it who is in it.")
-        here = await DB.fetchval(reached, conversation_id, person_id)
+        here = await DB.fetchval(_ADDRESSEE, conversation_id, person_id, by_link)
         if here is None:
             raise NotFound(
                 "There is nobody with this id in the conversation who is reached by a link.", field=("personId",)

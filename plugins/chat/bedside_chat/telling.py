@@ -75,8 +75,10 @@ async def _tell_guests(platform: Platform, work: Work, message: Message, rows: S
                 work, message.conversation_id, row["person_id"], channel, address, patient=row["kind"] == "patient"
             )
     lacking = [row["link_id"] for row in rows if row["waiting"] is None]
-    secrets = await platform.links.add(work, PURPOSE, lacking) if lacking else {}
-    pages = {row["link_id"]: row["waiting"] for row in rows} | {id: f"{PAGE}#{each}" for id, each in secrets.items()}
+    pages: dict[UUID, str | None] = {row["link_id"]: row["waiting"] for row in rows}
+    if lacking:
+        secrets = await platform.links.add(work, PURPOSE, lacking)
+        pages |= {link_id: f"{PAGE}#{secret}" for link_id, secret in secrets.items()}
     for channel, kind in ((LinkChannel.EMAIL, GUEST_MESSAGE_EMAIL), (LinkChannel.SMS, GUEST_MESSAGE_SMS)):
         letters = [
             (

@@ -63,10 +63,10 @@ async def test_wrong_dates_messages_and_links_sent_at_once_all_end_and_every_att
     await lobby.entered(secret, BORN)
     for _ in range(3):
         send = [lobby.deployment.ask(SEND, lobby.ada.token, i=conversation, b="x", c=client_id()) for _ in range(3)]
-        answers = await asyncio.gather(*(lobby.exchange(secret, WRONG) for _ in range(5)), *send)
-        told = sorted(answer.json()["attemptsLeft"] for answer in answers[:5])
-        assert told == [0, 1, 2, 3, 4], [answer.text for answer in answers[:5]]
-        assert not [answer for answer in answers[5:] if "errors" in answer]
+        tries = [lobby.exchange(secret, WRONG) for _ in range(5)]
+        tried, sent = await asyncio.gather(asyncio.gather(*tries), asyncio.gather(*send))
+        assert sorted(answer.json()["attemptsLeft"] for answer in tried) == [0, 1, 2, 3, 4]
+        assert not [answer for answer in sent if "errors" in answer]
         [row] = await lobby.rows("SELECT failures, revoked_at IS NOT NULL AS void FROM guest_link")
         assert row == {"failures": 5, "void": True}
         [address] = [row["email"] for row in await lobby.rows(f"SELECT email FROM patient WHERE id = '{patient}'")]
