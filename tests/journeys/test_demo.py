@@ -242,7 +242,7 @@ def test_every_link_in_the_outbox_leads_to_a_page(running: Demo) -> None:
 async def test_what_is_said_once_more_changes_nothing(running: Demo) -> None:
     people = [each["email"] for each in running.told["accounts"] if each["role"] != "operator"]
     before = {email: conversations(running, running.sign_in(email)) for email in people}
-    await converse(Cast(running.told["url"]))
+    await converse(Cast(running.told["url"], running.tokens))
     assert {email: conversations(running, running.sign_in(email)) for email in people} == before
 
 

@@ -11,6 +11,8 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from bedside_core.access import Tier
@@ -48,14 +50,15 @@ class Client:
 
     Args:
         address: URL of the server.
+        token: of a sign-in that is there already.
     """
 
     # The demo's own server must never be asked through a proxy that the environment names.
     _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: str | None = None) -> None:
         self._url = f"{address}/graphql"
-        self._token: str | None = None
+        self._token = token
 
     def ask(self, document: str, **variables: Any) -> dict[str, Any]:
         """Return the data of an operation.
@@ -116,13 +119,14 @@ class Cast:
 
     Args:
         address: URL of the server, which answers already.
+        tokens: sign-ins that are there already, by e-mail address.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, tokens: Mapping[str, str] = MappingProxyType({})) -> None:
         self.stranger = Client(address)
         """Somebody who is not signed in."""
         self._address = address
-        self._here: dict[str, Client] = {}
+        self._here = {email: Client(address, token) for email, token in tokens.items()}
 
     def __getitem__(self, email: str) -> Client:
         """Return somebody, signed in."""
