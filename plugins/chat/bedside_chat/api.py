@@ -79,10 +79,12 @@ class Acknowledgement:
 
     Args:
         person_id: the recipient.
+        kind: what they are to the practice.
         acknowledged_at: when; None is not yet.
     """
 
     person_id: UUID
+    kind: PersonKind
     acknowledged_at: datetime | None
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from bedside_chat.api import Conversation, Message, Participant
-from bedside_chat.rows import CONVERSATION, MESSAGES, PARTICIPANT, conversation_of, message_of, participant_of
+from bedside_chat.receipts import TOLD
+from bedside_chat.rows import CONVERSATION, MESSAGE, PARTICIPANT, conversation_of, message_of, participant_of
 from bedside_core.api import DB
 
 _CHANGED = """
@@ -25,6 +26,22 @@ SELECT what, id, changed FROM (
     SELECT 'conversation', id, changed FROM conversation WHERE id = $1 AND changed > $2
 ) AS found ORDER BY changed LIMIT $3
 """
+# Of whoever sees no receipts of members: each thing at its last change that was none.
+_CHANGED_BUT_RECEIPTS = f"""
+SELECT what, id, told AS changed FROM (
+    SELECT 'message' AS what, id, {TOLD} AS told FROM message WHERE conversation_id = $1 AND changed > $2
+    UNION ALL
+    SELECT 'participant', person_id, {TOLD} FROM participant WHERE conversation_id = $1 AND changed > $2
+    UNION ALL
+    SELECT 'conversation', id, changed FROM conversation WHERE id = $1 AND changed > $2
+) AS found WHERE told > $2 ORDER BY told LIMIT $3
+"""
+# With the place of each in the stream, for who sees receipts of members and for who does not.
+_MESSAGES = f"SELECT {MESSAGE}, changed AS place FROM message WHERE id = ANY($1)"
+_MESSAGES_BUT_RECEIPTS = f"SELECT {MESSAGE}, {TOLD} AS place FROM message WHERE id = ANY($1)"
+_OF_PEOPLE = "FROM participant p WHERE p.conversation_id = $1 AND p.person_id = ANY($2)"
+_PEOPLE = f"SELECT {PARTICIPANT}, changed AS place {_OF_PEOPLE}"
+_PEOPLE_BUT_RECEIPTS = f"SELECT {PARTICIPANT}, {TOLD} AS place {_OF_PEOPLE}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +99,7 @@ class Told:
 
 
 async def changes_after(
-    conversation_id: UUID, person_id: UUID | None, position: int, size: int
+    conversation_id: UUID, person_id: UUID | None, position: int, size: int, *, receipts: bool
 ) -> tuple[list[Change], bool]:
     """Return what has changed beyond a position, in order; two statements where one kind of thing has.
 
@@ -91,25 +108,22 @@ async def changes_after(
         person_id: the reader.
         position: position of the last change the reader has.
         size: how many at most.
+        receipts: whether the reader sees what members have read and acknowledged (C14).
 
     Returns:
         The changes, and whether these were all.
     """
-    listed = await DB.fetch(_CHANGED, conversation_id, position, size)
+    listed = await DB.fetch(_CHANGED if receipts else _CHANGED_BUT_RECEIPTS, conversation_id, position, size)
     ids: dict[str, list[UUID]] = {}
     for row in listed:
         ids.setdefault(row["what"], []).append(row["id"])
     found: list[Change] = []
     if wanted := ids.get("message"):
-        for row in await DB.fetch(f"{MESSAGES} WHERE id = ANY($1)", wanted):
-            found.append(Change(position=row["changed"], message=message_of(row)))
+        for row in await DB.fetch(_MESSAGES if receipts else _MESSAGES_BUT_RECEIPTS, wanted):
+            found.append(Change(position=row["place"], message=message_of(row)))
     if wanted := ids.get("participant"):
-        for row in await DB.fetch(
-            f"SELECT {PARTICIPANT} FROM participant p WHERE p.conversation_id = $1 AND p.person_id = ANY($2)",
-            conversation_id,
-            wanted,
-        ):
-            found.append(Change(position=row["changed"], participant=participant_of(row)))
+        for row in await DB.fetch(_PEOPLE if receipts else _PEOPLE_BUT_RECEIPTS, conversation_id, wanted):
+            found.append(Change(position=row["place"], participant=participant_of(row)))
     if "conversation" in ids:
         row = await DB.fetchrow(CONVERSATION, person_id, conversation_id)
         if row is not None:

@@ -44,7 +44,8 @@ class Deleting(Marks):
         """Delete a message for good: text, files, reactions, index; a tombstone and an audit entry remain (C11).
 
         Args:
-            actor: who wrote it, or a member with the permission to moderate, in the conversation or not.
+            actor: who wrote it, a member also after they have left, or a member with the permission to moderate, in the
+                conversation or not.
             message_id: the message.
 
         Returns:
@@ -125,13 +126,18 @@ class Deleting(Marks):
             self._tell_inboxes(work, message.conversation_id, row["persons"])
 
     async def _deletable(self, actor: Actor, practice_id: UUID, message_id: UUID) -> tuple[Message, bool]:
-        """Return a message that the actor sees, or could moderate, and whether they see it."""
+        """Return a message that the actor sees, wrote as a member, or could moderate, and whether they see it."""
         try:
             return await self.message(actor, message_id), True
         except NotFound:
-            if await self._platform.access.why_not(actor, "chat.moderate"):
-                raise
-        row = await DB.fetchrow(f"{MESSAGES} WHERE id = $1 AND practice_id = $2", message_id, practice_id)
+            moderates = await self._platform.access.why_not(actor, "chat.moderate") is None
+        row = await DB.fetchrow(
+            f"{MESSAGES} WHERE id = $1 AND practice_id = $2 AND ($3 OR sender_id = $4)",
+            message_id,
+            practice_id,
+            moderates,
+            actor.member_id,
+        )
         if row is None:
             raise NotFound(NO_MESSAGE)
         return message_of(row), False

@@ -13,6 +13,7 @@ import msgspec
 
 from bedside_chat.exported import LASTS, OWNER_KIND, PERMISSION, ExportForm, give_up, take_away_old
 from bedside_chat.exports import subjects
+from bedside_chat.receipts import sees_members
 from bedside_chat.transcript import Transcript, Written
 from bedside_core.api import (
     DB,
@@ -28,7 +29,7 @@ from bedside_core.api import (
     still_may,
     unit,
 )
-from bedside_portal.api import PortalAccounts, PortalState
+from bedside_portal.api import PortalAccounts
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -90,7 +91,8 @@ async def _make(platform: Platform, wanted: _Wanted) -> None:
     async with room(platform.config.data) as folder:
         for _ in range(TRIES):
             person_id, now = wanted.actor.as_person()[1], platform.clock.now()
-            transcript = Transcript(platform, wanted.conversation_id, practice, person_id, now)
+            receipts = await sees_members(platform, wanted.actor)
+            transcript = Transcript(platform, wanted.conversation_id, practice, person_id, now, receipts=receipts)
             written = await transcript.write(folder / "conversation.json")
             if written is None:
                 raise _Failed("The conversation is not there any more.")
@@ -103,14 +105,14 @@ async def _make(platform: Platform, wanted: _Wanted) -> None:
 
 
 async def _may_still(platform: Platform, wanted: _Wanted) -> bool:
-    """Tell whether who asked still may: a member in the role of today, a patient with an active portal account."""
+    """Tell whether who asked still may: a member in the role of today, an account that acts for the patient."""
     actor = wanted.actor
     if actor.patient_id is None:
         return await still_may(platform, actor, PERMISSION, wanted.conversation_id)
     if not platform.provides(PortalAccounts):
         return False
-    states = await platform.service(PortalAccounts).states([actor.patient_id])
-    active = states[actor.patient_id] is PortalState.ACTIVE
+    acting_for = (await platform.service(PortalAccounts).acting([actor.patient_id]))[actor.patient_id]
+    active = any(holder.account_id == actor.account_id for holder in acting_for)
     return active and await platform.access.why_not(actor, PERMISSION, wanted.conversation_id) is None
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
 from bedside_chat.exported import MAKE_JOB, OWNER_KIND, PERMISSION, ConversationExport, ExportForm
+from bedside_chat.reading import instant_of
+from bedside_chat.rows import EPOCH
 from bedside_chat.rules import standing_of
 from bedside_core.api import (
     DB,
@@ -74,7 +77,7 @@ class Exports:
         """
         practice_id, person_id = actor.as_person()
         await self._platform.access.require(actor, PERMISSION, conversation_id)
-        outside = await standing_of(actor, conversation_id) is None
+        outside = await standing_of(self._platform, actor, conversation_id) is None
         said = _purpose(purpose, needed=outside)
         async with unit() as work:
             # One person's are asked for one after the other, so that two at once don't both find room.
@@ -123,17 +126,16 @@ class Exports:
     async def page(self, actor: Actor, *, first: int | None, after: str | None) -> Page[ConversationExport]:
         """Return the exports that the actor has asked for, the newest first."""
         _, person_id = actor.as_person()
-        size, key = page_size(first), key_of(after, str, UUID)
+        size, key = page_size(first), key_of(after, int, UUID)
         rows = await DB.fetch(
-            f"""{_SELECT} WHERE made_by = $1 AND ($3::text IS NULL OR (created_at, id) < ($3::text::timestamptz, $4))
+            f"""{_SELECT} WHERE made_by = $1 AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4))
             ORDER BY created_at DESC, id DESC LIMIT $2""",
             person_id,
             size + 1,
-            *(key or (None, None)),
+            instant_of(key[0]) if key else None,
+            key[1] if key else None,
         )
-        return page_of(
-            [_export(row) for row in rows], size, lambda item: (item.created_at.isoformat(), str(item.id)), after=after
-        )
+        return page_of([_export(row) for row in rows], size, _place, after=after)
 
 
 async def subjects(conversation_id: UUID) -> list[UUID]:
@@ -169,6 +171,10 @@ EXPORT_FILES = FileOwner(
     patients=_patients,
 )
 """Contributed by the manifest."""
+
+
+def _place(export: ConversationExport) -> tuple[int, str]:
+    return (export.created_at - EPOCH) // timedelta(microseconds=1), str(export.id)
 
 
 def _purpose(purpose: str | None, *, needed: bool) -> str | None:

@@ -27,7 +27,9 @@ async def _may_read(platform: Platform, actor: Actor, file: StoredFile) -> Refus
     takes_part = await DB.fetchval(
         """SELECT true FROM message m JOIN participant p ON p.conversation_id = m.conversation_id
         WHERE m.id = $1 AND p.person_id = $2 AND p.left_at IS NULL
-            AND ($3::uuid IS NULL OR m.conversation_id = $3)""",
+            AND ($3::uuid IS NULL OR m.conversation_id = $3)
+            AND (p.home_id = p.practice_id
+                OR coalesce(m.sent_at <= chat_until(m.conversation_id, p.home_id), true))""",
         file.owner_id,
         actor.person_id,
         actor.bound_to,

@@ -25,13 +25,14 @@ from bedside_core.api import (
     Patient,
     PersonKind,
     Recipient,
+    SwitchedOff,
     Topic,
     Work,
     audit,
     unit,
     uuid7,
 )
-from bedside_portal.api import PortalState
+from bedside_portal.api import PortalAccounts, PortalState
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -64,6 +65,9 @@ WHERE conversation_id = $1 AND person_id = $2 AND revoked_at IS NULL RETURNING i
 
 _BY_LINK = """SELECT c.id FROM conversation c WHERE EXISTS (SELECT FROM participant p
     WHERE p.conversation_id = c.id AND p.person_id = $1 AND p.kind = 'patient' AND p.by_link)
+ORDER BY c.id FOR NO KEY UPDATE"""
+_SENT_BEFORE = """SELECT c.id FROM conversation c WHERE EXISTS (SELECT FROM guest_link g
+    WHERE g.conversation_id = c.id AND g.person_id = $1 AND g.revoked_at IS NULL AND g.sent_at <= $2)
 ORDER BY c.id FOR NO KEY UPDATE"""
 _PORTAL = """UPDATE participant SET by_link = false
 WHERE conversation_id = $1 AND person_id = $2 AND kind = 'patient' AND by_link RETURNING true"""
@@ -136,6 +140,7 @@ class GuestLinks:
 
         Raises:
             InvalidInput: somebody can't be reached that way.
+            SwitchedOff: by SMS, which the practice or they have switched off, and they have an e-mail address (N2).
             NotFound: one of them is nobody of the practice.
         """
         people = self._platform.people
@@ -165,6 +170,12 @@ class GuestLinks:
         if not address:
             what = "e-mail address" if channel is LinkChannel.EMAIL else "mobile number"
             raise InvalidInput(f"There is no {what} of this person.", way_on="Add one first.", field=("channel",))
+        if channel is LinkChannel.SMS and person.email and await DB.fetchval("SELECT chat_sms_off($1)", person.id):
+            raise SwitchedOff(
+                "SMS are switched off for people who have an e-mail address.",
+                way_on="Send the link by e-mail.",
+                field=("channel",),
+            )
         patient, now = isinstance(person, Patient), self._platform.clock.now()
         kind = PersonKind.PATIENT if patient else PersonKind.CONTACT
         link_id = await DB.fetchval(
@@ -241,6 +252,18 @@ class GuestLinks:
         async with unit() as work:
             for row in await DB.fetch(_BY_LINK, patient_id):
                 await self.over(work, row["id"], patient_id)
+
+    async def suspended(self, patient_id: UUID) -> None:
+        """Void the links that a patient had when their portal account was suspended, if it is still.
+
+        So none of them is a way round. What staff sends them since then is staff's to decide (C2).
+        """
+        account = (await self._platform.service(PortalAccounts).accounts([patient_id]))[patient_id]
+        if account.suspended_at is None:
+            return
+        async with unit() as work:
+            for row in await DB.fetch(_SENT_BEFORE, patient_id, account.suspended_at):
+                await self.void(work, row["id"], patient_id, touch=True)
 
     async def over(self, work: Work, conversation_id: UUID, patient_id: UUID) -> None:
         """Have a patient be reached in the portal, not by a link: it is void, and whoever came by it is put out.

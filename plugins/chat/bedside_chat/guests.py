@@ -153,7 +153,7 @@ class Guests:
         """
         practice_id, _ = actor.in_practice()
         await self._platform.access.require(actor, permission, conversation_id)
-        standing = await standing_of(actor, conversation_id)
+        standing = await standing_of(self._platform, actor, conversation_id)
         if standing is None:
             raise not_there().problem()
         if standing.practice_id != practice_id:

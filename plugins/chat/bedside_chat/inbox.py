@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bedside_chat.api import Conversation
-from bedside_chat.kinds import ConversationKind
+from bedside_chat.kinds import WAYS, ConversationKind
 from bedside_chat.rows import CONVERSATIONS_BY_ID, OF_PERSON, UNREAD, conversation_of
-from bedside_core.api import DB, Actor, audit
+from bedside_chat.rules import lacks_all
+from bedside_core.api import DB, Actor, Refusal, audit
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -44,6 +45,19 @@ class Badge:
     urgent: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A conversation as the inbox tells of it.
+
+    Args:
+        conversation: as it is now, without its last message where `closed` is there.
+        closed: why what is said in it is not told live; None where it is (L4).
+    """
+
+    conversation: Conversation
+    closed: Refusal | None
+
+
 class ChatInbox:
     """Loads what the inbox shows of chat.
 
@@ -54,13 +68,26 @@ class ChatInbox:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    async def present(self, actor: Actor, conversation_ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
-        """Return those of the conversations that the actor takes part in, as they are now, whatever the plan (L5)."""
+    async def present(self, actor: Actor, conversation_ids: Sequence[UUID]) -> Mapping[UUID, Shown]:
+        """Return those of the conversations that the actor takes part in, as they are now, whatever the plan (L5).
+
+        What is said where the plan has no conversations of that kind is read by queries, and not told live (L4).
+        """
         _, person_id = actor.as_person()
         await self._platform.access.require(actor, "chat.read")
         rows = await DB.fetch(CONVERSATIONS_BY_ID, person_id, list(conversation_ids))
         audit.saw(row["subject_id"] for row in rows if row["kind"] == "patient")
-        return {row["id"]: conversation_of(row) for row in rows}
+        closed = {
+            kind: await lacks_all(self._platform, actor, [WAYS[kind].text, WAYS[kind].files])
+            for kind in sorted({ConversationKind(row["kind"]) for row in rows})
+        }
+        shown = [Shown(conversation=found, closed=closed[found.kind]) for found in map(conversation_of, rows)]
+        return {
+            each.conversation.id: replace(each, conversation=replace(each.conversation, last_message=None))
+            if each.closed
+            else each
+            for each in shown
+        }
 
     async def badges(self, actor: Actor) -> list[Badge]:
         """Return what stands at each kind of conversation, every kind once, in one statement."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 TEAM_CHAT = "team_chat"
 PATIENT_MESSAGES = "patient_messages"
@@ -62,3 +63,8 @@ WAYS: Mapping[ConversationKind, Way] = {
     ConversationKind.TEAM: Way(text=TEAM_CHAT, files=TEAM_CHAT, comes_back=False, members_join=False),
 }
 """A conversation with outsiders in it stays behind its kind's gate: adding one lifts nothing (L9)."""
+
+
+def only_key(one: UUID, other: UUID) -> str:
+    """Return the key of the only conversation of two people."""
+    return "/".join(sorted((str(one), str(other))))

@@ -35,10 +35,12 @@ def member_joined(platform: Platform) -> Callable[[MemberJoined], Awaitable[None
 
 
 def portal_account_changed(platform: Platform) -> Callable[[PortalAccountChanged], Awaitable[None]]:
-    """Return the listener by which links of a patient who signs in to the portal are over (C3, C6)."""
+    """Return the listener by which links are over of a patient who signs in to the portal, or may not (C3, C6)."""
 
     async def changed(event: PortalAccountChanged) -> None:
         if event.state == PortalState.ACTIVE:
             await GuestLinks(platform).all_over(event.patient_id)
+        elif event.state == PortalState.SUSPENDED:
+            await GuestLinks(platform).suspended(event.patient_id)
 
     return changed

@@ -9,7 +9,7 @@ from uuid import UUID
 from bedside_chat import telling
 from bedside_chat.api import CONVERSATION_STREAM, Acknowledgement, Message, Reaction
 from bedside_chat.sending import Sending
-from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Topic, Work, unit
+from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, PersonKind, Topic, Work, unit
 
 LONGEST_EMOJI = 16
 MOST_REACTIONS = 50
@@ -19,7 +19,9 @@ _TOUCH = """
 WITH moved AS (
     UPDATE conversation SET "position" = "position" + 1 WHERE id = $1 RETURNING "position"
 )
-UPDATE message SET changed = m."position" FROM moved m WHERE id = $2 RETURNING changed
+UPDATE message SET changed = m."position", receipt_at = CASE WHEN $3 THEN m."position" END,
+    told_at = CASE WHEN changed IS DISTINCT FROM receipt_at THEN changed ELSE told_at END
+FROM moved m WHERE id = $2 RETURNING changed
 """
 
 
@@ -100,7 +102,7 @@ class Marks(Sending):
             if row["before"] is None:
                 by = telling.recipient(row["kind"], row["home_id"], person_id, by_link=row["by_link"])
                 await telling.acknowledged(self._platform, work, message, by)
-                await self._touch(work, message)
+                await self._touch(work, message, receipt=row["kind"] == PersonKind.MEMBER)
                 self._tell_inboxes(work, message.conversation_id, [person_id])
         return await self.message(actor, message_id)
 
@@ -121,13 +123,16 @@ class Marks(Sending):
     async def acknowledgements(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Acknowledgement]]:
         """Return who is to acknowledge urgent messages, and who has."""
         rows = await DB.fetch(
-            """SELECT message_id, person_id, acknowledged_at FROM urgent_recipient WHERE message_id = ANY($1)
-            ORDER BY message_id, acknowledged_at NULLS LAST, person_id""",
+            """SELECT u.message_id, u.person_id, u.acknowledged_at, p.kind FROM urgent_recipient u JOIN participant p
+                ON p.conversation_id = u.conversation_id AND p.person_id = u.person_id
+            WHERE u.message_id = ANY($1) ORDER BY u.message_id, u.acknowledged_at NULLS LAST, u.person_id""",
             list(message_ids),
         )
         found: dict[UUID, list[Acknowledgement]] = {}
         for row in rows:
-            one = Acknowledgement(person_id=row["person_id"], acknowledged_at=row["acknowledged_at"])
+            one = Acknowledgement(
+                person_id=row["person_id"], kind=PersonKind(row["kind"]), acknowledged_at=row["acknowledged_at"]
+            )
             found.setdefault(row["message_id"], []).append(one)
         return found
 
@@ -135,9 +140,15 @@ class Marks(Sending):
         """Have changes of a conversation go one after the other, in the caller's unit."""
         await DB.execute("SELECT FROM conversation WHERE id = $1 FOR NO KEY UPDATE", conversation_id)
 
-    async def _touch(self, work: Work, message: Message) -> None:
-        """Give a message that has changed a position of its own, by which live readers hear of it."""
-        position = await DB.fetchval(_TOUCH, message.conversation_id, message.id)
+    async def _touch(self, work: Work, message: Message, *, receipt: bool = False) -> None:
+        """Give a message that has changed a position of its own, by which live readers hear of it.
+
+        Args:
+            work: the unit's.
+            message: what has changed.
+            receipt: whether a member has acknowledged it, of which not everybody hears (C14).
+        """
+        position = await DB.fetchval(_TOUCH, message.conversation_id, message.id, receipt)
         work.publish(Topic(CONVERSATION_STREAM, message.conversation_id), position)
 
 

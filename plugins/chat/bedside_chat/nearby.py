@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bedside_chat.api import CONVERSATION_STREAM, Participant
+from bedside_chat.receipts import sees_members
 from bedside_chat.service import ChatService
-from bedside_chat.settings import ChatSettings
 from bedside_chat.standing import parted
 from bedside_core.api import PRACTICE_STREAM, Actor, Topic
 
@@ -151,7 +151,7 @@ class Nearby:
                     watched.close()
                     if (watching := watch(people, lambda person_id: bell.set())) is not None:
                         watched.enter_context(watching)
-                yield present if await _may_see(self._platform, actor) else ()
+                yield present if await sees_members(self._platform, actor) else ()
                 await bell.wait()
 
     @contextmanager
@@ -204,7 +204,7 @@ class Showing:
 
         Whose practice is connected to the conversation's no longer is not shown, and is shown nobody (P2).
         """
-        if not await _may_see(self.platform, self.actor):
+        if not await sees_members(self.platform, self.actor):
             return {}
         away = await parted([conversation_id for conversation_id, _ in keys])
         return {
@@ -212,8 +212,3 @@ class Showing:
             for key in keys
             if key not in away and (key[0], self.actor.person_id) not in away
         }
-
-
-async def _may_see(platform: Platform, actor: Actor) -> bool:
-    """Tell whether somebody sees who is there and who is typing: members, and others where the practice lets them."""
-    return actor.member_id is not None or (await platform.settings.read(ChatSettings)).presence_for_patients

@@ -99,7 +99,7 @@ _UNREAD = {
 
 UNREAD_EMAIL = NotificationKind(
     key="chat.unread_email",
-    doc="A message was not read for as long as the member has set, by e-mail (N6).",
+    doc="A message was not read for as long as the person has set, by e-mail (N6).",
     facts=_FACTS,
     channels=(Channel.EMAIL,),
     texts=_UNREAD,
@@ -107,7 +107,7 @@ UNREAD_EMAIL = NotificationKind(
 
 UNREAD_SMS = NotificationKind(
     key="chat.unread_sms",
-    doc="A message was not read for as long as the member has set, by SMS (N6).",
+    doc="A message was not read for as long as the person has set, by SMS (N6).",
     facts=_FACTS,
     channels=(Channel.SMS,),
     texts=_UNREAD,

@@ -143,7 +143,8 @@ def write(document: Mapping[str, Any], path: Path) -> None:
     for each in document["participants"]:
         label = f" · {each['label']}" if each["label"] else ""
         left = f", left {_at(each['leftAt'])}" if each["leftAt"] else ""
-        paper.say(f"{each['name']}{label}: joined {_at(each['joinedAt'])}{left}; read up to no. {each['readUpTo']}")
+        read = "" if each["readUpTo"] is None else f"; read up to no. {each['readUpTo']}"
+        paper.say(f"{each['name']}{label}: joined {_at(each['joinedAt'])}{left}{read}")
     paper.ln(3)
     paper.say("Messages", 12, bold=True)
     numbers = {each["id"]: each["number"] for each in document["messages"]}

@@ -19,6 +19,9 @@ PLACEHOLDERS = (
 who uses the text; `date` is today's in the practice's zone."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_MARK = re.compile(r"[\\`*_~\[\]<>&#]")
+_BEGINNING = re.compile(r"^(?=[-+=])|^\d{1,9}(?=[.)](?: |$))")
+"""What makes a list or a heading, where a value begins a line."""
 
 
 def names_in(body: str) -> list[str]:
@@ -37,10 +40,16 @@ def fault_of(body: str) -> str | None:
 
 
 def filled(body: str, values: Mapping[str, str]) -> str:
-    """Return a text with values in the place of its placeholders; a value is never taken for one.
+    """Return a text with values in the place of its placeholders; a value is never taken for one, nor for Markdown.
 
     Args:
         body: a text without faults.
         values: name -> value, of every placeholder in it.
     """
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], body)
+    return _PLACEHOLDER.sub(lambda match: _plain(values[match[1]]), body)
+
+
+def _plain(value: str) -> str:
+    """Return a value so that Markdown shows it as it is: no link, no list, no heading comes of somebody's name."""
+    escaped = _MARK.sub(r"\\\g<0>", " ".join(value.split()))
+    return _BEGINNING.sub(r"\g<0>\\", escaped)

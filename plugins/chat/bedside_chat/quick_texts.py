@@ -181,7 +181,7 @@ class QuickTexts:
         _, member_id = actor.in_practice()
         await self._platform.access.require(actor, "chat.own_quick_texts")
         text = await self._one(member_id, text_id)
-        standing = await standing_of(actor, conversation_id)
+        standing = await standing_of(self._platform, actor, conversation_id)
         if standing is None:
             raise not_there().problem()
         return filled(text.body, await self._values(actor, standing, names_in(text.body)))

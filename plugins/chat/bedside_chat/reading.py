@@ -11,12 +11,14 @@ from uuid import UUID
 
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, Message, Participant
 from bedside_chat.changes import Change, Told, changes_after
+from bedside_chat.receipts import Receipts, sees_members
 from bedside_chat.rows import (
     CONVERSATION,
     CONVERSATIONS_BY_ID,
     EPOCH,
     FOUND,
     LISTED,
+    MESSAGE,
     MESSAGES,
     MISSING,
     NO_MESSAGE,
@@ -162,13 +164,17 @@ class Reading:
             NotFound: none that they may see.
         """
         row = await DB.fetchrow(
-            f"""{MESSAGES} WHERE id = $1 AND conversation_id IN (
+            f"""SELECT {MESSAGE}, (SELECT c.subject_id FROM conversation c
+                WHERE c.id = message.conversation_id AND c.kind = 'patient') AS patient_id
+            FROM message WHERE id = $1 AND conversation_id IN (
                 SELECT p.conversation_id FROM participant p WHERE p.person_id = $2 AND p.left_at IS NULL)""",
             message_id,
             actor.person_id,
         )
         if row is None or not reaches(actor, row["conversation_id"]):
             raise NotFound(NO_MESSAGE)
+        if row["patient_id"] is not None:
+            audit.saw([row["patient_id"]])
         return message_of(row)
 
     async def messages_by_id(self, ids: Sequence[UUID]) -> Mapping[UUID, Message]:
@@ -206,6 +212,7 @@ class Reading:
         """Follow all that changes in a conversation live, each thing as it is when it is handed out (promise D7).
 
         A thing that has changed several times meanwhile comes once, in its present state, so no cursor is too old.
+        Patients and guests are not told of what members have read or acknowledged, unless the practice lets them (C14).
 
         Args:
             actor: the reader.
@@ -218,7 +225,8 @@ class Reading:
 
         async def read(position: int) -> list[tuple[int, Change]]:
             await self._platform.access.require(actor, "chat.follow", conversation_id)
-            found, whole = await changes_after(conversation_id, actor.person_id, position, REPLAY)
+            receipts = await sees_members(self._platform, actor)
+            found, whole = await changes_after(conversation_id, actor.person_id, position, REPLAY, receipts=receipts)
             return [(change.position, change) for change in told.mark(found, whole=whole)]
 
         cursor = await self._begin_at(actor, conversation_id, after)
@@ -312,6 +320,10 @@ class Reading:
         if cursor > position:  # it would be deaf until as much has changed
             raise InvalidInput("This cursor is beyond the conversation's last change.", field=("after",))
         return cursor
+
+    def receipts(self, actor: Actor) -> Receipts:
+        """Return what tells whether an actor sees what members have read; the same for the same actor."""
+        return Receipts(self._platform, actor)
 
     def _plan_of(self, actor: Actor) -> list[Topic]:
         """Return the stream whose moves may end what the actor follows: their practice's plan and rights (L4)."""

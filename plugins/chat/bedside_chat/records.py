@@ -105,10 +105,14 @@ RECORDS = DataContribution(
             name="participant",
             doc="Who takes part in them, or did.",
             patient=_TAKES_PART,
-            hidden=("email_reminded", "sms_reminded"),
+            hidden=("email_reminded", "sms_reminded", "receipt_at", "told_at"),
         ),
         KeptTable(
-            name="message", doc="Their messages.", patient=_TAKES_PART, hidden=("client_id", "words"), active=_WRITTEN
+            name="message",
+            doc="Their messages.",
+            patient=_TAKES_PART,
+            hidden=("client_id", "words", "receipt_at", "told_at"),
+            active=_WRITTEN,
         ),
         KeptTable(name="message_reaction", doc="Emojis at messages.", patient=_TAKES_PART),
         KeptTable(name="message_attachment", doc="Which files are at which messages.", patient=_TAKES_PART),

@@ -8,9 +8,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from bedside_chat.notices import UNREAD_EMAIL, UNREAD_SMS, URGENT_REMINDER
-from bedside_chat.standing import parted
+from bedside_chat.standing import parted, portal_states
 from bedside_chat.telling import facts, recipient
-from bedside_core.api import DB, Job, JobRun, Recipient, Row, Work, unit
+from bedside_core.api import DB, Job, JobRun, PersonKind, Recipient, Row, Work, unit
+from bedside_portal.api import PortalState
 
 PAUSE = timedelta(minutes=5)
 """How long an urgent message waits for its acknowledgement before its recipient is reminded, and between reminders."""
@@ -54,17 +55,24 @@ async def _unread(run: JobRun, channel: str, kind: str) -> bool:
     """Remind some of unread messages, and tell whether there may be more."""
     async with unit() as work:
         rows = await DB.fetch("SELECT * FROM chat_unread_due($1, $2, $3)", run.platform.clock.now(), channel, BATCH)
-        members = [(row, Recipient.member(row["person_id"], run.practice_id)) for row in rows]
-        await _tell(run, work, kind, members)
+        people = [(row, recipient(row["kind"], run.practice_id, row["person_id"])) for row in rows]
+        await _tell(run, work, kind, people)
     return len(rows) == BATCH
 
 
 async def _tell(run: JobRun, work: Work, kind: str, wanted: Sequence[tuple[Row, Recipient]]) -> None:
-    """Put reminders into the outbox, those of one message together; none where practices have parted (P2)."""
+    """Put reminders into the outbox, those of one message together; none where practices have parted (P2).
+
+    Nor are patients reminded of what nobody can read for them: their portal account is suspended, or nobody's (C2).
+    """
     told: dict[tuple[UUID, UUID, str | None], list[Recipient]] = {}
     away = await parted([row["conversation_id"] for row, _ in wanted]) if wanted else ()
+    patients = [row["person_id"] for row, _ in wanted if row["kind"] == PersonKind.PATIENT]
+    states = await portal_states(run.platform, patients)
     for row, to in wanted:
         if (row["conversation_id"], row["person_id"]) in away:
+            continue
+        if row["kind"] == PersonKind.PATIENT and states.get(row["person_id"]) is not PortalState.ACTIVE:
             continue
         told.setdefault((row["conversation_id"], row["message_id"], row["sender"]), []).append(to)
     for (conversation_id, message_id, sender), people in told.items():

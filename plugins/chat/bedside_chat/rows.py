@@ -40,7 +40,10 @@ PARTICIPANT = """p.conversation_id, p.person_id, p.kind, p.home_id, p.shown_name
 
 # What was deleted is unread no more, and what the practice wrote by itself members have not to read (C17); there is
 # little of either, and an index finds it.
-UNREAD = """CASE WHEN c.messages > p.read_number THEN c.messages - p.read_number
+# A practice that is connected no longer has not more to read than there was then (P2).
+_OWN = "c.practice_id = (SELECT app_practice())"
+_MESSAGES = f"CASE WHEN {_OWN} THEN c.messages ELSE chat_messages(c.id, c.messages) END"
+UNREAD = f"""CASE WHEN c.messages > p.read_number THEN greatest(0, {_MESSAGES} - p.read_number)
     - (SELECT count(*) FROM message d WHERE d.conversation_id = c.id AND (d.deleted_at IS NOT NULL OR d.automatic)
         AND (d.deleted_at IS NOT NULL OR p.kind = 'member') AND d.number > p.read_number) ELSE 0 END"""
 """How many messages of conversation `c` participant `p` has not read."""
@@ -64,7 +67,9 @@ def conversations(condition: str, *, order: str = "", limit: str = "") -> str:
     return f"""
 SELECT c.*, {", ".join(f"m.{name} AS message_{name.strip(chr(34))}" for name in ("id", *_MESSAGE[3:]))}
 FROM (SELECT c.id, c.practice_id, c.kind, c.name, c.description, c.private, c.subject_id, c."position", c.changed,
-        c.created_by, c.created_at, c.active_at, c.last_position, {UNREAD} AS unread,
+        c.created_by, c.created_at, c.active_at,
+        CASE WHEN {_OWN} THEN c.last_position ELSE chat_last(c.id, c.last_position) END AS last_position,
+        {UNREAD} AS unread,
         (SELECT count(*) FROM urgent_recipient u WHERE u.person_id = p.person_id AND u.conversation_id = c.id
             AND u.acknowledged_at IS NULL) AS urgent_open
     {OF_PERSON} AND {condition} {order} {limit}) AS c

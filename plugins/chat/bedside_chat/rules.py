@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bedside_chat.api import Message
-from bedside_chat.kinds import FILE_SHARE, PATIENT_MESSAGES, WAYS
+from bedside_chat.kinds import FILE_SHARE, PATIENT_MESSAGES, WAYS, only_key
 from bedside_chat.rows import MISSING
 from bedside_chat.settings import ChatSettings
 from bedside_chat.standing import Standing, composers, not_connected, reaches, standings
@@ -48,9 +48,9 @@ def not_there() -> Refusal:
     return Refusal(rule=Rule.MEMBERSHIP, message=MISSING)
 
 
-async def standing_of(actor: Actor, conversation_id: UUID) -> Standing | None:
+async def standing_of(platform: Platform, actor: Actor, conversation_id: UUID) -> Standing | None:
     """Return where the actor stands in a conversation; None where they take no part."""
-    return (await standings(actor, [conversation_id])).get(conversation_id)
+    return (await standings(platform, actor, [conversation_id])).get(conversation_id)
 
 
 async def may_take_part(platform: Platform, actor: Actor, target: UUID | None) -> Refusal | None:
@@ -82,7 +82,7 @@ async def may_follow(platform: Platform, actor: Actor, target: UUID | None) -> R
     """Return why an actor can't follow a conversation live: none of theirs, read only (P2), or not in the plan (L4)."""
     if target is None:
         return None
-    standing = await standing_of(actor, target)
+    standing = await standing_of(platform, actor, target)
     if standing is None:
         return not_there()
     if not standing.open:
@@ -94,7 +94,7 @@ async def may_send_text(platform: Platform, actor: Actor, target: UUID | None) -
     """Return why an actor can't write in a conversation (C2, C3, L2, L9, P2)."""
     if target is None:
         return await lacks_all(platform, actor, [way.text for way in WAYS.values()])
-    standing = await standing_of(actor, target)
+    standing = await standing_of(platform, actor, target)
     return not_there() if standing is None else (await composers(platform, actor, [standing]))[target].text
 
 
@@ -102,7 +102,7 @@ async def may_send_files(platform: Platform, actor: Actor, target: UUID | None) 
     """Return why an actor can't share files in a conversation (C2, L2, L9, P2)."""
     if target is None:
         return await lacks_all(platform, actor, [way.files for way in WAYS.values()])
-    standing = await standing_of(actor, target)
+    standing = await standing_of(platform, actor, target)
     return not_there() if standing is None else (await composers(platform, actor, [standing]))[target].files
 
 
@@ -114,7 +114,7 @@ async def may_delete(platform: Platform, actor: Actor, message: Message) -> Refu
     """
     if message.practice_id != actor.practice_id:
         with acting(actor.practice_id, actor.person_id):
-            standing = await standing_of(actor, message.conversation_id)
+            standing = await standing_of(platform, actor, message.conversation_id)
         if standing is not None and not standing.open:
             return not_connected()
     if message.sender_id == actor.person_id:
@@ -173,6 +173,10 @@ async def may_start_with_practitioner(platform: Platform, actor: Actor, target: 
         return NotWith(rule=Rule.MEMBERSHIP, kind=NotFound, message=message)
     if refusal := await lacks_outside(platform, actor):
         return refusal
+    if actor.patient_id is not None and await DB.fetchval(
+        "SELECT true FROM conversation WHERE only_key = $1", only_key(target, actor.patient_id)
+    ):
+        return None  # one that there is goes on (C4)
     if (await platform.settings.read(ChatSettings, member_id=target)).available_for_patients:
         return None
     return Refusal(

@@ -57,7 +57,8 @@ WITH first AS (
     {MESSAGES} WHERE conversation_id = $2 AND sender_id = $3 AND client_id = $5
 ), gone AS (
     SELECT person_id, row_number() OVER (ORDER BY person_id) AS number FROM participant
-    WHERE $10 AND conversation_id = $2 AND left_at IS NOT NULL AND NOT removed
+    WHERE $10 AND conversation_id = $2 AND left_at IS NOT NULL AND NOT removed AND NOT by_link
+        AND chat_until($2, home_id) IS NULL
 ), moved AS (
     UPDATE conversation SET "position" = "position" + 1 + (SELECT count(*) FROM gone),
         last_position = "position" + 1, messages = messages + 1, active_at = greatest(active_at, $6)
@@ -79,13 +80,15 @@ WITH first AS (
 SELECT {MESSAGE}, (SELECT reached FROM moved) AS reached, (SELECT p.read_number < m.messages - 1
     FROM participant p, moved m WHERE p.conversation_id = $2 AND p.person_id = $3) AS behind, false AS retried,
     ARRAY(SELECT p.person_id FROM participant p WHERE p.conversation_id = $2
-        AND (p.left_at IS NULL OR p.person_id IN (SELECT person_id FROM gone))) AS persons FROM sent
+        AND (p.left_at IS NULL OR p.person_id IN (SELECT person_id FROM gone))
+        AND p.person_id NOT IN (SELECT d.person_id FROM chat_parted(ARRAY[$2]::uuid[]) d)) AS persons FROM sent
 UNION ALL SELECT {MESSAGE}, NULL, NULL, true, NULL FROM first
 """
 _URGENT = """INSERT INTO urgent_recipient (practice_id, conversation_id, message_id, person_id, home_id, remind_at)
 SELECT practice_id, conversation_id, $2, person_id, home_id, CASE WHEN by_link THEN NULL ELSE $4::timestamptz END
 FROM participant
-WHERE conversation_id = $1 AND person_id <> $3 AND left_at IS NULL"""
+WHERE conversation_id = $1 AND person_id <> $3 AND left_at IS NULL
+    AND person_id NOT IN (SELECT d.person_id FROM chat_parted(ARRAY[$1]::uuid[]) d)"""
 _READ = """
 WITH target AS (
     SELECT "position", number FROM message WHERE conversation_id = $1 AND "position" <= $3
@@ -97,7 +100,9 @@ WITH target AS (
     UPDATE conversation SET "position" = "position" + 1 WHERE id = $1 AND EXISTS (SELECT FROM behind)
     RETURNING "position", practice_id, messages
 )
-UPDATE participant p SET read_position = t."position", read_number = t.number, changed = m."position"
+UPDATE participant p SET read_position = t."position", read_number = t.number, changed = m."position",
+    receipt_at = CASE p.kind WHEN 'member' THEN m."position" END,
+    told_at = CASE WHEN p.changed IS DISTINCT FROM p.receipt_at THEN p.changed ELSE p.told_at END
 FROM moved m, target t WHERE p.conversation_id = $1 AND p.person_id = $2 AND p.read_position < t."position"
 RETURNING m."position" AS reached, m.practice_id, p.read_position, p.kind, p.home_id, p.by_link,
     t.number < m.messages AS more
@@ -174,7 +179,7 @@ class Sending(TakingPart):
         for wanted, permission in ((text, "chat.send"), (files, "chat.share_files")):
             if wanted:
                 await self._platform.access.require(actor, permission, about_target=False)
-        standing = await standing_of(actor, conversation_id)
+        standing = await standing_of(self._platform, actor, conversation_id)
         if standing is None:
             raise not_there().problem()
         composer = (await composers(self._platform, actor, [standing]))[conversation_id]
@@ -185,7 +190,7 @@ class Sending(TakingPart):
 
     async def _before(self, actor: Actor, conversation_id: UUID, client_id: str) -> Message | None:
         """Return what the actor has sent with this client id in a conversation that they take part in."""
-        if await standing_of(actor, conversation_id) is None:
+        if await standing_of(self._platform, actor, conversation_id) is None:
             return None
         row = await DB.fetchrow(
             f"{MESSAGES} WHERE conversation_id = $1 AND sender_id = $2 AND client_id = $3",
@@ -326,5 +331,5 @@ class Composing:
 
     async def __call__(self, conversation_ids: Sequence[UUID]) -> Mapping[UUID, Composer]:
         """Return what can be sent in those of the conversations that the actor takes part in."""
-        found = await standings(self.actor, conversation_ids)
+        found = await standings(self.platform, self.actor, conversation_ids)
         return await composers(self.platform, self.actor, list(found.values()))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bedside_chat.hours import closed_fault, hours_fault
 from bedside_core.api import Scope, setting
 
+_PERSONAL = (Scope.MEMBER, Scope.PATIENT)
 _HOURS = "The practice's hours on {}, in its zone, such as 09:00-12:30, 13:30-17:00; empty is closed (C17)."
 LONGEST_AUTO_REPLY = 2000
 
@@ -52,7 +53,8 @@ class ChatSettings:
     )
     presence_for_patients: bool = setting(
         False,
-        "Whether patients, and guests who came by a link, see which members are there and who is typing (C14).",
+        "Whether patients, and guests who came by a link, see which members are there, who is typing, and what members "
+        "have read and acknowledged (C14).",
     )
     available_for_patients: bool = setting(
         True,
@@ -64,10 +66,10 @@ class ChatSettings:
         True,
         "Whether one is reminded of urgent messages that one has not acknowledged: every 5 minutes, six times at most, "
         "in quiet hours too (N6).",
-        scopes=(Scope.MEMBER,),
+        scopes=_PERSONAL,
     )
-    unread_email_minutes: int = setting(0, _REMINDER.format("e-mail"), scopes=(Scope.MEMBER,), check=_minutes_fault)
-    unread_sms_minutes: int = setting(0, _REMINDER.format("SMS"), scopes=(Scope.MEMBER,), check=_minutes_fault)
+    unread_email_minutes: int = setting(0, _REMINDER.format("e-mail"), scopes=_PERSONAL, check=_minutes_fault)
+    unread_sms_minutes: int = setting(0, _REMINDER.format("SMS"), scopes=_PERSONAL, check=_minutes_fault)
     auto_reply: bool = setting(
         False, "Whether patients and contacts who write outside the practice's hours get an automatic message (C17)."
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_chat.kinds import TEAM_CHAT, WAYS, ConversationKind, Way
+from bedside_chat.kinds import WAYS, ConversationKind, Way
 from bedside_chat.settings import ChatSettings
 from bedside_core.api import DB, Actor, PersonKind, Problem, Refusal, Rule
 from bedside_portal.api import PortalAccounts, PortalState
@@ -17,12 +17,23 @@ if TYPE_CHECKING:
 
 _STANDINGS = """
 SELECT c.id, c.practice_id, c.kind, c.subject_id, c.private, c.created_by, p.kind AS person_kind,
-    coalesce(s.by_link, false) AS by_link, coalesce(s.by_link AND s.left_at IS NOT NULL, false) AS alone,
+    coalesce(s.by_link, false) AS by_link, chat_lacking(c.id, p.person_id, $3) AS lacking,
     c.practice_id = app_practice() OR chat_connected(c.id) AS open
 FROM participant p JOIN conversation c ON c.id = p.conversation_id
 LEFT JOIN participant s ON s.conversation_id = c.id AND s.person_id = c.subject_id
 WHERE p.person_id = $1 AND p.left_at IS NULL AND c.id = ANY($2)
 """
+
+
+class NotReached(Problem):
+    """What is written there would reach nobody."""
+
+    code = "NOT_REACHED"
+    meaning = (
+        "What is written there would reach nobody: the link of the patient or contact is open no longer, or they left "
+        "(C6, C9), or no member is there any more. `wayOn` tells what helps."
+    )
+    status = 409
 
 
 class ReadOnly(Problem):
@@ -48,6 +59,20 @@ class Closed(Refusal):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unheard(Refusal):
+    """A refusal of what would reach nobody."""
+
+    @property
+    def code(self) -> str:
+        """The published error code of this refusal."""
+        return NotReached.code
+
+    def problem(self) -> Problem:
+        """Return the refusal as the error that a caller gets."""
+        return NotReached(self.message, way_on=self.way_on)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """Where somebody stands in a conversation they take part in.
 
@@ -60,7 +85,7 @@ class Standing:
         created_by: who started it.
         person_kind: what the person is to the owning practice.
         by_link: whether the patient or contact is reached by a link, not in the portal.
-        alone: whether that one is out of it, so that the members in it write to each other (L2).
+        lacking: what is lacking for anybody to be reached: a `link` that is open, or a `member` who is active.
         open: whether the person's practice is still the owning one or connected to it (P2).
     """
 
@@ -72,7 +97,7 @@ class Standing:
     created_by: UUID
     person_kind: PersonKind
     by_link: bool
-    alone: bool
+    lacking: str | None
     open: bool
 
     @property
@@ -104,10 +129,10 @@ def reaches(actor: Actor, conversation_id: UUID) -> bool:
     return actor.bound_to is None or actor.bound_to == conversation_id
 
 
-async def standings(actor: Actor, conversation_ids: Collection[UUID]) -> Mapping[UUID, Standing]:
+async def standings(platform: Platform, actor: Actor, conversation_ids: Collection[UUID]) -> Mapping[UUID, Standing]:
     """Return where an actor stands in those of the conversations that they take part in, in one statement."""
     reached = [each for each in conversation_ids if reaches(actor, each)]
-    rows = await DB.fetch(_STANDINGS, actor.person_id, reached)
+    rows = await DB.fetch(_STANDINGS, actor.person_id, reached, platform.clock.now())
     return {
         row["id"]: Standing(
             conversation_id=row["id"],
@@ -118,7 +143,7 @@ async def standings(actor: Actor, conversation_ids: Collection[UUID]) -> Mapping
             created_by=row["created_by"],
             person_kind=PersonKind(row["person_kind"]),
             by_link=row["by_link"],
-            alone=row["alone"],
+            lacking=row["lacking"],
             open=row["open"],
         )
         for row in rows
@@ -140,8 +165,8 @@ async def composers(platform: Platform, actor: Actor, found: Sequence[Standing])
         found: where they stand.
     """
     lacks = {
-        feature: await platform.access.lacks(actor.practice_id, feature) if actor.practice_id else None
-        for feature in sorted({TEAM_CHAT, *(name for each in found for name in each.way.features)})
+        feature: await _lacks(platform, actor, feature)
+        for feature in sorted({name for each in found for name in each.way.features})
     }
     portal = [each for each in found if each.in_portal and each.subject_id is not None]
     settings = await platform.settings.read(ChatSettings) if portal else ChatSettings()
@@ -160,13 +185,48 @@ def _composer(
     if not standing.open:
         return Composer(text=not_connected(), files=not_connected())
     text, files = lacks[standing.way.text], lacks[standing.way.files]
-    if standing.alone:
-        text, files = text or lacks[TEAM_CHAT], files or lacks[TEAM_CHAT]
+    if standing.lacking is not None:
+        unheard = _unheard(standing)
+        text, files = text or unheard, files or unheard
     if standing.in_portal:
         needed = _needed(standing, portal)
-        text = text or needed or _switched_off(standing, settings)
+        text = _both(text, needed or _switched_off(standing, settings))
         files = files or needed
     return Composer(text=text, files=files)
+
+
+async def _lacks(platform: Platform, actor: Actor, feature: str) -> Refusal | None:
+    """Return why the actor's practice lacks a feature; patients and guests are told what they can do about it."""
+    refusal = await platform.access.lacks(actor.practice_id, feature) if actor.practice_id else None
+    if refusal is None or actor.member_id is not None:
+        return refusal
+    return replace(refusal, message="The practice does not offer this.", way_on="Call the practice.")
+
+
+def _both(first: Refusal | None, second: Refusal | None) -> Refusal | None:
+    """Return the first refusal, which tells what else has to be done where there are two."""
+    if first is None or second is None:
+        return first or second
+    ways = dict.fromkeys(way for way in (first.way_on, second.way_on) if way)
+    return replace(first, way_on=" Then: ".join(ways))
+
+
+def _unheard(standing: Standing) -> Refusal:
+    if standing.lacking == "link":
+        return Unheard(
+            rule=Rule.MEMBERSHIP,
+            message="They have no link to this conversation that is open: nothing you write would reach them.",
+            way_on="Send them the link again.",
+        )
+    if standing.kind is ConversationKind.DIRECT:
+        return Unheard(
+            rule=Rule.MEMBERSHIP, message="They are not with the practice any more.", way_on="Write to somebody else."
+        )
+    return Unheard(
+        rule=Rule.MEMBERSHIP,
+        message="Nobody of the practice is in this conversation any more.",
+        way_on="Write to another practitioner, or call the practice.",
+    )
 
 
 def _needed(standing: Standing, portal: PortalState | None) -> Refusal | None:

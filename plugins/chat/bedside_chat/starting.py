@@ -8,7 +8,7 @@ from uuid import UUID
 from bedside_chat.api import CONVERSATION_STREAM, Conversation, ConversationStarted
 from bedside_chat.guest_links import LinkChannel
 from bedside_chat.joins import Joining, Joins, outsider
-from bedside_chat.kinds import ConversationKind
+from bedside_chat.kinds import ConversationKind, only_key
 from bedside_chat.standing import no_portal_account
 from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Topic, Work, audit, unit, uuid7
 from bedside_portal.api import PortalAccounts, PortalState
@@ -48,7 +48,7 @@ class Starting(Joins):
         _, person_id = actor.in_practice()
         await self._platform.access.require(actor, "chat.start", member_id)
         people = await self._members([person_id, member_id])
-        return await self._only(actor, ConversationKind.DIRECT, _pair(person_id, member_id), people, client_id)
+        return await self._only(actor, ConversationKind.DIRECT, only_key(person_id, member_id), people, client_id)
 
     async def start_with_patient(
         self,
@@ -83,7 +83,7 @@ class Starting(Joins):
         patient = (await self._platform.people.patients_by_id([patient_id]))[patient_id]
         [member] = await self._members([person_id])
         people = [member, outsider(patient, member.practice, by_link=not active)]
-        key = _pair(person_id, patient_id)
+        key = only_key(person_id, patient_id)
         return await self._only(
             actor, ConversationKind.PATIENT, key, people, client_id, subject_id=patient_id, channel=channel
         )
@@ -115,7 +115,7 @@ class Starting(Joins):
         contact = (await self._platform.people.contacts_by_id([contact_id]))[contact_id]
         [member] = await self._members([person_id])
         people = [member, outsider(contact, member.practice, by_link=True)]
-        key = _pair(person_id, contact_id)
+        key = only_key(person_id, contact_id)
         return await self._only(
             actor, ConversationKind.EXTERNAL, key, people, client_id, subject_id=contact_id, channel=channel
         )
@@ -134,9 +134,8 @@ class Starting(Joins):
             Conflict: the client id has started another conversation.
         """
         _, patient_id = actor.as_patient()
-        key = _pair(member_id, patient_id)
-        there = await DB.fetchval("SELECT true FROM conversation WHERE only_key = $1", key)
-        await self._platform.access.require(actor, "chat.start_with_practitioner", None if there else member_id)
+        key = only_key(member_id, patient_id)
+        await self._platform.access.require(actor, "chat.start_with_practitioner", member_id)
         patient = (await self._platform.people.patients_by_id([patient_id])).get(patient_id)
         if patient is None:
             raise NotFound("There is no patient record that you act for.")
@@ -195,21 +194,19 @@ class Starting(Joins):
         others = [each for each in invited if each.person_id != person_id]
         [oneself] = await self._members([person_id])
         now = self._platform.clock.now()
-        async with unit() as work:
-            new_id = uuid7()
-            started = await DB.fetchval(
+
+        async def make(new_id: UUID, work: Work) -> UUID:
+            await DB.execute(
                 _INSERT, new_id, practice_id, ConversationKind.GROUP, None, named, described, private, None,
                 person_id, now,
             )  # fmt: skip
-            noted = await self._note(actor, client_id, started)
-            if noted == new_id:
-                await self._begin(work, practice_id, new_id, person_id, [oneself, *others], channel)
-            else:  # a retry: nothing of this one stays
-                await DB.execute("DELETE FROM conversation WHERE id = $1", new_id)
-        conversation = await self._one(actor, noted)
-        if noted != new_id and (conversation.kind, conversation.name) != (ConversationKind.GROUP, named):
-            raise _other()
-        return conversation
+            if await self._note(actor, client_id, new_id) != new_id:  # of another kind
+                raise _other()
+            await self._begin(work, practice_id, new_id, person_id, [oneself, *others], channel)
+            return new_id
+
+        asked = [named, described, private, sorted(map(str, person_ids)), channel]
+        return await self._one(actor, await self._platform.people.once(actor, "chat.group", client_id, asked, make))
 
     async def _only(
         self,
@@ -305,11 +302,6 @@ class Starting(Joins):
 def by_link(people: Sequence[Joining]) -> list[UUID]:
     """Return those of the people who are reached by a link (C6)."""
     return [each.person_id for each in people if each.by_link]
-
-
-def _pair(one: UUID, other: UUID) -> str:
-    """Return the key of the only conversation of two people."""
-    return "/".join(sorted((str(one), str(other))))
 
 
 def _other() -> Conflict:

@@ -47,6 +47,8 @@ class Participant(Table, tablename="participant", db=DB):
     read_position = BigInt(help_text="Position of the last message they have read.")
     read_number = BigInt(help_text="Number of the last message they have read.")
     changed = BigInt(help_text="Position of the last change of this row.")
+    receipt_at = BigInt(null=True, help_text="Position of the last change that was a member's reading alone.")
+    told_at = BigInt(null=True, help_text="Position of the last change before that which was another.")
     email_reminded = BigInt(help_text="Up to which message they were reminded by e-mail to read (N6).")
     sms_reminded = BigInt(help_text="Up to which message they were reminded by SMS to read.")
 
@@ -60,6 +62,8 @@ class Message(Table, tablename="message", db=DB):
     position = BigInt()
     number = BigInt(help_text="The how-manieth of the conversation it is.")
     changed = BigInt(help_text="Position of the last change of it, or at it.")
+    receipt_at = BigInt(null=True, help_text="Position of the last change that was a member's acknowledging alone.")
+    told_at = BigInt(null=True, help_text="Position of the last change before that which was another.")
     sender_id = UUID(help_text="The owning practice where it is automatic.")
     body = Text(help_text="As it was written; empty in a tombstone, or where there are files alone.")
     client_id = Text(help_text="The sender's own id of it: a retry with it returns the first message (C13).")

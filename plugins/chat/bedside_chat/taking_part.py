@@ -127,7 +127,7 @@ class TakingPart(Starting):
             conversation_id,
             practice_id,
         )
-        if not open_to_all and await standing_of(actor, conversation_id) is None:
+        if not open_to_all and await standing_of(self._platform, actor, conversation_id) is None:
             raise NotFound(MISSING)
         if open_to_all:
             [oneself] = await self._members([person_id])
@@ -194,7 +194,7 @@ class TakingPart(Starting):
         await self._platform.access.require(actor, "chat.leave", conversation_id)
         async with unit() as work:
             await DB.execute("SELECT FROM conversation WHERE id = $1 FOR NO KEY UPDATE", conversation_id)
-            standing = await standing_of(actor, conversation_id)
+            standing = await standing_of(self._platform, actor, conversation_id)
             if standing is None:
                 raise not_there().problem()
             last = standing.way.about_somebody and standing.person_kind is PersonKind.MEMBER
@@ -302,7 +302,7 @@ class TakingPart(Starting):
         """
         practice_id, _ = actor.in_practice()
         await self._platform.access.require(actor, permission, conversation_id)
-        standing = await standing_of(actor, conversation_id)
+        standing = await standing_of(self._platform, actor, conversation_id)
         if standing is None:
             raise not_there().problem()
         if standing.practice_id != practice_id:

@@ -105,7 +105,10 @@ async def _tell_guests(platform: Platform, work: Work, message: Message, rows: S
 
 
 def _reached(row: Row) -> tuple[LinkChannel, str] | None:
-    """Return where somebody is told: as the newest letter went, or else by the other channel; None is nowhere."""
+    """Return where somebody is told: as the newest letter went, or else by the other channel; None is nowhere.
+
+    A phone that is not to be used, since SMS are switched off and there is an e-mail address (N2), is none in the row.
+    """
     ways = [(LinkChannel.EMAIL, row["email"]), (LinkChannel.SMS, row["phone"])]
     if row["went_channel"] == LinkChannel.SMS:
         ways.reverse()

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from bedside_chat.api import Message, Participant
 from bedside_chat.rows import MESSAGES, PARTICIPANT, message_of, participant_of
 from bedside_chat.service import ChatService
-from bedside_core.api import DB, Practice, StoredFile, label_of
+from bedside_core.api import DB, PersonKind, Practice, StoredFile, label_of
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -53,16 +53,26 @@ class Transcript:
         practice: the practice of who asked, in whose zone times are told.
         asked_by: who asked.
         now: when.
+        receipts: whether they see what members have read and acknowledged (C14).
     """
 
     def __init__(
-        self, platform: Platform, conversation_id: UUID, practice: Practice, asked_by: UUID, now: datetime
+        self,
+        platform: Platform,
+        conversation_id: UUID,
+        practice: Practice,
+        asked_by: UUID,
+        now: datetime,
+        *,
+        receipts: bool,
     ) -> None:
         self._chat = platform.service(ChatService)
+        self._members = platform.people.members_by_id
         self._conversation_id = conversation_id
         self._practice = practice
         self._asked_by = asked_by
         self._now = now
+        self._receipts = receipts
         self._zone = ZoneInfo(practice.zone)
         self._names: dict[UUID, str] = {}
 
@@ -79,6 +89,9 @@ class Transcript:
         shown = await self._chat.people([(self._conversation_id, each["person_id"]) for each in found])
         people = {person_id: each for (_, person_id), each in shown.items()}
         self._names = {key: each.shown_name for key, each in people.items()}
+        if self._asked_by not in self._names:  # an owner who is not in it
+            owners = await self._members([self._asked_by])
+            self._names |= {key: each.name for key, each in owners.items()}
         head = {
             "format": FORMAT,
             "exportedAt": self._at(self._now),
@@ -116,7 +129,7 @@ class Transcript:
             "label": label_of(participant.kind, None if own else named.shown_practice),
             "joinedAt": self._at(participant.joined_at),
             "leftAt": self._at(participant.left_at),
-            "readUpTo": read,
+            "readUpTo": read if self._receipts or participant.kind is not PersonKind.MEMBER else None,
         }
 
     async def _messages(self, position: int) -> AsyncGenerator[dict[str, Any], None]:
@@ -148,6 +161,7 @@ class Transcript:
                     "acknowledgements": [
                         {"by": self._by(mark.person_id), "at": self._at(mark.acknowledged_at)}
                         for mark in acknowledged.get(each.id, ())
+                        if self._receipts or mark.kind is not PersonKind.MEMBER
                     ],
                 }
 

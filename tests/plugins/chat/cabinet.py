@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployment import Held, Person
+from deployment import Bearer, Held, Person
 from files_stage import Desk, desk_at
 from plugins.chat.connecting import connect
 from plugins.chat.ward import START
@@ -43,14 +43,14 @@ class Cabinet(Desk):
     direct: str
     """Ada's conversation with Bea; Ada's practice owns it."""
 
-    async def send(self, conversation: str, by: Person | Held, body: str = "", *uploads: str) -> dict[str, Any]:
+    async def send(self, conversation: str, by: Bearer, body: str = "", *uploads: str) -> dict[str, Any]:
         """Send a message with uploads."""
         sent = await self.deployment.data(
             SEND, by.token, i=conversation, b=body, u=list(uploads), c=f"m-{next(_numbers)}"
         )
         return sent["sendMessage"]
 
-    async def refused(self, conversation: str, by: Person | Held, body: str = "", *uploads: str) -> dict[str, Any]:
+    async def refused(self, conversation: str, by: Bearer, body: str = "", *uploads: str) -> dict[str, Any]:
         """Send a message that has to be refused; returns what is told, and shows that nothing was written."""
         before = (await self.count("message"), await self.count("message_attachment"))
         answer = await self.deployment.ask(
@@ -60,11 +60,11 @@ class Cabinet(Desk):
         assert (await self.count("message"), await self.count("message_attachment")) == before
         return {"message": error["message"], **error["extensions"]}
 
-    async def message(self, message_id: str, by: Person | Held) -> dict[str, Any]:
+    async def message(self, message_id: str, by: Bearer) -> dict[str, Any]:
         """Read a message."""
         return (await self.deployment.data(MESSAGE, by.token, i=message_id))["message"]
 
-    async def composer(self, conversation: str, by: Person | Held) -> dict[str, Any]:
+    async def composer(self, conversation: str, by: Bearer) -> dict[str, Any]:
         """Read what can be sent."""
         return (await self.deployment.data(COMPOSER, by.token, i=conversation))["conversation"]["composer"]
 

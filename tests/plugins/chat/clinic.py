@@ -27,8 +27,8 @@ ACTS = {
     "care": "mutation($o: ID!, $c: String!) { made: startPractitionerConversation(memberId: $o, clientId: $c) { id } }",
     "group": """mutation($p: Boolean!, $c: String!) {
         made: createGroup(name: "G", private: $p, clientId: $c) { id } }""",
-    "send": """mutation($i: ID!, $b: String!, $u: Boolean!, $c: String!) {
-        made: sendMessage(conversationId: $i, body: $b, urgent: $u, clientId: $c) { id } }""",
+    "send": """mutation($i: ID!, $b: String!, $u: Boolean!, $c: String!, $r: ID) {
+        made: sendMessage(conversationId: $i, body: $b, urgent: $u, clientId: $c, replyTo: $r) { id } }""",
     "read": "mutation($i: ID!, $u: String!) { markConversationRead(conversationId: $i, upTo: $u) { unread } }",
     "react": 'mutation($m: ID!, $on: Boolean!) { reactToMessage(messageId: $m, emoji: "👍", on: $on) { id } }',
     "acknowledge": "mutation($m: ID!) { acknowledgeMessage(messageId: $m) { id } }",
@@ -85,7 +85,7 @@ class Clinic:
         self.contact, self.by_link = (person.id for person in visitors)
         self.visitors = {person.id: person for person in visitors}
         self.talks: list[Talk] = []
-        self.seeing = Seeing(deployment, practice)
+        self.seeing = Seeing(deployment, practice, self.members)
 
     async def ask(self, who: Person | Held | Visitor, act: str, talk: Talk | None = None, **values: Any) -> str | None:
         """Do something; returns the id of what was made, and raises with the code of a refusal."""
@@ -142,6 +142,8 @@ class Clinic:
             assert (code == "UNAUTHENTICATED") is (using is None or not using.good), (step, code)
             if code == "UNAUTHENTICATED":
                 return
+        if step[0] == "send" and self.inside(person, talk):
+            assert code == "NOT_REACHED", (step, code)
         if not self.inside(person, talk) and step[0] != "add":
             assert code in {"NOT_FOUND", "FORBIDDEN"}, (step, code)
 
@@ -221,7 +223,9 @@ class Clinic:
         match verb:
             case "send":
                 client = f"m{next(_numbers)}"
-                self._made = await self.ask(person, verb, talk, i=talk.id, b=client, u=flag, c=client), client
+                reply = said.id if said and other % 3 == 0 else None
+                made = await self.ask(person, verb, talk, i=talk.id, b=client, u=flag, c=client, r=reply)
+                self._made = made, client, reply
             case "read":
                 await self.ask(person, verb, talk, i=talk.id, u=await self._cursor(said))
             case "react" | "acknowledge" | "delete":
@@ -233,6 +237,13 @@ class Clinic:
             case _:
                 await self.ask(person, verb, talk, i=talk.id, **({"o": peer.id} if verb in OF_PEOPLE else {}))
 
+    def _reached(self, person: Person | Held | Visitor, talk: Talk) -> bool:
+        """Whether what somebody writes reaches the guest whom the conversation is with: members need them a link."""
+        guest = next((self.visitors[each] for each in talk.pair if each in self.visitors), None)
+        if guest is None or person.id not in self.members:
+            return True
+        return talk.id in guest.passes and guest.passes[talk.id].good
+
     def _allowed(
         self, verb: str, person: Person | Held | Visitor, peer: Person | Held | Visitor, talk: Talk, other: int
     ) -> bool:
@@ -241,11 +252,13 @@ class Clinic:
         leader = isinstance(person, Person) and person.member.role is Role.OWNER
         match verb:
             case "react":
-                return inside and said is not None and not said.deleted
+                return inside and said is not None and not said.deleted and self._reached(person, talk)
             case "acknowledge":
                 return inside and said is not None and person.id in said.waiting
+            case "send":
+                return inside and self._reached(person, talk)
             case "delete":
-                return said is not None and ((inside and said.sender == person.id) or leader)
+                return said is not None and ((said.sender == person.id and (inside or member)) or leader)
             case "add":
                 contact = talk.kind == "group" and peer.id == self.contact
                 return inside and member and talk.kind != "direct" and (peer.id in self.members or contact)
@@ -275,11 +288,11 @@ class Clinic:
         said = self._message(talk, other)
         match verb:
             case "send":
-                made, body = self._made
+                made, body, reply = self._made
                 for each in sorted(talk.gone) if talk.kind != "group" else ():
                     talk.come_back(each)
                 waiting = {each: False for each in talk.people if each != person.id} if flag else {}
-                talk.said.append(Said(str(made), person.id, body, flag, waiting=waiting))
+                talk.said.append(Said(str(made), person.id, body, flag, reply, waiting=waiting))
                 talk.people[person.id] = len(talk.said)
             case "read" if said is not None:
                 talk.people[person.id] = max(talk.people[person.id], talk.said.index(said) + 1)
@@ -317,7 +330,7 @@ class Clinic:
         if isinstance(person, Visitor):
             person.put_out(talk.id)
 
-    _made: tuple[str | None, str]
+    _made: tuple[str | None, str, str | None]
 
     async def _cursor(self, said: Said | None) -> str:
         if said is None:
@@ -333,6 +346,7 @@ class Clinic:
                 continue
             mine = [talk for talk in self.talks if person.id in talk.people]
             await self.seeing.check(person.id, person.token, mine)
+            await self.seeing.check_inbox(person.id, person.token, mine)
 
     async def _check_visitor(self, visitor: Visitor) -> None:
         """See that each of a guest's tokens shows exactly the conversation of its link, or nothing at all."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 FIELDS = """id name description private unread urgent cursor participants { nodes { id readUpTo } }
-  messages(first: 100) { nodes { id body urgent deletedAt sender { id } reactions { emoji personIds }
+  messages(first: 100) { nodes { id cursor body urgent deletedAt replyToId sender { id } reactions { emoji personIds }
     acknowledgements { personId acknowledgedAt } } }"""
 SEE = f"query($i: ID!) {{ conversation(id: $i) {{ {FIELDS} }} }}"
 ONE = "query($i: ID!) { conversation(id: $i) { id } }"
 LIST = "{ conversations(first: 100) { nodes { id } } }"
-MESSAGE = """id body urgent deletedAt cursor sender { id } reactions { emoji personIds }
+MESSAGE = """id body urgent deletedAt cursor replyToId sender { id } reactions { emoji personIds }
   acknowledgements { personId acknowledgedAt }"""
 EVENTS = f"""subscription($i: ID!, $a: String) {{ conversationEvents(conversationId: $i, after: $a) {{
   ... on MessageChanged {{ __typename cursor message {{ {MESSAGE} }} added }}
@@ -29,6 +30,7 @@ class Said:
     sender: str
     body: str
     urgent: bool
+    reply_to: str | None = None
     deleted: bool = False
     reactions: list[str] = field(default_factory=list[str])
     waiting: dict[str, bool] = field(default_factory=dict[str, bool])
@@ -76,15 +78,17 @@ class Talk:
         if person in self.gone:
             self.people[person] = self.gone.pop(person)
 
-    def seen(self, person: str) -> dict[str, Any]:
-        """What the person has to see of it."""
+    def seen(self, person: str, hidden: Collection[str]) -> dict[str, Any]:
+        """What the person has to see of it, without the receipts of those who are hidden."""
         unread = sum(not each.deleted for each in self.said[self.people[person] :])
         urgent = sum(each.waiting.get(person) is False for each in self.said)
         return {
-            "name": self.name, "private": self.private, "unread": unread, "urgent": urgent, "people": set(self.people),
+            "name": self.name, "private": self.private, "unread": unread, "urgent": urgent,
+            "people": {each: 0 if each in hidden else read for each, read in self.people.items()},
             "said": [
-                (each.id, each.body, each.urgent, each.deleted, each.sender, tuple(each.reactions),
-                 frozenset(each.waiting.items())) for each in self.said
+                (each.id, each.body, each.urgent, each.deleted, each.sender, each.reply_to, tuple(each.reactions),
+                 frozenset((who, done and who not in hidden) for who, done in each.waiting.items()))
+                for each in self.said
             ],
         }  # fmt: skip
 
@@ -102,14 +106,16 @@ def _said(node: dict[str, Any]) -> tuple[Any, ...]:
     waiting = {each["personId"]: each["acknowledgedAt"] is not None for each in node["acknowledgements"]}
     return (
         node["id"], node["body"], node["urgent"], node["deletedAt"] is not None, node["sender"]["id"],
-        tuple(reactions), frozenset(waiting.items()),
+        node["replyToId"], tuple(reactions), frozenset(waiting.items()),
     )  # fmt: skip
 
 
 def seen_of(fresh: dict[str, Any]) -> dict[str, Any]:
+    numbers = {node["cursor"]: number for number, node in enumerate(fresh["messages"]["nodes"], 1)}
+    places: dict[str | None, int] = {None: 0, **numbers}
     return {
         **{name: fresh[name] for name in ("name", "private", "unread", "urgent")},
-        "people": {each["id"] for each in fresh["participants"]["nodes"]},
+        "people": {each["id"]: places[each["readUpTo"]] for each in fresh["participants"]["nodes"]},
         "said": [_said(node) for node in fresh["messages"]["nodes"]],
     }
 
@@ -123,17 +129,20 @@ def replica_of(fresh: dict[str, Any]) -> dict[str, Any]:
 
 
 def state_of(replica: dict[str, Any]) -> dict[str, Any]:
-    return {**replica, "said": list(replica["said"].values())}
+    # By their ids, which grow: one that has changed since it was sent may be told of after a later one.
+    return {**replica, "said": [replica["said"][key] for key in sorted(replica["said"])]}
 
 
-def apply(replica: dict[str, Any], event: dict[str, Any]) -> None:
-    """Do with an event what a client does."""
+def apply(replica: dict[str, Any], event: dict[str, Any], hidden: Collection[str]) -> None:
+    """Do with an event what a client does, which has no receipts of those who are hidden."""
     match event["__typename"]:
         case "MessageChanged":
             message = event["message"]
             replica["said"][message["id"]] = _said(message)
             sender = message["sender"]["id"]
-            if event["added"] and sender in replica["people"]:  # who sends has read up to there
+            if (
+                event["added"] and sender in replica["people"] and sender not in hidden
+            ):  # who sends has read up to there
                 before = replica["people"][sender]
                 if before is None or position_of(before) < position_of(message["cursor"]):
                     replica["people"][sender] = message["cursor"]

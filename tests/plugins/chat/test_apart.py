@@ -23,6 +23,9 @@ COMPOSER = """query($i: ID!) { conversation(id: $i) {
     composer { text { open code wayOn } files { open code } } } }"""
 EVENTS = """subscription($i: ID!, $a: String) { conversationEvents(conversationId: $i, after: $a) {
     ... on MessageChanged { message { body } } } }"""
+LIST = "{ conversations(first: 5) { nodes { id unread urgent lastMessage { body } } } chatBadges { unread urgent } }"
+SEARCH = "query($t: String!) { searchMessages(text: $t, first: 5) { nodes { message { body } } } }"
+MESSAGE = "query($i: ID!) { message(id: $i) { body } }"
 SHOWN = "query($i: ID!) { conversation(id: $i) { kind participants { nodes { id name label } } } }"
 
 
@@ -133,6 +136,60 @@ async def test_when_the_connection_ends_the_other_side_can_only_read_at_once(
         assert (await ada.next(mine))["messageAdded"]["body"] == "after"
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What somebody sees of their only conversation: its messages, what is unread and urgent, and what is last."""
+
+    bodies: list[str]
+    unread: int
+    urgent: int
+    last: str
+
+
+async def seen(apart: Apart, person: Person, conversation: str) -> Seen:
+    deployment = apart.ward.deployment
+    read = await deployment.data(READ, person.token, i=conversation)
+    listed = await deployment.data(LIST, person.token)
+    [shown] = [each for each in listed["conversations"]["nodes"] if each["id"] == conversation]
+    assert sum(badge["unread"] for badge in listed["chatBadges"]) == shown["unread"]
+    assert sum(badge["urgent"] for badge in listed["chatBadges"]) == shown["urgent"]
+    bodies = [node["body"] for node in read["conversation"]["messages"]["nodes"]]
+    return Seen(bodies, shown["unread"], shown["urgent"], shown["lastMessage"]["body"])
+
+
+@pytest.mark.rule("P2", "C10", "C14")
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize("kind", ["direct", "group"])
+async def test_what_is_written_after_the_end_the_other_side_does_not_read(apart: Apart, kind: str) -> None:
+    ward, deployment = apart.ward, apart.ward.deployment
+    await allow(ward, outsidersInGroups=True)
+    conversation = await apart.direct() if kind == "direct" else await group(ward, apart.eve)
+    first = await said(ward, conversation, "canary before", "m-1")
+    await said(ward, conversation, "canary also before", "m-2")
+    await deployment.data(MARK, apart.eve.token, i=conversation, u=first["cursor"])
+    await apart.end(apart.olga)
+    then = Seen(["canary before", "canary also before"], 1, 0, "canary also before")
+    assert await seen(apart, apart.eve, conversation) == then
+    after = await said(ward, conversation, "canary after", "m-3")
+    urgent = (await deployment.data(URGENT, ward.ada.token, i=conversation, b="canary now", c="m-4"))["sendMessage"]
+    assert await seen(apart, apart.eve, conversation) == then
+    for message in (after, urgent):
+        assert await deployment.code(MESSAGE, apart.eve.token, i=message["id"]) == "NOT_FOUND"
+        assert await deployment.code(ACKNOWLEDGE, apart.eve.token, m=message["id"]) == "NOT_FOUND"
+    found = (await deployment.data(SEARCH, apart.eve.token, t="canary"))["searchMessages"]["nodes"]
+    assert [node["message"]["body"] for node in found] == ["canary also before", "canary before"]
+    async with deployment.socket(apart.eve.token) as eve:
+        key = await eve.subscribe(EVENTS, i=conversation, a=first["cursor"])
+        assert await eve.error(key) == "CONVERSATION_READ_ONLY"
+    # The own side has all of it, and so has the other where they are connected again.
+    whole = [*then.bodies, "canary after", "canary now"]
+    assert (await seen(apart, ward.ada, conversation)).bodies == whole
+    await apart.connect("connect-2")
+    assert await seen(apart, apart.eve, conversation) == Seen(whole, 3, 0, "canary now")
+    await apart.end(apart.eve)
+    assert (await seen(apart, apart.eve, conversation)).bodies == whole
+
+
 @pytest.mark.rule("P2")
 async def test_connecting_again_opens_what_was_read_only(apart: Apart) -> None:
     ward, deployment = apart.ward, apart.ward.deployment
@@ -183,7 +240,10 @@ async def test_the_side_that_only_reads_deletes_nothing_but_acknowledges_and_lea
     assert await listed(ward, apart.eve) == []
     # The owning practice deletes, and so does the other where they are connected again.
     assert (await deployment.data(DELETE, ward.ada.token, m=urgent["id"]))["deleteMessage"]["body"] == ""
-    await said(ward, conversation, "later", "m-3")
+    await said(ward, conversation, "meanwhile", "m-3")  # which brings it back to nobody who is apart (C9)
     await apart.connect("connect-2")
+    assert await listed(ward, apart.eve) == []
+    await said(ward, conversation, "later", "m-4")
+    assert await listed(ward, apart.eve) == [conversation]
     assert (await deployment.data(DELETE, apart.eve.token, m=mine["id"]))["deleteMessage"]["body"] == ""
-    assert await ward.messages() == ["", "", "later"]
+    assert await ward.messages() == ["", "", "meanwhile", "later"]

@@ -157,6 +157,11 @@ async def test_after_the_connection_ended_files_are_read_and_none_is_sent(cabine
     told = await cabinet.refused(cabinet.direct, cabinet.bea, "", later)
     assert composer["files"]["code"] == composer["text"]["code"] == told["code"] == "CONVERSATION_READ_ONLY"
     assert (await cabinet.get(f"/files/{later}", cabinet.bea)).content == CONTENT
+    own = await cabinet.uploaded(CONTENT)
+    await cabinet.send(cabinet.direct, cabinet.ada, "", own)
+    assert (await cabinet.get(f"/files/{own}", cabinet.ada)).content == CONTENT
+    assert (await cabinet.get(f"/files/{own}", cabinet.bea)).status_code == 404
+    assert await cabinet.deployment.code(FILE, cabinet.bea.token, i=own) == "NOT_FOUND"
 
 
 @pytest.mark.promise("A4")

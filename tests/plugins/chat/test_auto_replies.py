@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from deployment import Held
+from plugins.chat.lobby import UPLOAD, Lobby
 from plugins.chat.outside import DELETE, SEND, Outside, outside
 
 from bedside_chat.hours import closed_fault, hours_fault, is_open, spans_of
+from bedside_core.access import Tier
 from bedside_core.testing import Database
+from bedside_plans.service import PlanService
 
 CHANGE = """mutation($p: ChatSettingsPatch!) { updateChatSettings(patch: $p) {
     autoReply autoReplyText hoursMonday closedDays } }"""
 CLOSED = {f"hours{day}": "" for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")}
 TALK = """query($i: ID!) { conversation(id: $i) { unread lastMessage { automatic }
     messages(last: 50) { nodes { body automatic sender { name } } } } }"""
+SHARE = """mutation($i: ID!, $b: String!, $c: String!, $u: [ID!]) {
+    sendMessage(conversationId: $i, body: $b, clientId: $c, uploadIds: $u) { id } }"""
 TEXT = "We are **closed**."
 
 
@@ -36,6 +43,16 @@ class Night:
     async def write(self, body: str = "hello?") -> dict[str, str]:
         return await self.house.send(body, self.pat, self.talk)
 
+    async def share(self, name: str) -> None:
+        """Have the patient send a file, and nothing else."""
+        deployment, content = self.house.deployment, name.encode()
+        given = {"n": name, "s": len(content), "h": hashlib.sha256(content).hexdigest(), "c": name}
+        upload = (await deployment.data(UPLOAD, self.pat.token, **given))["createUpload"]
+        bearer = {"authorization": f"Bearer {self.pat.token}"}
+        answer = await deployment.http.put(upload["url"], content=content, headers=bearer)
+        assert answer.status_code == 200, answer.text
+        await deployment.data(SHARE, self.pat.token, i=self.talk, b="", c=name, u=[upload["id"]])
+
     async def seen(self, by: Any) -> dict[str, Any]:
         return (await self.house.deployment.data(TALK, by.token, i=self.talk))["conversation"]
 
@@ -44,8 +61,8 @@ class Night:
 
 
 @pytest_asyncio.fixture
-async def night(fresh_database: Database) -> AsyncGenerator[Night]:
-    async with outside(fresh_database) as house:
+async def night(fresh_database: Database, tmp_path: Path) -> AsyncGenerator[Night]:
+    async with outside(fresh_database, data=tmp_path) as house:
         night = Night(house, *await house.held())
         await night.change(autoReply=True, autoReplyText=TEXT, **CLOSED)
         yield night
@@ -104,8 +121,41 @@ async def test_many_messages_at_once_and_their_retries_get_one(night: Night) -> 
     assert len((await night.seen(night.pat))["messages"]["nodes"]) == 5
 
 
+@pytest.mark.rule("C17", "C3", "L2")
+async def test_a_file_gets_one_only_where_the_conversation_takes_text(night: Night) -> None:
+    plans = night.house.deployment.platform.service(PlanService)
+    await night.change(patientsInPortal=False)
+    await night.share("one.txt")
+    assert await night.automatic() == 0
+    await night.change(patientsInPortal=True)
+    await plans.change_plan(night.house.practice.id, Tier.STARTER)
+    await night.share("two.txt")
+    assert await night.automatic() == 0
+    await plans.change_plan(night.house.practice.id, Tier.ENHANCED)
+    await night.share("three.txt")
+    assert await night.automatic() == 1
+
+
+@pytest.mark.rule("C17", "C6", "L9")
+async def test_a_contact_who_came_by_a_link_gets_one_and_a_file_of_theirs_where_text_is_closed_none(
+    lobby: Lobby,
+) -> None:
+    await lobby.data(CHANGE, lobby.olga, p={"autoReply": True, "autoReplyText": TEXT, **CLOSED})
+    conversation, _, first = await lobby.external()
+    guest = await lobby.entered(first)
+    plans = lobby.deployment.platform.service(PlanService)
+    await plans.change_plan(lobby.practice.id, Tier.STARTER)
+    upload = await lobby.uploaded(guest, b"a note", "note.txt")
+    await lobby.data(SHARE, guest, i=conversation, b="", c="g-1", u=[upload])
+    assert await lobby.read(conversation, guest) == [""]
+    await plans.change_plan(lobby.practice.id, Tier.ENHANCED)
+    await lobby.data(SHARE, guest, i=conversation, b="anybody?", c="g-2")
+    assert await lobby.read(conversation, guest) == ["", "anybody?", TEXT]
+    assert await lobby.read(conversation) == ["", "anybody?", TEXT]
+
+
 @pytest.mark.rule("C17")
-async def test_members_get_none_and_nobody_does_within_hours_or_where_text_is_closed(night: Night) -> None:
+async def test_members_get_none_and_nobody_does_within_hours(night: Night) -> None:
     await night.house.send("how are you?", night.house.ada, night.talk)
     await night.house.send("and you?", night.house.ada)
     assert await night.automatic() == 0

@@ -164,6 +164,7 @@ async def test_an_owner_who_is_not_in_it_says_why_and_stands_in_the_trail(ward: 
     assert await ward.count("conversation_export") == 0
     found = await made(ward, owner, conversation, p="Complaint 12")
     document = json.loads((await fetched(ward, found["url"], owner)).content)
+    assert document["exportedBy"] == {"id": owner.id, "name": owner.member.name}
     assert [each["body"] for each in document["messages"]] == ["for the record"]
     with acting(ward.practice.id):
         rows = await DB.fetch("SELECT action, kind, target, patients, detail FROM audit_entry ORDER BY at, id")
@@ -189,6 +190,8 @@ async def test_a_patient_exports_their_own_and_no_other(ward: Ward) -> None:
     found = await made(ward, one, mine)
     answer = await fetched(ward, found["url"], one)
     assert [each["body"] for each in json.loads(answer.content)["messages"]] == ["yours alone"]
+    read = {each["kind"]: each["readUpTo"] for each in json.loads(answer.content)["participants"]}
+    assert read == {"patient": 0, "member": None}  # what members have read is not theirs to know (C14)
     assert await ward.deployment.code(EXPORT, one.token, i=other, c="x") == "NOT_FOUND"
     assert await ward.deployment.code(EXPORT, one.token, i=ward.conversation, c="x") == "NOT_FOUND"
     assert (await fetched(ward, found["url"], two)).status_code == 404

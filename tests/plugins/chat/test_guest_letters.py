@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 from plugins.chat.lobby import (
     BORN,
+    EXTERNAL,
     LEAVE,
     REVOKE_LINK,
     SEND,
@@ -20,6 +21,7 @@ from bedside_core.testing import statements
 SECRET_TEXT = "the biopsy is back"
 URGENT = """mutation($i: ID!, $c: String!) {
     sendMessage(conversationId: $i, body: "now", clientId: $c, urgent: true) { id } }"""
+SMS = "mutation($on: Boolean!) { updateNotificationsSettings(patch: { sms: $on }) { sms } }"
 MARK_READ = "mutation($i: ID!, $u: String!) { markConversationRead(conversationId: $i, upTo: $u) { unread } }"
 GROUP = """mutation($p: [ID!], $c: String!) { createGroup(name: "Ward", personIds: $p, clientId: $c) { id } }"""
 OUTSIDERS = "mutation { updateChatSettings(patch: { outsidersInGroups: true }) { outsidersInGroups } }"
@@ -79,6 +81,41 @@ async def test_who_was_sent_the_link_by_sms_gets_the_next_one_that_way(lobby: Lo
     assert lobby.letters("cora@example.org") == []
 
 
+@pytest.mark.rule("N2", "C6")
+async def test_where_sms_are_switched_off_who_has_an_address_is_written_to_there_and_a_mere_phone_gets_sms(
+    lobby: Lobby,
+) -> None:
+    both = await lobby.contact("cora@example.org", "+12025550171")
+    phone = await lobby.contact(phone="+12025550172")
+    talk = (await lobby.data(EXTERNAL, p=both, c=client_id(), h="SMS"))["id"]
+    await lobby.entered(await lobby.secret("+12025550171"))
+    await lobby.data(SMS, lobby.olga, on=False)
+    await write(lobby, talk)
+    await lobby.after_the_delay()
+    assert await lobby.read(talk, await lobby.entered(await lobby.secret("cora@example.org"))) == [SECRET_TEXT]
+    link = await lobby.link(talk, both)
+    assert (link["channel"], link["address"]) == ("EMAIL", "c•••@example.org")
+
+    # A member who asks for an SMS is told, and nothing is sent or voided; without a word it is by e-mail.
+    before = await lobby.rows("SELECT * FROM guest_link")
+    answer = await lobby.deployment.ask(SEND_LINK, lobby.ada.token, i=talk, p=both, h="SMS")
+    [error] = answer["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["field"]) == ("SWITCHED_OFF", ["channel"])
+    assert await lobby.rows("SELECT * FROM guest_link") == before
+    await lobby.data(SEND_LINK, i=talk, p=both)
+    await lobby.secret("cora@example.org", 2)
+
+    only = (await lobby.data(EXTERNAL, p=phone, c=client_id(), h="SMS"))["id"]
+    await lobby.entered(await lobby.secret("+12025550172"))
+    await write(lobby, only)
+    await lobby.after_the_delay()
+    await lobby.entered(await lobby.secret("+12025550172", 2))
+    assert len(lobby.letters("+12025550171")) == 1
+    await lobby.data(SMS, lobby.olga, on=True)
+    await lobby.data(SEND_LINK, i=talk, p=both, h="SMS")
+    await lobby.secret("+12025550171", 2)
+
+
 @pytest.mark.rule("C6", "A6")
 async def test_a_patients_next_link_asks_for_the_date_of_birth_as_well(lobby: Lobby) -> None:
     conversation, patient, first = await lobby.patient()
@@ -136,7 +173,8 @@ async def test_calling_off_sending_anew_leaving_and_expiry_end_the_links_of_ever
     fourth = await lobby.secret("cora@example.org", 4)
     await write(lobby, conversation)
     await lobby.data(REVOKE_LINK, i=conversation, p=contact)
-    await write(lobby, conversation)  # nobody is told by a link that is called off
+    refused = {"i": conversation, "b": "unheard", "c": client_id()}
+    assert await lobby.code(SEND, **refused) == "NOT_REACHED"  # nobody is told by a link that is called off
     await lobby.after_the_delay()
     assert len(lobby.letters("cora@example.org")) == 4
     for secret in (third, fourth):
@@ -157,7 +195,7 @@ async def test_calling_off_sending_anew_leaving_and_expiry_end_the_links_of_ever
     await lobby.after_the_delay()
     seventh = await lobby.secret("cora@example.org", 7)
     await lobby.later(days=14)
-    await write(lobby, conversation)
+    assert await lobby.code(SEND, **refused) == "NOT_REACHED"
     await lobby.after_the_delay()
     assert len(lobby.letters("cora@example.org")) == 7
     for secret in (sixth, seventh):

@@ -178,14 +178,30 @@ async def test_who_registers_for_the_portal_is_reached_there_and_their_link_is_o
 async def test_what_chat_hears_late_or_twice_of_a_portal_account_ends_no_link_that_is_needed(lobby: Lobby) -> None:
     conversation, patient, secret = await lobby.patient()
     held = await holds(lobby, patient)
+    guest = await lobby.entered(secret, BORN)
     await lobby.data(SUSPEND, lobby.olga, p=patient)
+    assert await lobby.code(READ, guest, i=conversation) == "UNAUTHENTICATED"
+
+    async def voided() -> bool:
+        return bool(await lobby.rows("SELECT FROM guest_link WHERE revoked_at IS NOT NULL"))
+
+    await until(voided, "the link of before to be void", 60)
+    assert (await lobby.refusal(secret, BORN))[:2] == (410, "LINK_OVER")
+    [address] = [row["email"] for row in await lobby.rows(f"SELECT email FROM patient WHERE id = '{patient}'")]
+    count = len(lobby.letters(address))
+    await lobby.data(BY_LINK, p=patient, c=client_id())  # staff decides to, suspended or not
+    secret = await lobby.secret(address, count + 1)
     before = await lobby.rows("SELECT g.*, p.by_link FROM guest_link g JOIN participant p USING (person_id)")
     late = PortalAccountChanged(
         practice_id=lobby.practice.id, patient_id=UUID(patient), before="invited", state="active"
     )
     heard = portal_account_changed(lobby.deployment.platform)
+    again = PortalAccountChanged(
+        practice_id=lobby.practice.id, patient_id=UUID(patient), before="active", state="suspended"
+    )
     with acting(lobby.practice.id):
         await heard(late)
+        await heard(again)
     assert await lobby.rows("SELECT g.*, p.by_link FROM guest_link g JOIN participant p USING (person_id)") == before
     await lobby.entered(secret, BORN)
     await lobby.data(REINSTATE, lobby.olga, p=held.id)

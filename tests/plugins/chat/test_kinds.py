@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from plugins.chat.hall import (
     ADD,
@@ -191,6 +194,23 @@ async def test_a_group_needs_a_name_and_takes_people_later(ward: Ward) -> None:
     assert await deployment.code(CHANGE, manager.token, i=made["id"], n="Mine") == "NOT_FOUND"  # not in it
     found = (await deployment.data(GROUPS, ward.ben.token, t="shift"))["groups"]["nodes"]
     assert [each["name"] for each in found] == ["Late shift"]
+
+
+@pytest.mark.rule("C7", "G9")
+async def test_a_group_s_retry_is_of_the_same_group_whatever_became_of_it(ward: Ward) -> None:
+    carl = await ward.deployment.person(ward.practice, name="Carl")
+    asked: dict[str, Any] = {"n": "Ward round", "d": "Mornings", "p": [ward.ben.id, carl.id], "s": False, "c": "g"}
+    again = [{**asked, "p": [carl.id, ward.ben.id]}, asked, asked]
+    made = await asyncio.gather(*(ward.deployment.data(GROUP, ward.ada.token, **each) for each in again))
+    [first] = {each["createGroup"]["id"] for each in made}
+    await ward.deployment.data(CHANGE, ward.ada.token, i=first, n="Evenings", s=True)
+    for other in ({"s": True}, {"p": []}, {"p": [ward.ben.id]}, {"d": "Evenings"}, {"d": None}, {"n": "Evenings"}):
+        assert await ward.deployment.code(GROUP, ward.ada.token, **{**asked, **other}) == "CONFLICT"
+    assert await ward.deployment.code(START, ward.ada.token, m=carl.id, c="g") == "CONFLICT"
+    assert await ward.deployment.code(GROUP, ward.ada.token, **{**asked, "c": "start-1"}) == "CONFLICT"
+    retried = (await ward.deployment.data(GROUP, ward.ada.token, **asked))["createGroup"]
+    assert (retried["id"], retried["name"], retried["private"]) == (first, "Evenings", True)
+    assert await ward.count("conversation") == 2
 
 
 @pytest.mark.rule("C7")

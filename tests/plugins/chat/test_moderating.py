@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from plugins.chat.hall import REACT, group, said
+from plugins.chat.hall import LEAVE, REACT, group, said
 from plugins.chat.ward import Ward
 
 from bedside_core.auth import Role
@@ -46,6 +46,22 @@ async def test_a_moderator_outside_gets_the_tombstone_and_nothing_of_the_convers
     assert shown == {"body": "", "replyTo": {"id": first["id"], "body": "the canary sings"}}
     again = await deleted(ward, ward.ben.token, reply["id"])
     assert (again["sender"]["id"], again["replyTo"]["body"]) == (ward.ben.id, "the canary sings")
+
+
+@pytest.mark.rule("C11")
+async def test_a_member_who_left_deletes_what_they_wrote_there_and_nothing_else(ward: Ward) -> None:
+    deployment = ward.deployment
+    talk = await group(ward, ward.ben)
+    first = await said(ward, talk, "welcome", "m-1")
+    sent = await deployment.data(REPLY, ward.ben.token, i=talk, b="of the wrong patient", c="m-2", r=first["id"])
+    own = sent["sendMessage"]
+    await deployment.data(LEAVE, ward.ben.token, i=talk)
+    assert await deployment.code(DELETE, ward.ben.token, m=first["id"]) == "NOT_FOUND"
+    for _ in range(2):
+        found = await deleted(ward, ward.ben.token, own["id"])
+        assert found == {**TOMBSTONE, "id": own["id"], "deletedAt": found["deletedAt"]} and found["deletedAt"]
+    assert await ward.messages() == ["welcome", ""]
+    assert await deployment.code(MESSAGE, ward.ben.token, m=own["id"]) == "NOT_FOUND"
 
 
 @pytest.mark.rule("A12")

@@ -16,6 +16,8 @@ LIST = "query($a: String) { conversations(after: $a) { nodes { id } } }"
 MEMBERS = "query($a: String) { members(after: $a) { nodes { id } } }"
 PATIENTS = "query($a: String) { patients(after: $a) { nodes { id } } }"
 
+EXPORTS = "query($a: String) { conversationExports(after: $a) { nodes { id } } }"
+
 
 def cursor(key: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
@@ -28,7 +30,8 @@ async def test_foreign_cursors_are_the_client_s_mistake(ward: Ward) -> None:
         [True], ["a", "b", "c"], ["a", "\0", ID], [None], {}, 1, [], [1.5, ID], ["a"] * 5000,
     ]  # fmt: skip
     cursors = [*map(cursor, keys), base64.urlsafe_b64encode(b"[" * 3000).decode(), "zz", "=", "é", ""]
-    for query in (LIST, MEMBERS, PATIENTS):
+    cursors += [cursor(["2026", ID]), cursor(["2026-11-22T00:00:00+00:00", ID])]
+    for query in (LIST, MEMBERS, PATIENTS, EXPORTS):
         for given in cursors:
             body = await ward.deployment.ask(query, ward.ada.token, a=given)
             [error] = body["errors"]

@@ -104,7 +104,7 @@ async def test_who_is_of_a_practice_connected_no_longer_is_told_of_nothing_writt
     before = await told(cabinet.hill)
     with statements() as ran:
         await cabinet.send(cabinet.direct, ada, "after the end")
-    assert [sql for sql in ran if "chat_told" in sql] == [sql for sql in ran if "chat_parted" in sql]  # one statement
+    assert len([sql for sql in ran if "chat_told" in sql and "chat_parted" in sql]) == 1  # one statement
     for conversation in (cabinet.direct, group):
         await deployment.data(URGENT, ada.token, i=conversation, b="urgent, after the end", c=f"u-{conversation}")
     assert await told(cabinet.hill) == before
@@ -117,7 +117,7 @@ async def test_who_is_of_a_practice_connected_no_longer_is_told_of_nothing_writt
     people = {(kind, who) for kind, who, _ in await told(cabinet.practice)}
     assert ("chat.urgent_reminder", ben.id) in people
     found = (await deployment.data(WHO, bea.token, i=cabinet.direct))["conversation"]["messages"]["nodes"]
-    assert [each["body"] for each in found] == ["before", "after the end", "urgent, after the end"]  # it can be read
+    assert [each["body"] for each in found] == ["before"]  # what was there can be read
     await connect(deployment, cabinet.olga, bea, cabinet.hill, "again")
     await cabinet.send(cabinet.direct, ada, "again")
     assert await told(cabinet.hill) == [("chat.message", bea.id, 2)]

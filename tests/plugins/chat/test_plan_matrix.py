@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from deployment import Held, Person
+from deployment import Bearer, Held
 from files_stage import MISSING
+from plugins.chat import connecting
 from plugins.chat.cabinet import Cabinet, cabinet_at
 from plugins.chat.ward import START
 
@@ -49,6 +52,13 @@ MATRIX: dict[str, dict[str, tuple[str | None, str | None]]] = {
 FEATURES = {"text": {True: "patient_messages", False: "team_chat"}, "files": {True: "file_share", False: "team_chat"}}
 
 
+@dataclass(frozen=True)
+class Guest:
+    """Somebody who came by a link."""
+
+    token: str
+
+
 class Floor:
     """A practice with a conversation of each kind, all of them Ada's."""
 
@@ -62,7 +72,19 @@ class Floor:
     async def switch(self, *, on: bool) -> None:
         await self.cabinet.deployment.data(PORTAL, self.cabinet.olga.token, on=on)
 
-    async def outcome(self, kind: str, by: Person | Held | None = None) -> tuple[str | None, str | None]:
+    async def guest(self, kind: str) -> Guest:
+        """Come by the link that was sent for a conversation."""
+        [row] = await self.cabinet.rows(
+            """SELECT n.facts->>'link' AS link FROM notification n JOIN guest_link g ON g.id::text = n.same_key
+            WHERE n.kind = 'chat.guest_link' AND g.conversation_id = $1""",
+            UUID(self.conversations[kind]),
+        )
+        given = {"secret": row["link"].partition("#")[2], "dateOfBirth": self.cabinet.patient.date_of_birth.isoformat()}
+        answer = await self.cabinet.deployment.http.post("/chat/guest/exchange", json=given)
+        assert answer.status_code == 200, answer.text
+        return Guest(answer.json()["token"])
+
+    async def outcome(self, kind: str, by: Bearer | None = None) -> tuple[str | None, str | None]:
         """Return what comes of text and of files, once composer, `can` and sending were seen to agree on it."""
         who, conversation = by or self.cabinet.ada, self.conversations[kind]
         composer = await self.cabinet.composer(conversation, who)
@@ -84,16 +106,16 @@ class Floor:
                 assert bool(state["wayOn"])
         return composer["text"]["code"], composer["files"]["code"]
 
-    async def _goes_through(self, conversation: str, who: Person | Held, part: str) -> None:
+    async def _goes_through(self, conversation: str, who: Bearer, part: str) -> None:
         if part == "text":
             assert (await self.cabinet.send(conversation, who, "hello"))["body"] == "hello"
         else:
             upload = await self._upload(who)
             sent = await self.cabinet.send(conversation, who, "", upload)
             assert [each["id"] for each in sent["attachments"]] == [upload]
-            assert (await self.cabinet.get(f"/files/{upload}", who)).status_code == 200  # type: ignore[arg-type]
+            assert (await self.cabinet.get(f"/files/{upload}", who)).status_code == 200
 
-    async def _upload(self, who: Person | Held) -> str:
+    async def _upload(self, who: Bearer) -> str:
         if isinstance(who, Held):
             return await self.cabinet.handed_in(b"x", "a.txt", who)
         return await self.cabinet.uploaded(b"x", by=who)
@@ -185,6 +207,35 @@ async def test_between_practices_the_plan_of_who_acts_decides(
     assert await floor.outcome("connected", floor.cabinet.bea) == bea
 
 
+@pytest.mark.rule("L2", "L9", "C3", "C6")
+@pytest.mark.parametrize("tier", MATRIX)
+async def test_a_guest_sends_what_the_owning_practice_s_plan_holds_whatever_its_switch(floor: Floor, tier: str) -> None:
+    guests = {kind: await floor.guest(kind) for kind in ("by link", "external")}
+    await floor.plan(tier)
+    for on in (True, False):
+        await floor.switch(on=on)
+        for kind, guest in guests.items():
+            assert await floor.outcome(kind, guest) == MATRIX[tier][kind], (kind, on)
+
+
+@pytest.mark.rule("L9", "P2")
+@pytest.mark.parametrize("tier", MATRIX)
+async def test_on_no_plan_does_a_former_partner_send_anything(floor: Floor, tier: str) -> None:
+    cabinet, expected = floor.cabinet, MATRIX[tier]["direct"]
+    await cabinet.deployment.data(OUTSIDERS, cabinet.olga.token)
+    made = await cabinet.deployment.data(GROUP, cabinet.ada.token, n="Mixed", c="m", p=[cabinet.bea.id])
+    floor.conversations["mixed"] = made["createGroup"]["id"]
+    await floor.plan(tier, cabinet.hill)
+    for kind in ("connected", "mixed"):
+        assert await floor.outcome(kind, cabinet.bea) == expected
+    await connecting.part(cabinet.deployment, cabinet.olga)
+    for kind in ("connected", "mixed"):
+        assert await floor.outcome(kind, cabinet.bea) == ("CONVERSATION_READ_ONLY",) * 2
+    await connecting.connect(cabinet.deployment, cabinet.olga, cabinet.bea, cabinet.hill, "again")
+    for kind in ("connected", "mixed"):
+        assert await floor.outcome(kind, cabinet.bea) == expected
+
+
 @pytest.mark.rule("L9")
 async def test_an_outsider_does_not_lift_a_group_out_of_its_gate(floor: Floor) -> None:
     cabinet = floor.cabinet
@@ -197,6 +248,45 @@ async def test_an_outsider_does_not_lift_a_group_out_of_its_gate(floor: Floor) -
         await floor.plan(tier)
         assert await floor.outcome("mixed") == expected
         assert await floor.outcome("mixed", cabinet.bea) == (OPEN, OPEN)  # hers is premium
+
+
+GONE = "NOT_REACHED"
+LEAVE = "mutation($i: ID!) { leaveConversation(conversationId: $i) }"
+REVOKE = "mutation($i: ID!, $p: ID!) { revokeGuestLink(conversationId: $i, personId: $p) { id } }"
+SEND_LINK = "mutation($i: ID!, $p: ID!) { sendGuestLink(conversationId: $i, personId: $p) { id } }"
+
+
+async def _left(floor: Floor, conversation: str) -> None:
+    guest = await floor.guest("by link")
+    await floor.cabinet.deployment.data(LEAVE, guest.token, i=conversation)
+
+
+async def _revoked(floor: Floor, conversation: str) -> None:
+    patient = str(floor.cabinet.patient.id)
+    await floor.cabinet.deployment.data(REVOKE, floor.cabinet.ada.token, i=conversation, p=patient)
+
+
+async def _expired(floor: Floor, conversation: str) -> None:
+    await floor.cabinet.rows(
+        "UPDATE guest_link SET expires_at = now() - interval '1 second' WHERE conversation_id = $1",
+        UUID(conversation),
+    )
+
+
+@pytest.mark.rule("C6", "L2")
+@pytest.mark.parametrize("end", [_left, _revoked, _expired], ids=["left", "revoked", "expired"])
+async def test_a_link_that_is_over_closes_on_every_plan_and_a_new_one_opens(
+    floor: Floor, end: Callable[[Floor, str], Any]
+) -> None:
+    conversation, patient = floor.conversations["by link"], str(floor.cabinet.patient.id)
+    await end(floor, conversation)
+    for tier in MATRIX:
+        await floor.plan(tier)
+        text = PLAN if tier == "starter" else GONE
+        assert await floor.outcome("by link") == (text, GONE), tier
+        assert await floor.outcome("external") == MATRIX[tier]["external"], tier  # its link is another
+    await floor.cabinet.deployment.data(SEND_LINK, floor.cabinet.ada.token, i=conversation, p=patient)
+    assert await floor.outcome("by link") == (OPEN, OPEN)
 
 
 NEEDED, OFF = "PORTAL_ACCOUNT_NEEDED", "SWITCHED_OFF"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from typing import Any
 
 import pytest
 from deployment import Person
-from hypothesis import given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from plugins.chat.ward import Ward
 
+from bedside_chat.markdown import html_of
 from bedside_chat.placeholders import PLACEHOLDERS, fault_of, filled, names_in
 from bedside_chat.quick_texts import MOST
 from bedside_core.auth import Role
@@ -23,6 +26,7 @@ CHANGE = """mutation($i: ID!, $t: String, $b: String) {
     changeQuickText(id: $i, title: $t, body: $b) { title body } }"""
 REMOVE = "mutation($i: ID!) { deleteQuickText(id: $i) }"
 LIST = "query($f: Int, $a: String) { quickTexts(first: $f, after: $a) { nodes { title own } pageInfo { endCursor } } }"
+RENAME = "mutation($i: ID!, $n: String!) { updatePatient(id: $i, patch: { firstName: $n }) { firstName } }"
 RENDER = "query($i: ID!, $c: ID!) { renderQuickText(id: $i, conversationId: $c) }"
 
 
@@ -144,6 +148,7 @@ _values = {name: f"<{name}>" for name in PLACEHOLDERS}
 
 
 @pytest.mark.rule("C18")
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of the texts
 @given(st.lists(st.one_of(st.sampled_from([f"{{{{{name}}}}}" for name in PLACEHOLDERS]), st.text(max_size=20))))
 def test_a_text_without_faults_can_always_be_filled_in(parts: list[str]) -> None:
     body = "".join(parts)
@@ -154,4 +159,43 @@ def test_a_text_without_faults_can_always_be_filled_in(parts: list[str]) -> None
 
 def test_a_value_is_never_taken_for_a_placeholder() -> None:
     values = {**_values, "member.name": "{{patient.name}}"}
-    assert filled("{{member.name}} {{date}}", values) == "{{patient.name}} <date>"
+    assert filled("{{member.name}} {{date}}", values) == r"{{patient.name}} \<date\>"
+
+
+@pytest.mark.rule("C18")
+@given(st.text(max_size=40), st.sampled_from(["{}", "Dear {},", "* {}", "a\n{}", "**{}**", "`{}`"]))
+@example("[Pay](https://evil.example)", "Dear {},")
+@example("1. one", "{}")
+@example("# one", "a\n{}")
+@example("- one", "* {}")
+@example("<https://evil.example>", "{}")
+@example("&lt;b&gt; `c` _d_ ~~e~~ \\", "{}")
+@example("===", "a\n{}")
+def test_a_value_is_shown_as_it_is_and_nothing_comes_of_it(value: str, around: str) -> None:
+    """What stands around a value makes of it what it makes of a plain word, and nothing else does."""
+    word, shown = "Word", " ".join(value.split())
+    body = around.format("{{member.name}}")
+    plain, found = (html_of(filled(body, {"member.name": each})) for each in (word, value))
+    if shown:
+        assert tags(found) <= tags(plain)
+    if shown.isprintable() and shown and "`" not in around:
+        assert found == plain.replace(word, html.escape(shown, quote=False))
+
+
+def tags(shown: str) -> set[str]:
+    return set(re.findall(r"<[a-z0-9]+", shown))
+
+
+@pytest.mark.rule("C18")
+async def test_a_name_makes_no_link_in_the_message_that_is_sent(ward: Ward) -> None:
+    deployment, name = ward.deployment, "[Pay](https://evil.example)"
+    owner = await deployment.person(ward.practice, Role.OWNER, "Olga")
+    patient = await deployment.patient(ward.practice)
+    await deployment.data(RENAME, owner.token, i=str(patient.id), n=name)
+    start = 'mutation($p: ID!) { startPatientConversation(patientId: $p, clientId: "s", byLink: true) { id } }'
+    talk = (await deployment.data(start, ward.ada.token, p=str(patient.id)))["startPatientConversation"]["id"]
+    text = await create(ward, ward.ada, "Letter", "Dear {{patient.firstName}},")
+    body = (await deployment.data(RENDER, ward.ada.token, i=text["id"], c=talk))["renderQuickText"]
+    send = 'mutation($i: ID!, $b: String!) { sendMessage(conversationId: $i, body: $b, clientId: "q") { html } }'
+    sent = await deployment.data(send, ward.ada.token, i=talk, b=body)
+    assert sent["sendMessage"] == {"html": f"<p>Dear {name},</p>\n"}

@@ -219,3 +219,84 @@ async def test_quiet_hours_hold_back_reminders_of_unread_messages(house: Outside
     assert [row["kind"] for row in kinds] == ["chat.unread_email", "chat.unread_sms"]
     await house.after_the_delay()
     assert house.mail.mails == []
+
+
+AS_PATIENT = """mutation($p: ChatPatientSettingsPatch!) { updateChatPatientSettings(patch: $p) {
+    urgentReminders unreadEmailMinutes unreadSmsMinutes } }"""
+SEEN_AS_PATIENT = "{ chatPatientSettings { urgentReminders unreadEmailMinutes unreadSmsMinutes } }"
+SUSPEND = "mutation($p: ID!) { suspendPortalAccount(patientId: $p) { state } }"
+FROM_HERE = "SELECT recipient, recipient_id::text AS person, kind FROM notification WHERE kind LIKE 'chat.unread%'"
+
+
+async def of_unread(house: Outside) -> list[tuple[str, str, str]]:
+    await run(house)
+    return sorted(tuple(row) for row in await house.rows(FROM_HERE))
+
+
+@pytest.mark.rule("N6", "S10")
+async def test_a_patient_is_reminded_of_unread_messages_as_they_have_set_it(house: Outside) -> None:
+    door = house.deployment
+    pat, talk = await house.held()
+    other = await door.held(house.practice)
+    assert (await door.data(SEEN_AS_PATIENT, pat.token))["chatPatientSettings"] == {
+        "urgentReminders": True, "unreadEmailMinutes": 0, "unreadSmsMinutes": 0,
+    }  # fmt: skip
+    await house.send("one", house.ada, talk)
+    await house.pass_time(hours=3)
+    assert await of_unread(house) == []
+    assert await door.code(AS_PATIENT, pat.token, p={"unreadSmsMinutes": 4}) == "INVALID_INPUT"
+    chosen = {"unreadEmailMinutes": 30, "unreadSmsMinutes": 60}
+    told = (await door.data(AS_PATIENT, pat.token, p=chosen))["updateChatPatientSettings"]
+    assert told == {"urgentReminders": True, **chosen}
+    assert (await door.data(SEEN_AS_PATIENT, other.token))["chatPatientSettings"]["unreadEmailMinutes"] == 0
+    mine = [("patient", pat.id, "chat.unread_email"), ("patient", pat.id, "chat.unread_sms")]
+    assert await of_unread(house) == mine
+    await house.after_the_delay()
+    [mail] = [each for each in house.mails(pat) if each.subject.startswith("Reminder")]
+    assert house.ada.member.name in mail.subject and "one" not in mail.text
+    [sms] = [taken for taken in house.phone.taken if "still unread" in taken.text]
+    assert sms.to == pat.patient.phone
+    await house.pass_time(hours=3)
+    assert await of_unread(house) == mine  # once, until more is written
+    second = await house.send("two", house.ada, talk)
+    await house.pass_time(minutes=31)
+    assert len(await of_unread(house)) == 3
+    await door.data(READ, pat.token, i=talk, u=second["cursor"])
+    await house.pass_time(minutes=40)
+    assert len(await of_unread(house)) == 3
+
+
+@pytest.mark.rule("N6", "S10")
+async def test_a_patient_switches_reminders_of_urgent_messages_off(house: Outside) -> None:
+    pat, talk = await house.held()
+    told = await house.deployment.data(AS_PATIENT, pat.token, p={"urgentReminders": False})
+    assert told["updateChatPatientSettings"]["urgentReminders"] is False
+    await house.send("please come", house.ada, talk, urgent=True)
+    await house.pass_time(minutes=6)
+    await run(house)
+    [row] = await house.rows(OPEN)
+    assert (str(row["person_id"]), row["reminded"], row["remind_at"]) == (pat.id, 0, None)
+    assert await due_texts(house) == []
+
+
+@pytest.mark.rule("N6", "C2")
+async def test_nobody_is_reminded_of_what_a_suspended_account_can_not_read(house: Outside) -> None:
+    pat, talk = await house.held()
+    await house.deployment.data(AS_PATIENT, pat.token, p={"unreadEmailMinutes": 5})
+    await house.send("please come", house.ada, talk, urgent=True)
+    await house.deployment.data(SUSPEND, house.owner.token, p=pat.id)
+    await house.pass_time(minutes=6)
+    assert await of_unread(house) == []
+    assert await due_texts(house) == []
+
+
+@pytest.mark.rule("S10", "A12")
+async def test_patients_and_members_have_each_their_own_settings_and_not_the_others(house: Outside) -> None:
+    pat, _ = await house.held()
+    door, before = house.deployment, await house.rows("SELECT stored::text FROM setting WHERE plugin = 'chat'")
+    for query in (SEEN_AS_PATIENT, AS_PATIENT):
+        assert await door.code(query, house.ben.token, p={"unreadEmailMinutes": 30}) == "FORBIDDEN"
+    for query in (UNREAD, "{ chatOwnSettings { unreadEmailMinutes } }"):
+        assert await door.code(query, pat.token, p={"unreadEmailMinutes": 30}) == "FORBIDDEN"
+    assert await house.rows("SELECT stored::text FROM setting WHERE plugin = 'chat'") == before
+    assert await house.rows("SELECT stored FROM patient_setting") == []

@@ -54,6 +54,18 @@ async def held(database: Database, conversation: str) -> AsyncGenerator[Queue]:
         await connection.close()
 
 
+@asynccontextmanager
+async def notifications_held(database: Database) -> AsyncGenerator[None]:
+    """Have whoever notifies anybody wait until the block ends."""
+    connection = await asyncpg.connect(database.owner_dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE notification IN SHARE MODE")
+            yield
+    finally:
+        await connection.close()
+
+
 async def rows(ward: Ward, sql: str) -> list[Any]:
     with acting(ward.practice.id):
         return await DB.fetch(sql)
@@ -82,10 +94,12 @@ async def test_whoever_joined_while_a_message_waited_is_told_of_it(ward: Ward, f
     carl = await deployment.person(ward.practice, name="Carl")
     place = await group(ward, ward.ben)
     async with device(deployment, carl.token) as inbox:
-        async with held(fresh_database, place) as queue:
-            joining = await queue.take(deployment.data(ADD, ward.ada.token, i=place, p=[carl.id]))
-            sending = await queue.take(said(ward, place, "hello", "k1", ward.ben))
-        await joining
+        async with notifications_held(fresh_database):  # so that Carl hears of joining before the message is committed
+            async with held(fresh_database, place) as queue:
+                joining = await queue.take(deployment.data(ADD, ward.ada.token, i=place, p=[carl.id]))
+                sending = await queue.take(said(ward, place, "hello", "k1", ward.ben))
+            await joining
+            assert (await inbox.until(lambda now: place in now[0]))[0][place]["unread"] == 0
         await sending
         fetched = await state(deployment, carl.token)
         assert fetched[0][place]["unread"] == 1

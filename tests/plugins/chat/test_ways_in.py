@@ -140,5 +140,5 @@ async def test_pages_of_a_timeline_hold_and_cost_a_constant_number_of_statements
             break
         after = page["pageInfo"]["endCursor"]
     assert seen == whole and len(whole) == 7
-    assert max(costs[:2]) <= 9, costs
+    assert max(costs[:2]) <= 10, costs
     assert await ward.deployment.code(TIMELINE, ward.ada.token, i=held.id, a="zz") == "INVALID_INPUT"

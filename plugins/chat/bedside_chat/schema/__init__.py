@@ -2,7 +2,8 @@
 
 import strawberry
 
-from bedside_chat.schema.conversations import ConversationMutation, ConversationQuery
+from bedside_chat.schema.appointments import ChatOfAppointment
+from bedside_chat.schema.conversations import ConversationMutation, ConversationQuery, PortalConversations
 from bedside_chat.schema.exports import ExportMutation, ExportQuery
 from bedside_chat.schema.finding import FindingQuery
 from bedside_chat.schema.guests import GuestMutation
@@ -43,6 +44,6 @@ PART = GraphQLPart(
     query=ChatQuery,
     mutation=ChatMutation,
     subscription=ChatSubscription,
-    extend=(RemovedBadges, ChatOfPatient, MessageOfEntry),
+    extend=(RemovedBadges, ChatOfPatient, ChatOfAppointment, MessageOfEntry, PortalConversations),
     inbox=INBOX,
 )

@@ -41,6 +41,23 @@ class ConversationQuery:
         return conversation_type(await service(info).conversation(info.context.acting(), uuid_of(id)))
 
 
+@strawberry.type(name="Portal")
+class PortalConversations:
+    """What chat adds to what a patient has in the portal (S10)."""
+
+    @strawberry.field(
+        description="The patient's conversations, the most recently active first; those that the plan no longer covers "
+        "stay readable (L5).",
+        extensions=[gate("chat.read")],
+    )
+    async def conversations(
+        self, info: Info, first: First = USUAL_PAGE, after: After = None
+    ) -> Connection[Conversation] | None:
+        """Return a page of conversations."""
+        page = await service(info).conversations(info.context.acting(), first=first, after=after, text="")
+        return connection(page, conversation_type)
+
+
 @strawberry.type
 class ConversationMutation:
     """Mutations that start conversations."""

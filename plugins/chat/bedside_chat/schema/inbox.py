@@ -27,6 +27,22 @@ async def _badges(info: Info) -> list[ChatBadge]:
     ]
 
 
+class Page:
+    """What the events that are told together share: the badges, counted once, when the first of them is told.
+
+    What changes after that is told by events of its own, so that the last event always has the badges that are true.
+    """
+
+    def __init__(self) -> None:
+        self._badges: list[ChatBadge] | None = None
+
+    async def badges(self, info: Info) -> list[ChatBadge]:
+        """Return the badges."""
+        if self._badges is None:
+            self._badges = await _badges(info)
+        return self._badges
+
+
 @strawberry.type
 class InboxQuery:
     """The query of badges."""
@@ -49,12 +65,16 @@ class ConversationInboxChanged:
     """A conversation as it is now."""
 
     cursor: str = strawberry.field(description="Give the last one you have to `inbox` as `after`.")
-    conversation: Conversation = strawberry.field(description="The conversation as it is now.")
+    conversation: Conversation = strawberry.field(
+        description="The conversation as it is now. Where the plan has no conversations of its kind, what is said in "
+        "it is not told live (L4): `lastMessage` is null and `messages` refused, and queries have both."
+    )
+    page: strawberry.Private[Page]
 
     @strawberry.field(description="The badges as they are now.")
     async def chat_badges(self, info: Info) -> list[ChatBadge] | None:
         """Return the badges."""
-        return await _badges(info)
+        return await self.page.badges(info)
 
 
 @strawberry.type(name="InboxItemRemoved")
@@ -69,8 +89,11 @@ class RemovedBadges:
 
 async def _load(info: Info, cursors: Mapping[UUID, str]) -> Mapping[UUID, ConversationInboxChanged]:
     found = await info.context.platform.service(ChatInbox).present(info.context.signed_in(), list(cursors))
+    page = Page()
     return {
-        key: ConversationInboxChanged(cursor=cursors[key], conversation=conversation_type(each))
+        key: ConversationInboxChanged(
+            cursor=cursors[key], conversation=conversation_type(each.conversation, each.closed), page=page
+        )
         for key, each in found.items()
     }
 

@@ -33,7 +33,10 @@ class MessageChanged:
     )
 
 
-@strawberry.type(description="Somebody joined, left, was removed, or has read further.")
+@strawberry.type(
+    description="Somebody joined, left, was removed, or has read further. Patients and guests are not told of members' "
+    "reading, unless the practice lets them see it (`presenceForPatients`, C14)."
+)
 class ParticipantChanged:
     """A participant as they are now."""
 

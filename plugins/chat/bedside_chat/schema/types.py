@@ -3,6 +3,7 @@
 import asyncio
 import enum
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -57,10 +58,20 @@ class Participant:
     by_link: bool = strawberry.field(description="Whether they are reached through a link and no account (C6).")
     joined_at: datetime = strawberry.field(description="Since when they take part.")
     left_at: datetime | None = strawberry.field(description="Since when no longer.")
-    read_up_to: str | None = strawberry.field(
-        description="Cursor of the last message they have read. Who sends has read up to their own message."
-    )
     conversation_id: strawberry.Private[UUID]
+    read_position: strawberry.Private[int]
+
+    @strawberry.field(
+        description="Cursor of the last message they have read. Who sends has read up to their own message. Of members "
+        "it is null for patients and guests, unless the practice lets them see it (`presenceForPatients`, C14)."
+    )
+    async def read_up_to(self, info: Info) -> str | None:
+        """Return the receipt."""
+        if not self.read_position or (
+            self.kind is PersonKind.MEMBER and not await _sees_members(info, self.conversation_id)
+        ):
+            return None
+        return cursor_of(self.read_position)
 
     @strawberry.field(
         description="The link that they were sent last, where they are reached by one; for members of the practice "
@@ -101,7 +112,10 @@ class Acknowledgement:
     """An acknowledgement."""
 
     person_id: strawberry.ID = strawberry.field(description="The recipient.")
-    acknowledged_at: datetime | None = strawberry.field(description="When; null is not yet.")
+    acknowledged_at: datetime | None = strawberry.field(
+        description="When; null is not yet. Of members it is null for patients and guests, unless the practice lets "
+        "them see it (`presenceForPatients`, C14)."
+    )
 
 
 @strawberry.type(description="A message of a conversation, or the tombstone of one that was deleted.")
@@ -167,10 +181,13 @@ class Message:
         """Return the acknowledgements."""
         if not self.urgent:
             return []
-        found = await info.context.loader(service(info).acknowledgements).load(uuid_of(self.id))
+        found = await info.context.loader(service(info).acknowledgements).load(uuid_of(self.id)) or ()
+        if not await _sees_members(info, uuid_of(self.conversation_id)):
+            hidden = [replace(each, acknowledged_at=None) if each.kind is PersonKind.MEMBER else each for each in found]
+            found = sorted(hidden, key=lambda each: each.person_id)  # nor does the order tell who was first
         return [
             Acknowledgement(person_id=strawberry.ID(str(each.person_id)), acknowledged_at=each.acknowledged_at)
-            for each in found or ()
+            for each in found
         ]
 
 
@@ -207,7 +224,10 @@ class Conversation:
     unread: int = strawberry.field(description="Messages that one has not read (C10).")
     urgent: int = strawberry.field(description="Urgent messages that one has not acknowledged (C10).")
     cursor: str = strawberry.field(description="Position of the last change in it, for `conversationEvents`.")
-    last_message: Message | None = strawberry.field(description="Its last message.")
+    last_message: Message | None = strawberry.field(
+        description="Its last message; not told by `inbox` where the plan has no conversations of this kind (L4)."
+    )
+    closed: strawberry.Private[Refusal | None] = None
 
     @strawberry.field(
         description="Who takes part: patients and contacts first, then members, each in the order in which they "
@@ -246,6 +266,8 @@ class Conversation:
         before: Annotated[str | None, strawberry.argument(description="Cursor before which the page ends.")] = None,
     ) -> Connection[Message] | None:
         """Return a page of messages."""
+        if self.closed is not None:
+            raise self.closed.problem()
         page = await service(info).messages(uuid_of(self.id), first=first, after=after, last=last, before=before)
         return connection(page, message_type)
 
@@ -263,6 +285,14 @@ class Group:
 
 ConversationId = Annotated[strawberry.ID, strawberry.argument(description="The conversation's id.")]
 MessageId = Annotated[strawberry.ID, strawberry.argument(description="The message's id.")]
+
+
+async def _sees_members(info: Info, conversation_id: UUID) -> bool:
+    """Tell whether the viewer sees what members have read, through the operation's DataLoader."""
+    actor = info.context.acting()
+    if actor.member_id is not None:
+        return True
+    return bool(await info.context.loader(service(info).receipts(actor)).load(conversation_id))
 
 
 async def person(info: Info, conversation_id: UUID, person_id: UUID) -> Participant | None:
@@ -295,8 +325,8 @@ def participant_type(info: Info, participant: api.Participant, named: api.Partic
         by_link=participant.by_link,
         joined_at=participant.joined_at,
         left_at=participant.left_at,
-        read_up_to=cursor_of(participant.read_position) if participant.read_position else None,
         conversation_id=participant.conversation_id,
+        read_position=participant.read_position,
     )
 
 
@@ -317,8 +347,13 @@ def message_type(message: api.Message) -> Message:
     )
 
 
-def conversation_type(conversation: api.Conversation) -> Conversation:
-    """Return a conversation as GraphQL shows one."""
+def conversation_type(conversation: api.Conversation, closed: Refusal | None = None) -> Conversation:
+    """Return a conversation as GraphQL shows one.
+
+    Args:
+        conversation: as its reader sees it.
+        closed: why what is said in it is not told here.
+    """
     return Conversation(
         id=strawberry.ID(str(conversation.id)),
         kind=ConversationKind(conversation.kind.value),
@@ -331,6 +366,7 @@ def conversation_type(conversation: api.Conversation) -> Conversation:
         urgent=conversation.urgent,
         cursor=cursor_of(conversation.position),
         last_message=message_type(conversation.last_message) if conversation.last_message else None,
+        closed=closed,
     )
 
 
