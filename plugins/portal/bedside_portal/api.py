@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from bedside_core.api import Event, Problem, fact
+from bedside_core.api import Actor, Event, Problem, Refusal, fact
 
 
 class IdentityRefused(Problem):
@@ -94,6 +94,7 @@ class Holder:
         state: how far it is.
         invitation: what was sent, while it is not followed.
         registered_at: since when they act.
+        until: the last day on which a guardian acts, in the practice's zone; None is without end.
     """
 
     id: UUID
@@ -104,6 +105,7 @@ class Holder:
     state: HolderState
     invitation: Invitation | None
     registered_at: datetime | None
+    until: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +117,14 @@ class PortalAccount:
         state: what it is.
         suspended_at: since when the practice lets nobody in.
         holders: the patient first, then guardians, in the order in which they were invited.
+        booking: whether staff has them book by themselves, or not; None is as the practice's setting says.
     """
 
     patient_id: UUID
     state: PortalState
     suspended_at: datetime | None
     holders: Sequence[Holder]
+    booking: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,4 +159,48 @@ class PortalAccounts(Protocol):
 
     async def acting(self, patient_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Holder]]:
         """Return who acts for each patient now, in one statement; nobody does while it is suspended."""
+        ...
+
+
+class PortalRules(Protocol):
+    """What a practice lets its patients do in the portal by themselves, and what it says to them."""
+
+    async def may_book(self, patient_id: UUID, account_id: UUID) -> Refusal | None:
+        """Return why an account can't book for a patient whom it acts for in the portal; None where it may (S4, S10).
+
+        Sections that are open to it, notice and horizon are the schedule's own to ask.
+
+        Args:
+            patient_id: a patient of the acting practice.
+            account_id: the patient's own account, or a guardian's.
+        """
+        ...
+
+    async def decided(self, patient_id: UUID) -> bool | None:
+        """Return whether staff has decided that a patient books by themselves, or does not; None is as settings say."""
+        ...
+
+    async def waiting_text(self) -> str:
+        """Return what the acting practice says to who waits (T15)."""
+        ...
+
+
+class PortalInvitations(Protocol):
+    """How other plugins have patients invited in the same step in which they do something of their own (S2)."""
+
+    async def missing(self, patient_ids: Sequence[UUID]) -> Mapping[UUID, bool]:
+        """Tell of each patient whether there is somebody to invite, in a constant number of statements.
+
+        There is where the record has an address or a number, and nobody has an account or an invitation that is good.
+        """
+        ...
+
+    async def invite_missing(self, actor: Actor, patient_ids: Sequence[UUID]) -> None:
+        """Invite those of the patients who have no account and no invitation that is good, within the present unit.
+
+        By e-mail where their record has an address, else by text message. Where one can't be invited, nobody is.
+
+        Raises:
+            Problem: the actor may not invite, or a record has neither; `field` is `inviteToPortal`.
+        """
         ...

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_core.api import Actor, NotFound, Page, Patient, Role, StoredFile, audit
+from bedside_core.api import Actor, NotFound, Page, Patient, Practice, Refusal, Role, StoredFile, audit
+from bedside_portal.api import Holder, PortalRules
 from bedside_portal.service import PortalService
+from bedside_portal.settings import PortalSettings
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -27,6 +29,23 @@ class Access:
     name: str | None
     relationship: str | None
     staff: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portal:
+    """What the portal shows to the patient whom a session acts as.
+
+    Args:
+        patient: their record.
+        practice: the practice.
+        settings: the practice's, of the portal.
+        refusal: why nobody books for them in the portal; None where one may.
+    """
+
+    patient: Patient
+    practice: Practice
+    settings: PortalSettings
+    refusal: Refusal | None
 
 
 class OwnRecord:
@@ -49,6 +68,24 @@ class OwnRecord:
             raise NotFound("There is no record of yours.")
         return found
 
+    async def portal(self, actor: Actor) -> Portal:
+        """Return what the portal shows first, in a fixed number of statements (S10)."""
+        practice_id, patient_id = actor.as_patient()
+        patient, practice = await self.record(actor), await self._platform.people.practice(practice_id)
+        if practice is None:
+            raise NotFound("There is no record of yours.")
+        return Portal(
+            patient=patient,
+            practice=practice,
+            settings=await self._platform.settings.read(PortalSettings),
+            refusal=await self._platform.service(PortalRules).may_book(patient_id, actor.account_id),
+        )
+
+    async def acting(self, actor: Actor) -> Sequence[Holder]:
+        """Return who acts for the patient: they see with whom they share what is theirs (S11)."""
+        _, patient_id = actor.as_patient()
+        return (await self._portal.acting([patient_id]))[patient_id]
+
     async def files(self, actor: Actor, *, first: int | None, after: str | None) -> Page[StoredFile]:
         """Return the patient's own files, the latest first: with their record, and shared with them (P8)."""
         _, patient_id = actor.as_patient()
@@ -69,6 +106,7 @@ class OwnRecord:
         members = await self._platform.people.members_by_id(list(staff))
         acts = {(entry.account_id, patient_id) for entry in entries if _is_of(entry, patient_id)}
         holders = await self._portal.who_acted([(account, whom) for account, whom in acts if account is not None])
+        named = (await self._platform.settings.read(PortalSettings)).names_in_access_log
         shown: list[Access] = []
         for entry in entries:
             member = members.get(entry.person_id) if entry.person_id else None
@@ -79,7 +117,7 @@ class OwnRecord:
                     id=entry.id,
                     at=entry.at,
                     action=entry.action,
-                    name=member.name if member else holder.name if holder else None,
+                    name=(member.name if named else None) if member else holder.name if holder else None,
                     relationship=holder.relationship if holder else None,
                     staff=entry.role is not None and entry.role not in _OUTSIDE,
                 )

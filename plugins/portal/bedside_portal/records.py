@@ -7,6 +7,7 @@ from uuid import UUID
 from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
 from bedside_portal.api import Holder, HolderState, PortalAccount
 from bedside_portal.holders import Holders
+from bedside_portal.reach import told_no_more
 from bedside_portal.service import void_links
 
 # A number that has written STOP and is nobody else's: neither another patient's, nor of who acts for another.
@@ -14,6 +15,12 @@ _OPT_OUTS = """DELETE FROM notification_opt_out t USING portal_holder h
 WHERE h.patient_id = $1 AND t.practice_id = h.practice_id AND t.address = h.address
     AND NOT EXISTS (SELECT FROM patient p WHERE p.phone = t.address AND p.id <> $1)
     AND NOT EXISTS (SELECT FROM portal_holder o WHERE o.address = t.address AND o.patient_id <> $1)"""
+
+# The merged record's goes where the kept one has none, or where it forbids: nobody books by a second record.
+_BOOKING = """WITH merged AS (DELETE FROM portal_booking WHERE patient_id = $2 RETURNING *)
+INSERT INTO portal_booking (patient_id, practice_id, allowed, decided_at, decided_by)
+SELECT $1::uuid, practice_id, allowed, decided_at, decided_by FROM merged
+ON CONFLICT (patient_id) DO UPDATE SET allowed = portal_booking.allowed AND excluded.allowed"""
 
 
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
@@ -37,9 +44,11 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
             merged,
         )
         await DB.execute("DELETE FROM portal_suspension WHERE patient_id = $1", merged)
+        await DB.execute(_BOOKING, kept, merged)
         for account in before.values():
             await holders.tell_state(account)
         if suspended:
+            await told_no_more(platform, work, kept, None)
             await platform.auth.end_sessions(work, patient_id=kept)
             await holders.tell_holder(kept, None, "portal.suspend")
         for holder in doubled:
@@ -87,6 +96,7 @@ RECORDS = DataContribution(
             hidden=("client_id", "registration_id"),
             active="t.patient_id = $1 AND greatest(t.sent_at, t.registered_at, t.removed_at) >= $2",
         ),
+        KeptTable(name="portal_booking", doc="Who books by themselves, or does not.", patient="t.patient_id = $1"),
         KeptTable(name="portal_suspension", doc="Suspended portal accounts.", patient="t.patient_id = $1"),
     ),
     merge=_merge,

@@ -21,13 +21,14 @@ MOST_FAILURES = 5
 """How often the date of birth may be wrong before an invitation is void (S9)."""
 
 HOLDER = """SELECT h.id, h.patient_id, h.account_id, h.relationship, h.channel, h.address, h.sent_at, h.expires_at,
-    h.failures, h.registered_at, h.removed_at,
+    h.failures, h.registered_at, h.removed_at, h.ends_on,
     coalesce(h.first_name, p.first_name) AS first_name, coalesce(h.last_name, p.last_name) AS last_name
     FROM portal_holder h JOIN patient p ON p.practice_id = h.practice_id AND p.id = h.patient_id"""
 
-_ACCOUNTS = f"""SELECT wanted.id AS wanted_id, s.suspended_at, held.*
+_ACCOUNTS = f"""SELECT wanted.id AS wanted_id, s.suspended_at, b.allowed, held.*
     FROM unnest($1::uuid[]) AS wanted(id)
     LEFT JOIN portal_suspension s ON s.patient_id = wanted.id
+    LEFT JOIN portal_booking b ON b.patient_id = wanted.id
     LEFT JOIN ({HOLDER} WHERE h.patient_id = ANY($1) AND h.removed_at IS NULL) held ON held.patient_id = wanted.id
     ORDER BY held.relationship IS NOT NULL, held.id"""
 
@@ -40,9 +41,10 @@ async def accounts_of(patient_ids: Sequence[UUID], now: datetime) -> Mapping[UUI
         now: by which invitations expire.
     """
     suspended: dict[UUID, datetime | None] = {}
+    booking: dict[UUID, bool | None] = {}
     holders: dict[UUID, list[Holder]] = {patient_id: [] for patient_id in patient_ids}
     for row in await DB.fetch(_ACCOUNTS, list(holders)):
-        suspended[row["wanted_id"]] = row["suspended_at"]
+        suspended[row["wanted_id"]], booking[row["wanted_id"]] = row["suspended_at"], row["allowed"]
         if row["id"] is not None:
             holders[row["wanted_id"]].append(holder_of(row, now))
     return {
@@ -51,6 +53,7 @@ async def accounts_of(patient_ids: Sequence[UUID], now: datetime) -> Mapping[UUI
             state=state_of(found, suspended=suspended.get(patient_id) is not None),
             suspended_at=suspended.get(patient_id),
             holders=found,
+            booking=booking.get(patient_id),
         )
         for patient_id, found in holders.items()
     }
@@ -80,6 +83,7 @@ def holder_of(row: Row, now: datetime) -> Holder:
         state=state,
         invitation=_invitation(row, now) if state is HolderState.INVITED else None,
         registered_at=row["registered_at"],
+        until=row["ends_on"],
     )
 
 

@@ -28,7 +28,8 @@ from bedside_graphql.api import (
     weighed,
 )
 from bedside_portal import api
-from bedside_portal.own import Access, OwnRecord
+from bedside_portal.booking import PortalBooking
+from bedside_portal.endings import set_until
 from bedside_portal.registration import Invited, Registering, Registration
 from bedside_portal.service import Guardian, PortalService
 from bedside_portal.types import (
@@ -40,6 +41,7 @@ from bedside_portal.types import (
     account_type,
     holder_type,
 )
+from bedside_portal.view import PortalViewQuery, access_type, own
 
 REGISTRATION_WEIGHT = 500
 """What a registration counts as: a slow hash of a password, as signing in."""
@@ -51,10 +53,6 @@ def _portal(info: Info) -> PortalService:
 
 def _registration(info: Info) -> Registration:
     return info.context.platform.service(Registration)
-
-
-def _own(info: Info) -> OwnRecord:
-    return info.context.platform.service(OwnRecord)
 
 
 PatientId = Annotated[strawberry.ID, strawberry.argument(description="A patient of the practice.")]
@@ -72,10 +70,14 @@ class GuardianInput:
     relationship: str = strawberry.field(description="What they are to the patient, for example mother.")
     email: str | None = strawberry.field(description="E-mail address; this or a number.", default=None)
     phone: str | None = strawberry.field(description="Number of a mobile phone.", default=None)
+    until: date | None = strawberry.field(
+        description="The last day on which they act, where the practice is, such as that before the patient is of age.",
+        default=None,
+    )
 
 
 @strawberry.type
-class PortalQuery:
+class PortalQuery(PortalViewQuery):
     """The portal's queries."""
 
     @strawberry.field(
@@ -92,7 +94,7 @@ class PortalQuery:
     )
     async def own_record(self, info: Info) -> Patient | None:
         """Return the viewer's record."""
-        return patient_type(await _own(info).record(info.context.signed_in()))
+        return patient_type(await own(info).record(info.context.signed_in()))
 
     @strawberry.field(
         description="The files of the patient whom the session acts as, the latest first.",
@@ -100,7 +102,7 @@ class PortalQuery:
     )
     async def own_files(self, info: Info, first: First = USUAL_PAGE, after: After = None) -> Connection[File] | None:
         """Return a page of the viewer's files."""
-        return connection(await _own(info).files(info.context.signed_in(), first=first, after=after), file_type)
+        return connection(await own(info).files(info.context.signed_in(), first=first, after=after), file_type)
 
     @strawberry.field(
         description="Who saw or changed the data of the patient whom the session acts as, the newest first (A14). "
@@ -111,7 +113,7 @@ class PortalQuery:
         self, info: Info, first: First = USUAL_PAGE, after: After = None
     ) -> Connection[OwnAccess] | None:
         """Return a page of accesses."""
-        return connection(await _own(info).accesses(info.context.signed_in(), first=first, after=after), _access)
+        return connection(await own(info).accesses(info.context.signed_in(), first=first, after=after), access_type)
 
 
 @strawberry.type
@@ -181,6 +183,36 @@ class PortalMutation:
     async def remove_portal_holder(self, info: Info, holder_id: HolderId) -> PortalHolder | None:
         """Remove a guardian."""
         return holder_type(await _portal(info).remove(info.context.signed_in(), uuid_of(holder_id)))
+
+    @strawberry.mutation(
+        description="Say until when a guardian acts for the patient, or that it is without end. After that day what "
+        "they have open for the patient ends, within five minutes of midnight where the practice is.",
+        extensions=[gate("portal.manage")],
+    )
+    async def set_guardian_until(
+        self,
+        info: Info,
+        holder_id: HolderId,
+        until: Annotated[date | None, strawberry.argument(description="The last day; null is without end.")] = None,
+    ) -> PortalHolder | None:
+        """Say until when a guardian acts."""
+        context = info.context
+        held = await set_until(context.platform, _portal(info), context.signed_in(), uuid_of(holder_id), until)
+        return holder_type(held)
+
+    @strawberry.mutation(
+        description="Have a patient book by themselves, or not, whatever the practice's setting `selfBooking` says.",
+        extensions=[gate("portal.manage")],
+    )
+    async def set_patient_booking(
+        self,
+        info: Info,
+        patient_id: PatientId,
+        allowed: Annotated[bool | None, strawberry.argument(description="Null is as the setting says.")] = None,
+    ) -> PortalAccount | None:
+        """Decide about a patient's booking."""
+        booking = info.context.platform.service(PortalBooking)
+        return account_type(await booking.decide(info.context.signed_in(), uuid_of(patient_id), allowed))
 
     @strawberry.mutation(
         description="Let nobody in who acts for a patient. Their sessions that do end at once, everywhere.",
@@ -299,17 +331,6 @@ class AuditEntryPortal:
 
 def _invited(invited: Invited) -> PortalInvited:
     return PortalInvited(**vars(invited))
-
-
-def _access(access: Access) -> OwnAccess:
-    return OwnAccess(
-        id=strawberry.ID(str(access.id)),
-        at=access.at,
-        action=access.action,
-        name=access.name,
-        relationship=access.relationship,
-        staff=access.staff,
-    )
 
 
 PART = GraphQLPart(query=PortalQuery, mutation=PortalMutation, extend=(PatientPortal, AuditEntryPortal))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from bedside_core.api import (
     PeopleSettings,
     Recipient,
     SwitchedOff,
+    Work,
     audit,
     checks,
     refuse_real_address,
@@ -33,6 +34,7 @@ from bedside_portal.api import (
     PortalState,
 )
 from bedside_portal.holders import Holders
+from bedside_portal.reach import told_no_more
 from bedside_portal.settings import PortalSettings
 from bedside_portal.texts import GUARDIAN_INVITATION, INVITATION
 
@@ -52,8 +54,8 @@ MOST_HOLDERS = 12
 
 _MISSING = "There is nobody with this id that you may see."
 _INSERT = """INSERT INTO portal_holder (id, practice_id, patient_id, relationship, first_name, last_name, channel,
-    address, invited_by, client_id, created_at, sent_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)
+    address, invited_by, client_id, created_at, sent_at, expires_at, ends_on)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)
 ON CONFLICT (practice_id, invited_by, client_id) DO NOTHING RETURNING id"""
 
 
@@ -67,6 +69,7 @@ class Guardian:
         relationship: what they are to the patient, in a word or two.
         email: where the invitation goes; this or a number.
         phone: of a mobile phone.
+        until: the last day on which they act, in the practice's zone, such as that before the patient is of age.
     """
 
     first_name: str
@@ -74,6 +77,7 @@ class Guardian:
     relationship: str
     email: str | None
     phone: str | None
+    until: date | None = None
 
 
 class PortalService(Holders):
@@ -129,7 +133,8 @@ class PortalService(Holders):
             regions = (await self._platform.settings.read(PeopleSettings)).phone_regions
             address = checks.phone(guardian.phone or "", regions, ("input", "phone"), mobile=True)
             channel = InvitationChannel.SMS
-        return await self._invite(actor, patient_id, names, channel, address, client_id)
+        await self.not_over(actor, guardian.until, ("input", "until"))
+        return await self._invite(actor, patient_id, names, channel, address, client_id, guardian.until)
 
     async def _invite(
         self,
@@ -139,6 +144,7 @@ class PortalService(Holders):
         channel: InvitationChannel,
         address: str,
         client_id: str,
+        until: date | None = None,
     ) -> Holder:
         """Make a holder and send the link; a retry with the same client id returns the first one (G9)."""
         practice_id, member_id = actor.in_practice()
@@ -151,10 +157,11 @@ class PortalService(Holders):
                 before = await self.locked(patient_id)
                 made = await DB.fetchval(
                     _INSERT, uuid7(), practice_id, patient_id, relationship, *names, channel, address, member_id,
-                    client_id, now, now + LASTS,
+                    client_id, now, now + LASTS, until,
                 )  # fmt: skip
                 if made is None:
-                    return await self._retried(member_id, client_id, (patient_id, relationship, *names), channel)
+                    asked = (patient_id, relationship, *names, until)
+                    return await self._retried(member_id, client_id, asked, channel)
                 if len(before.holders) >= MOST_HOLDERS:
                     raise Conflict(
                         f"At most {MOST_HOLDERS} people act for one patient.", way_on="Remove somebody first."
@@ -179,12 +186,12 @@ class PortalService(Holders):
             Conflict: that was somebody else.
         """
         row = await DB.fetchrow(
-            """SELECT id, patient_id, relationship, first_name, last_name, channel FROM portal_holder
+            """SELECT id, patient_id, relationship, first_name, last_name, ends_on, channel FROM portal_holder
             WHERE invited_by = $1 AND client_id = $2""",
             member_id,
             client_id,
         )
-        if row is None or (*tuple(row)[1:5], row["channel"]) != (*asked, channel):
+        if row is None or (*tuple(row)[1:6], row["channel"]) != (*asked, channel):
             raise Conflict("This clientId was used with other content.", field=("clientId",))
         return await self.holder(row["id"])
 
@@ -247,6 +254,15 @@ class PortalService(Holders):
             )
             await notify.send(work, kind_of(holder), to=to, data={Fact.LINK: f"{PAGE}#{secret}"}, key=key)
 
+    async def not_over(self, actor: Actor, day: date | None, field: tuple[str, ...]) -> None:
+        """Refuse a last day that is over where the practice is.
+
+        Raises:
+            InvalidInput: it is.
+        """
+        if day is not None and day < await self._platform.people.today(actor.in_practice()[0]):
+            raise InvalidInput("This day is over.", field=field)
+
     # -- ending ----------------------------------------------------------------------------------------------------
 
     async def remove(self, actor: Actor, holder_id: UUID) -> Holder:
@@ -265,9 +281,14 @@ class PortalService(Holders):
             if holder.state is HolderState.REMOVED or holder.account_id is None:
                 audit.saw([holder.patient_id])
                 return holder
-            removed = await self.removed(before, holder_id, "portal.remove")
-            await self._platform.auth.end_sessions(work, account_id=holder.account_id, patient_id=holder.patient_id)
-            return removed
+            return await self.ended(work, before, holder, "portal.remove")
+
+    async def ended(self, work: Work, before: PortalAccount, holder: Holder, action: str) -> Holder:
+        """Have somebody who acts for a patient do so no more, within a unit: all they have open for them ends (A10)."""
+        await told_no_more(self._platform, work, holder.patient_id, holder.account_id)
+        removed = await self.removed(before, holder.id, action)
+        await self._platform.auth.end_sessions(work, account_id=holder.account_id, patient_id=holder.patient_id)
+        return removed
 
     async def suspend(self, actor: Actor, patient_id: UUID) -> PortalAccount:
         """Let nobody in who acts for a patient, from now on; their sessions that do end at once (A10, promise A4).
@@ -285,6 +306,7 @@ class PortalService(Holders):
             if before.state is PortalState.NONE:
                 raise Conflict("The patient has no portal account.", field=("patientId",))
             if before.state is not PortalState.SUSPENDED:
+                await told_no_more(self._platform, work, patient_id, None)
                 await DB.execute(
                     """INSERT INTO portal_suspension (patient_id, practice_id, suspended_at, suspended_by)
                     VALUES ($1, $2, $3, $4)""",
@@ -294,6 +316,7 @@ class PortalService(Holders):
                     member_id,
                 )
                 await self._platform.auth.end_sessions(work, patient_id=patient_id)
+                await self._platform.auth.guests.end(work, person_id=patient_id)
                 await self.tell(before, None, "portal.suspend")
         return (await self.accounts([patient_id]))[patient_id]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, Integer, Text, Timestamptz
+from piccolo.columns import UUID, Boolean, Date, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 from bedside_core.api import DB, Kind
@@ -40,6 +40,21 @@ class PortalHolder(Table, tablename="portal_holder", db=DB):
     registered_at = Timestamptz(null=True)
     registration_id = Text(null=True, help_text="The client's own id of the registration (G9).")
     removed_at = Timestamptz(null=True)
+    ends_on = Date(null=True, help_text="The last day on which a guardian acts; none is without end.")
 
 
-TABLE_KINDS = {"portal_suspension": Kind.PRACTICE, "portal_holder": Kind.PRACTICE}
+class PortalBooking(Table, tablename="portal_booking", db=DB):
+    """A patient who books by themselves, or does not, whatever the practice's setting says."""
+
+    patient_id = UUID(primary_key=True, default=None)
+    practice_id = UUID()
+    allowed = Boolean()
+    decided_at = Timestamptz()
+    decided_by = UUID(help_text="The member.")
+
+
+TABLE_KINDS = {
+    "portal_suspension": Kind.PRACTICE,
+    "portal_holder": Kind.PRACTICE,
+    "portal_booking": Kind.PRACTICE,
+}

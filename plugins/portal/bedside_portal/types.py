@@ -1,7 +1,7 @@
 """The portal's types of the schema, and how they are made of what the service returns."""
 
 import enum
-from datetime import datetime
+from datetime import date, datetime
 
 import strawberry
 
@@ -69,6 +69,9 @@ class PortalHolder:
     state: PortalHolderState = strawberry.field(description="How far they are.")
     invitation: PortalInvitation | None = strawberry.field(description="What was sent, while it is not followed.")
     registered_at: datetime | None = strawberry.field(description="Since when they act.")
+    until: date | None = strawberry.field(
+        description="The last day on which a guardian acts, where the practice is; null is without end."
+    )
 
 
 @strawberry.type(description="A patient's portal account.")
@@ -80,6 +83,9 @@ class PortalAccount:
     suspended_at: datetime | None = strawberry.field(description="Since when the practice lets nobody in.")
     holders: list[PortalHolder] = strawberry.field(
         description="Who acts, or is invited to: the patient first, then guardians; a dozen at most."
+    )
+    booking: bool | None = strawberry.field(
+        description="Whether staff has them book by themselves, or not; null is as the practice's setting says (S4)."
     )
 
 
@@ -132,6 +138,7 @@ def holder_type(holder: api.Holder) -> PortalHolder:
         if invitation
         else None,
         registered_at=holder.registered_at,
+        until=holder.until,
     )
 
 
@@ -142,4 +149,5 @@ def account_type(account: api.PortalAccount) -> PortalAccount:
         state=PortalState(account.state.value),
         suspended_at=account.suspended_at,
         holders=[holder_type(holder) for holder in account.holders],
+        booking=account.booking,
     )

@@ -147,7 +147,9 @@ async def test_what_patients_may_do_is_written_out_and_members_permissions_name_
     assert may == {
         "account.own", "chat.delete", "chat.export", "chat.follow", "chat.leave", "chat.read", "chat.search",
         "chat.send", "chat.share_files", "chat.start_with_practitioner", "files.delete", "files.download",
-        "files.upload", "inbox.follow", "notifications.own", "portal.own", "timeline.read",
+        "files.upload", "inbox.follow", "notifications.own", "portal.own", "scheduling.book",
+        "scheduling.cancel", "scheduling.feeds", "scheduling.find_slots", "scheduling.make_feed", "scheduling.read",
+        "scheduling.self_schedule", "settings.as_patient", "timeline.read",
     }  # fmt: skip
     assert not EVERYONE & PATIENTS
 
