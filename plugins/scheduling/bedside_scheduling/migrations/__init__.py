@@ -1,0 +1,1 @@
+"""Scheduling's migrations, in the order of their names."""
