@@ -1,4 +1,4 @@
-"""`python -m benchmarks query|chat|startup|limits|all`: measures, prints, and with --write keeps what was found."""
+"""`python -m benchmarks query|chat|schedule|startup|limits|all`: measures, prints, and with --write keeps it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from . import chat, limits, query, results, startup
+from . import chat, limits, query, results, schedule, startup
 
 QUIET = 0.5
 """Load average below which a machine counts as quiet."""
@@ -32,6 +32,13 @@ def _chat(given: argparse.Namespace) -> Awaitable[str]:
     return chat.run(options)
 
 
+def _schedule(given: argparse.Namespace) -> Awaitable[str]:
+    options = schedule.Options()
+    if given.quick:
+        options = dataclasses.replace(options, appointments=(1_000, 5_000), rounds=2, times=5)
+    return schedule.run(options)
+
+
 def _startup(given: argparse.Namespace) -> Awaitable[str]:
     return startup.run(runs=2 if given.quick else 5)
 
@@ -43,6 +50,7 @@ def _limits(given: argparse.Namespace) -> Awaitable[str]:
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Awaitable[str]]] = {
     "query": _query,
     "chat": _chat,
+    "schedule": _schedule,
     "startup": _startup,
     "limits": _limits,
 }

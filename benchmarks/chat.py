@@ -1,15 +1,19 @@
-"""`chat`: sending, opening a conversation and the list of them, while the practice's messages grow to a million."""
+"""`chat`: sending, opening a conversation, the list of them and the inbox, while messages grow to a million."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from statistics import median
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from .deployment import MEMBERS, MESSAGES, Deployment, deployed
 from .load import Unexpected, ask, operation, post
@@ -23,12 +27,24 @@ UNLIMITED = "1000000000"
 LIST = "{ conversations(first: 20) { nodes { id unread urgent lastMessage { body sender { name } } } } }"
 OPEN = """query($i: ID!) { conversation(id: $i) { unread composer { text { open } files { open } }
   participants { nodes { name label } } messages(last: 50) { nodes { id body sentAt sender { name } } } } }"""
+BADGES = "{ chatBadges { kind unread urgent } }"
+INBOX = """subscription($a: String) { inbox(after: $a) { ... on InboxOpened { cursor } ... on ConversationInboxChanged {
+  cursor conversation { id unread urgent lastMessage { body sender { name } } } chatBadges { kind unread urgent } } } }
+"""
 SEND = """mutation($i: ID!, $c: String!) {
   sendMessage(conversationId: $i, body: "Potassium is 4.1, repeat ECG unchanged.", clientId: $c) { id cursor } }"""
 FLAT = 1.25
 """What counts as flat: no more than this times the cost at the smallest size."""
 PAGE = 50
 """Messages that opening a conversation hands out."""
+OPERATIONS = {
+    "send": "send a message",
+    "open": "open a conversation: its last 50 messages, people, composer",
+    "list": "the first 20 of the list, with unread counts",
+    "inbox": "follow the inbox after a break: 20 changed conversations with badges",
+    "badges": "the badges",
+}
+"""What is measured, in this order: the inbox tells of what was sent."""
 _numbers = count()
 
 
@@ -91,7 +107,7 @@ async def _lengthened(server: Server, token: str) -> None:
 async def _measured(server: Server, deployment: Deployment, token: str, options: Options) -> dict[str, Cost]:
     listed = await _asked(server, token, LIST, {})
     ids = [node["id"] for node in listed["conversations"]["nodes"]]
-    await _round(server, deployment, token, ids, options.times // 4)  # warm
+    await _round(server, deployment, token, ids, max(len(ids), options.times // 4))  # warm
     rounds = [await _round(server, deployment, token, ids, options.times) for _ in range(options.rounds)]
     return {
         name: Cost(
@@ -106,20 +122,71 @@ async def _measured(server: Server, deployment: Deployment, token: str, options:
 async def _round(
     server: Server, deployment: Deployment, token: str, ids: Sequence[str], times: int
 ) -> Mapping[str, Cost]:
-    costs: dict[str, Cost] = {}
-    for name, query in (("send", SEND), ("open", OPEN), ("list", LIST)):
+    async def cost(ask: Callable[[int], Awaitable[object]]) -> Cost:
         taken: list[float] = []
         cpu, database = server.tree.cpu_seconds(), deployment.tree.cpu_seconds()
         for number in range(times):
-            variables = {} if name == "list" else {"i": ids[number % len(ids)]}
-            if name == "send":
-                variables["c"] = f"b{next(_numbers)}"
             began = time.perf_counter()
-            await _asked(server, token, query, variables)
+            await ask(number)
             taken.append(time.perf_counter() - began)
         cpu, database = server.tree.cpu_seconds() - cpu, deployment.tree.cpu_seconds() - database
-        costs[name] = Cost(p50=median(taken) * 1e3, server=cpu / times * 1e3, database=database / times * 1e3)
+        return Cost(p50=median(taken) * 1e3, server=cpu / times * 1e3, database=database / times * 1e3)
+
+    async with _inbox(server, token) as inbox:
+        [opened] = await inbox.told(None, 1)
+    costs: dict[str, Cost] = {}
+    for name in OPERATIONS:
+        if name != "inbox":
+            costs[name] = await cost(lambda n, of=name: _asked(server, token, *_operation(of, ids[n % len(ids)])))
+            continue
+        async with _inbox(server, token) as inbox:  # of its own: a socket on which nobody listens is closed
+            costs[name] = await cost(lambda _, on=inbox: on.told(opened["cursor"], len(ids)))
     return costs
+
+
+def _operation(name: str, conversation: str) -> tuple[str, Mapping[str, str]]:
+    if name == "send":
+        return SEND, {"i": conversation, "c": f"b{next(_numbers)}"}
+    return (OPEN, {"i": conversation}) if name == "open" else ({"list": LIST, "badges": BADGES}[name], {})
+
+
+class _Inbox:
+    """A socket on which an inbox is followed again and again, as by a client that comes back."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    async def told(self, after: str | None, events: int) -> list[dict[str, str]]:
+        """Follow the inbox until so many events have come."""
+        number = str(next(_numbers))
+        await self._say(id=number, type="subscribe", payload={"query": INBOX, "variables": {"a": after}})
+        told = [await self._event(number) for _ in range(events)]
+        await self._say(id=number, type="complete")
+        return told
+
+    async def _event(self, number: str) -> dict[str, str]:
+        while True:
+            message = json.loads(await self._socket.recv())
+            if message["type"] == "next" and message["id"] == number and "errors" not in message["payload"]:
+                return message["payload"]["data"]["inbox"]
+            if message["type"] == "ping":
+                await self._say(type="pong")
+            # What was under way when an earlier one was completed may still come.
+            if message["type"] == "error" or (message["type"] == "next" and message["id"] == number):
+                raise Unexpected(str(message))
+
+    async def _say(self, **message: object) -> None:
+        await self._socket.send(json.dumps(message))
+
+
+@asynccontextmanager
+async def _inbox(server: Server, token: str) -> AsyncGenerator[_Inbox]:
+    url = server.url.replace("http", "ws", 1)
+    async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
+        await socket.send(json.dumps({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}))
+        if (first := json.loads(await socket.recv()))["type"] != "connection_ack":
+            raise Unexpected(str(first))
+        yield _Inbox(socket)
 
 
 async def _asked(server: Server, token: str, query: str, variables: Mapping[str, str]) -> dict[str, dict[str, list]]:
@@ -135,11 +202,7 @@ def _section(about: Sequence[str], options: Options, found: Mapping[int, Mapping
     rows: list[list[object]] = []
     grown: list[list[object]] = []
     least, most = min(found), max(found)
-    for name, title in (
-        ("send", "send a message"),
-        ("open", "open a conversation: its last 50 messages, people, composer"),
-        ("list", "the first 20 of the list, with unread counts"),
-    ):
+    for name, title in OPERATIONS.items():
         rows += [
             [title, f"{size:,}", costs[name].p50, costs[name].server, costs[name].database]
             for size, costs in found.items()

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -59,6 +60,45 @@ SELECT uuidv7(), '{practice}', id, 2 + n, 2 + n, n, CASE n % 2 WHEN 0 THEN one E
     n::text, began + n * interval '1 minute'
 FROM pair, generate_series(1, {messages}) AS n
 """
+# A week in which each practitioner has as many appointments however many there are besides, all of those before it.
+_ROTA = """
+CREATE TEMP TABLE practitioner AS SELECT number, id FROM crowd WHERE number < {practitioners};
+UPDATE member SET video_host = true WHERE id IN (SELECT id FROM practitioner);
+INSERT INTO calendar (member_id, practice_id) SELECT id, '{practice}' FROM practitioner ORDER BY number;
+INSERT INTO section (id, practice_id, member_id, weekday, begins, ends, mode, self_scheduling)
+SELECT uuidv7(), '{practice}', id, day, begins, begins + interval '4 hours', 'both', true
+FROM practitioner, generate_series(1, 5) AS day, unnest(ARRAY[time '08:00', time '13:00']) AS begins;
+INSERT INTO appointment_type (id, practice_id, name, minutes, mode, self_scheduling, created_at, created_by, client_id)
+SELECT uuidv7(), '{practice}', 'Visit', 30, 'both', true, now(), id, 'type' FROM practitioner WHERE number = 0;
+INSERT INTO appointment_type_member (type_id, member_id, practice_id)
+SELECT t.id, p.id, '{practice}' FROM appointment_type t, practitioner p;
+INSERT INTO patient (id, practice_id, first_name, last_name, date_of_birth, mrn, gender, phone, created_at)
+SELECT uuidv7(), '{practice}', 'Pat', 'Reed ' || n, '1980-02-03', 'B-' || n, 'female', '+12025550143', now()
+FROM generate_series(1, {patients}) AS n;
+CREATE TEMP TABLE sick AS SELECT row_number() OVER () - 1 AS number, id FROM patient
+"""
+_APPOINTMENTS = """
+CREATE TEMP TABLE slot ON COMMIT DROP AS
+SELECT uuidv7() AS id, p.id AS member, c.number, s.id AS patient, t.id AS type, k,
+    CASE WHEN k / $3 < $4 THEN $5::timestamptz + (k / $3 % 5) * interval '1 day' + (k / $3 / 5) * interval '1 hour'
+    ELSE $5::timestamptz - (15 + (k / $3 - $4) / 8) * interval '1 day' + ((k / $3 - $4) % 8) * interval '1 hour' END
+    AS starts
+FROM generate_series($1::int, $2::int - 1) AS k
+JOIN practitioner p ON p.number = k % $3
+JOIN calendar c ON c.member_id = p.id
+JOIN sick s ON s.number = k * 7919::bigint % $6
+CROSS JOIN appointment_type t
+"""
+_BOOK = """
+INSERT INTO appointment (id, practice_id, type_id, kind, state, starts_at, ends_at, zone, capacity, taken, booked_by,
+    by_patient, client_id, created_at)
+SELECT id, '{practice}', type, CASE k % 3 WHEN 0 THEN 'telehealth' ELSE 'in_person' END, 'booked', starts,
+    starts + interval '30 minutes', 'UTC', 1, 1, member, false, k::text, starts - interval '20 days' FROM slot;
+INSERT INTO appointment_member (appointment_id, member_id, practice_id, number, starts_at, during, active)
+SELECT id, member, '{practice}', number, starts, tstzrange(starts, starts + interval '30 minutes'), true FROM slot;
+INSERT INTO appointment_patient (appointment_id, patient_id, practice_id, added_at)
+SELECT id, patient, '{practice}', starts - interval '20 days' FROM slot
+"""
 
 
 class Deployment:
@@ -77,6 +117,7 @@ class Deployment:
         self.tree = Tree(server.pid)
         self._practice: UUID | None = None
         self._filled = 0
+        self._booked = 0
         self._owner: Any = None
 
     def config(self) -> Config:
@@ -131,6 +172,35 @@ class Deployment:
         if conversations > self._filled:
             await self._fill(_PAIRS, self._filled, conversations, MEMBERS)
             self._filled = conversations
+
+    async def rota(self, practitioners: int, patients: int) -> list[str]:
+        """Have so many members see patients for half an hour, Monday to Friday, in sections of eight hours a day.
+
+        Returns:
+            Their ids.
+        """
+        await self._owner.execute(_ROTA.format(practice=self._practice, practitioners=practitioners, patients=patients))
+        return [str(row["id"]) for row in await self._owner.fetch("SELECT id FROM practitioner ORDER BY number")]
+
+    async def book(self, appointments: int, practitioners: int, patients: int, week: datetime, each: int) -> None:
+        """Have that many appointments.
+
+        Args:
+            appointments: in the practice, and statistics that know them.
+            practitioners: whose they are, evenly.
+            patients: who are seen.
+            week: eight o'clock on the Monday of the week that is looked at.
+            each: appointments of each practitioner in it, at most 40; all others are before it.
+        """
+        async with self._owner.transaction():
+            given = (self._booked, appointments, practitioners, each, week, patients)
+            await self._owner.execute(_APPOINTMENTS, *given)
+            await self._owner.execute(_BOOK.format(practice=self._practice))
+        self._booked = appointments
+        await self._owner.execute(
+            "VACUUM ANALYZE appointment, appointment_member, appointment_patient, patient, member, section, session"
+        )
+        await self._owner.execute("CHECKPOINT")
 
     async def counts(self) -> tuple[int, int]:
         """Return how many conversations and messages there are."""

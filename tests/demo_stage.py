@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,16 @@ def conversations(demo: Demo, token: str) -> list[tuple[str, int]]:
     """Kind and number of messages of each conversation, the most recently active first."""
     found = demo.ask("{ conversations { nodes { kind messages(first: 20) { nodes { id } } } } }", token)
     return [(each["kind"], len(each["messages"]["nodes"])) for each in found["data"]["conversations"]["nodes"]]
+
+
+CALENDAR = """query($f: DateTime!, $t: DateTime!) { appointments(from: $f, to: $t, first: 100, states: [
+    HELD, BOOKED, COMPLETED, NO_SHOW, CANCELLED]) { nodes { id kind state version startsAt endsAt localStartsAt reason
+    arrivedAt startedAt finishedAt seriesId occurrenceAt type { name } bookedBy { name patient } cancelledBy { name }
+    members { name } patients { patient { name } } } } }"""
+
+
+def calendar(demo: Demo, email: str) -> list[dict[str, Any]]:
+    """The appointments around today that somebody sees, in the order of their starts."""
+    now = datetime.now(UTC)
+    span = {"f": (now - timedelta(days=14)).isoformat(), "t": (now + timedelta(days=70)).isoformat()}
+    return demo.ask(CALENDAR, demo.sign_in(email), **span)["data"]["appointments"]["nodes"]

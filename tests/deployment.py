@@ -13,13 +13,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
 import uvicorn
 import websockets
 from argon2 import PasswordHasher
+from prompt_server import PromptServer
 
 from bedside_core.app import Bedside, create_app
 from bedside_core.auth import SESSION_STREAM, Role, token_hash
@@ -33,12 +34,24 @@ from bedside_core.testing import Database, until
 
 DEADLINE_SECONDS = 60.0
 PASSWORD = "a tall glass of water"
-APPS = ("bedside_plans.piccolo_app", "bedside_chat.piccolo_app", "bedside_portal.piccolo_app")
+APPS = (
+    "bedside_plans.piccolo_app",
+    "bedside_chat.piccolo_app",
+    "bedside_portal.piccolo_app",
+    "bedside_scheduling.piccolo_app",
+)
 """Piccolo apps of the first-party plugins, for the fixture `database_apps`."""
 
 ADD_CONTACT = "mutation($i: ContactInput!, $c: String!) { addContact(input: $i, clientId: $c) { id } }"
 BEGIN_EXTERNAL = "mutation($p: ID!, $c: String!) { startExternalConversation(contactId: $p, clientId: $c) { id } }"
 _numbers = itertools.count()
+
+
+class Bearer(Protocol):
+    """Whoever has a token."""
+
+    @property
+    def token(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -333,7 +346,7 @@ async def served(
     # With its protocol named, asyncio sends what there is at once, instead of 40 ms after the answer's first part.
     listener = sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM, sockets.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(
+    server = PromptServer(
         uvicorn.Config(
             app, log_config=None, ws="bedside_core.wire:Wire", lifespan="on", access_log=False, proxy_headers=False
         )
@@ -350,5 +363,5 @@ async def served(
         async with deployment.http:
             yield deployment
     finally:
-        server.should_exit = True
+        server.told.set()
         await task

@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 import httpx
-from deployment import Deployment, Person, served
+from deployment import Bearer, Deployment, Person, served
 from PIL import Image
 
 from bedside_core.database import acting
@@ -56,13 +56,13 @@ class Desk:
     folder: Path
 
     async def announce(
-        self, content: bytes, name: str = "a.txt", by: Person | None = None, client_id: str | None = None
+        self, content: bytes, name: str = "a.txt", by: Bearer | None = None, client_id: str | None = None
     ) -> dict[str, Any]:
         """Announce an upload of these bytes."""
         values = {"name": name, "size": len(content), "sha": sha256(content), "c": client_id or f"u-{next(_numbers)}"}
         return (await self.deployment.data(CREATE, (by or self.ada).token, **values))["createUpload"]
 
-    async def put(self, url: str, content: Any, by: Person | None = None, **headers: str) -> httpx.Response:
+    async def put(self, url: str, content: Any, by: Bearer | None = None, **headers: str) -> httpx.Response:
         """Send bytes to an upload."""
         sent = {
             "authorization": f"Bearer {(by or self.ada).token}",
@@ -70,14 +70,14 @@ class Desk:
         }
         return await self.deployment.http.put(url, content=content, headers=sent)
 
-    async def uploaded(self, content: bytes, name: str = "a.txt", by: Person | None = None) -> str:
+    async def uploaded(self, content: bytes, name: str = "a.txt", by: Bearer | None = None) -> str:
         """Upload these bytes, which have to be taken."""
         upload = await self.announce(content, name, by)
         answer = await self.put(upload["url"], content, by)
         assert (answer.status_code, answer.json().get("state")) == (200, "stored"), answer.text
         return upload["id"]
 
-    async def attached(self, content: bytes, name: str = "a.txt", by: Person | None = None) -> dict[str, Any]:
+    async def attached(self, content: bytes, name: str = "a.txt", by: Bearer | None = None) -> dict[str, Any]:
         """Upload these bytes and put them with the patient."""
         upload = await self.uploaded(content, name, by)
         data = await self.deployment.data(ATTACH, (by or self.ada).token, u=upload, p=str(self.patient.id))
@@ -95,7 +95,7 @@ class Desk:
         assert (again.status_code, again.json()["code"]) == (answer.status_code, told["code"])
         return answer.status_code, told["code"], told.get("reason")
 
-    async def get(self, url: str, by: Person | None = None, **headers: str) -> httpx.Response:
+    async def get(self, url: str, by: Bearer | None = None, **headers: str) -> httpx.Response:
         """Download."""
         token = {"authorization": f"Bearer {(by or self.ada).token}"}
         further = {name.replace("_", "-"): value for name, value in headers.items()}

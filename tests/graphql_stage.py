@@ -14,6 +14,7 @@ import uvicorn
 from graphql_world import SCHEMA, Context, World, gates_of
 from litestar import Litestar, asgi
 from litestar.types import Receive, Scope, Send
+from prompt_server import PromptServer
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -139,7 +140,7 @@ async def stage(
     origins = Origins(deployment, _nobody_else)
     platform = cast(Platform, SimpleNamespace(config=deployment, auth=auth, origins=origins, figures=Figures()))
     app = cast(Any, Entrance(inner, platform))
-    server = uvicorn.Server(
+    server = PromptServer(
         uvicorn.Config(
             app,
             port=0,

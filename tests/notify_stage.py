@@ -16,6 +16,7 @@ from bedside_core.auth import Role
 from bedside_core.database import DB, acting, unit
 from bedside_core.manifest import Manifest
 from bedside_core.notify import Channel, Fact, Language, NotificationKind, Part, Recipient
+from bedside_core.notify.preferences import Preferences, prefer
 from bedside_core.people import Practice
 from bedside_core.plugins import installed
 from bedside_core.testing import Database
@@ -24,7 +25,7 @@ from bedside_core.testing import until as until_
 LOG = """query($first: Int, $to: ID) { deliveryLog(first: $first, recipientId: $to) { nodes {
     kind recipient recipientId channel address state reason attempts { number outcome reason endedAt } } } }"""
 PREFER = """mutation($p: NotificationPreferencesPatch!) { updateNotificationPreferences(patch: $p) {
-    language zone quietFrom quietUntil switchedOff } }"""
+    language zone quietFrom quietUntil switchedOff calls } }"""
 SETTINGS = "mutation($p: NotificationSettingsPatch!) { updateNotificationsSettings(patch: $p) { delaySeconds sms } }"
 PUBLIC_URL = "https://clinic.example"
 
@@ -154,6 +155,13 @@ class Ward:
         )  # fmt: skip
         made = await self.deployment.platform.people.create_patient(self.practice.id, new)
         return Recipient.patient(made.id, self.practice.id)
+
+
+async def wants_calls(to: Recipient) -> None:
+    """Have somebody choose calls, as they would with `updateNotificationPreferences`."""
+    assert to.id is not None
+    with acting(to.practice_id):
+        await prefer(to.practice_id, to.id, Preferences(calls=True))
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, seconds: float = 40.0) -> None:

@@ -60,7 +60,20 @@ from bedside_core.jobs import Job, JobRun
 from bedside_core.jobs.rights import still_may
 from bedside_core.live import Live, StreamKind, Topic, follow
 from bedside_core.manifest import PLUGIN_API, Manifest
-from bedside_core.notify import Channel, Fact, Language, NotificationKind, Notify, Part, Recipient
+from bedside_core.notify import (
+    CalendarAttachments,
+    CalendarFile,
+    Channel,
+    Fact,
+    Language,
+    NotificationKind,
+    Notify,
+    Part,
+    PatientReach,
+    Reached,
+    Recipient,
+    language_of,
+)
 from bedside_core.paging import USUAL_PAGE, Page, cursor_of, key_of, page_of, page_size
 from bedside_core.people import (
     PRACTICE_STREAM,
@@ -111,6 +124,8 @@ __all__ = [
     "Access",
     "AccountLocked",
     "Actor",
+    "CalendarAttachments",
+    "CalendarFile",
     "Channel",
     "Clock",
     "Config",
@@ -166,6 +181,7 @@ __all__ = [
     "PatientCreated",
     "PatientErased",
     "PatientPersonas",
+    "PatientReach",
     "PatientsImported",
     "PatientsMerged",
     "People",
@@ -180,6 +196,7 @@ __all__ = [
     "Problem",
     "PublicEvent",
     "RateLimited",
+    "Reached",
     "Reason",
     "Recipient",
     "Refusal",
@@ -218,6 +235,7 @@ __all__ = [
     "keep_made",
     "key_of",
     "label_of",
+    "language_of",
     "network",
     "on",
     "page_of",

@@ -143,7 +143,9 @@ def _answer(request: Request[Any, Any, Any], problem: errors.Problem, status: in
         **problem.extensions(),
         "requestId": request_id_of(request.scope),
     }
-    return Response(body, status_code=status, media_type="application/problem+json")
+    wait = problem.detail.get("retryAfter")
+    headers = {"retry-after": str(wait)} if status == 429 and wait is not None else None
+    return Response(body, status_code=status, media_type="application/problem+json", headers=headers)
 
 
 def _problem(request: Request[Any, Any, Any], problem: errors.Problem) -> Response[dict[str, Any]]:

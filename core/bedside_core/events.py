@@ -33,9 +33,9 @@ FAILURES_BEFORE_PAUSE = 5
 LONGEST_PAUSE_SECONDS = 60.0
 
 
-def fact(doc: str) -> Any:
-    """Declare a field of an event with what it says."""
-    return dataclasses.field(metadata={"doc": doc})
+def fact(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
+    """Declare a field of an event with what it says; a default is for one that came later."""
+    return dataclasses.field(default=default, metadata={"doc": doc})
 
 
 @dataclass(frozen=True, kw_only=True)

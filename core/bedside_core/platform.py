@@ -138,13 +138,17 @@ class PlatformOutlet:
         await self._platform.jobs.enqueue(connection, name, payload, practice_id)
 
     async def durable(self, events: Sequence[object]) -> None:
-        """Write a job for each durable listener, inside the emitter's transaction."""
-        for event in events:
-            if isinstance(event, Event):
-                await self._platform.webhooks.emitted(event)
-                for name in self._platform.events.durable_for(event):
-                    async with DB.connection() as connection:
-                        await self._platform.jobs.enqueue(connection, name, encode(event), event.practice_id)
+        """Write a job for each durable listener, inside the emitter's transaction; one statement, however many."""
+        told = [event for event in events if isinstance(event, Event)]
+        await self._platform.webhooks.emitted(told)
+        wanted = [
+            (name, encode(event), event.practice_id)
+            for event in told
+            for name in self._platform.events.durable_for(event)
+        ]
+        if wanted:
+            async with DB.connection() as connection:
+                await self._platform.jobs.enqueue_all(connection, wanted)
 
     def after_commit(self, events: Sequence[object], announcements: Sequence[Announcement]) -> None:
         """Tell live streams and listeners what is now true."""

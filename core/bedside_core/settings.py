@@ -1,9 +1,9 @@
-"""Typed settings: one frozen dataclass per plugin, stored in layers default < practice < member."""
+"""Typed settings: one frozen dataclass per plugin, stored in layers default < practice < member or patient."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, cast, get_type_hints
@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from bedside_core import audit, errors
-from bedside_core.access import LEADERS, Permission
+from bedside_core.access import LEADERS, PATIENTS, Permission
 from bedside_core.auth import Actor
 from bedside_core.database import DB, unit
 from bedside_core.events import Event, fact
@@ -21,9 +21,15 @@ from bedside_core.ids import uuid7
 PERMISSIONS = (
     Permission(key="settings.practice", doc="Change the settings of the practice.", roles=LEADERS),
     Permission(key="settings.own", doc="Change one's own settings."),
+    Permission(key="settings.as_patient", doc="See and change one's own settings as a patient (S10).", roles=PATIENTS),
 )
 
 T = TypeVar("T")
+
+_STORE = """INSERT INTO setting (id, practice_id, plugin, member_id, stored) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (practice_id, plugin, member_id) DO UPDATE SET stored = setting.stored || EXCLUDED.stored"""
+_STORE_OF_PATIENT = """INSERT INTO patient_setting (practice_id, plugin, patient_id, stored) VALUES ($1, $2, $3, $4)
+ON CONFLICT (patient_id, plugin) DO UPDATE SET stored = patient_setting.stored || EXCLUDED.stored"""
 
 
 class Scope(StrEnum):
@@ -31,15 +37,18 @@ class Scope(StrEnum):
 
     PRACTICE = "practice"
     MEMBER = "member"
+    PATIENT = "patient"
+    """A patient's in the portal, whoever acts for them (S10)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsChanged(Event):
-    """Settings of a plugin were changed, for the practice or for one member."""
+    """Settings of a plugin were changed, for the practice, for one member, or for one patient."""
 
     plugin: str = fact("The plugin whose settings they are.")
     changed: tuple[str, ...] = fact("Names of the settings that were given a value.")
-    member_id: UUID | None = fact("Whose own settings; None for the practice's.")
+    member_id: UUID | None = fact("The member whose own settings they are; None where they are nobody's of them.")
+    patient_id: UUID | None = fact("The patient whose own settings they are; None for all others'.", default=None)
 
 
 def setting(
@@ -109,40 +118,87 @@ class Settings:
         """Return every settings class with its plugin."""
         return self._owner
 
-    async def read(self, settings: type[T], *, member_id: UUID | None = None) -> T:
-        """Return the settings in force for the acting practice, and for one of its members where given."""
+    async def read(self, settings: type[T], *, member_id: UUID | None = None, patient_id: UUID | None = None) -> T:
+        """Return the settings in force for the acting practice, or for one of its members or patients where given."""
+        person_id = member_id or patient_id
+        layers = await self._layers(settings, [] if person_id is None else [person_id])
+        return _merged(settings, layers.get(None), layers.get(person_id))
+
+    async def of_members(self, settings: type[T], member_ids: Collection[UUID]) -> Mapping[UUID, T]:
+        """Return the settings in force for each of the acting practice's members, in one statement."""
+        layers = await self._layers(settings, member_ids)
+        return {each: _merged(settings, layers.get(None), layers.get(each)) for each in member_ids}
+
+    async def _layers(self, settings: type, person_ids: Collection[UUID]) -> dict[UUID | None, dict[str, Any]]:
         rows = await DB.fetch(
-            """SELECT member_id, stored FROM setting WHERE plugin = $1 AND (member_id IS NULL OR member_id = $2)
-            ORDER BY member_id NULLS FIRST""",
+            """SELECT member_id AS person_id, stored FROM setting
+            WHERE plugin = $1 AND (member_id IS NULL OR member_id = ANY($2))
+            UNION ALL SELECT patient_id, stored FROM patient_setting WHERE plugin = $1 AND patient_id = ANY($2)""",
             self._owner[settings],
-            member_id,
+            list(person_ids),
         )
-        stored: dict[str, Any] = {}
-        for row in rows:
-            stored.update(row["stored"])
-        hints, known = get_type_hints(settings), {field.name for field in dataclasses.fields(cast(Any, settings))}
-        # A value that an older version stored and this one does not know is left alone, not lost.
-        values = {name: msgspec.convert(value, hints[name]) for name, value in stored.items() if name in known}
-        return settings(**values)
+        return {row["person_id"]: row["stored"] for row in rows}
 
     async def change(
-        self, actor: Actor, settings: type[T], changes: Mapping[str, Any], *, scope: Scope = Scope.PRACTICE
+        self,
+        actor: Actor,
+        settings: type[T],
+        changes: Mapping[str, Any],
+        *,
+        scope: Scope = Scope.PRACTICE,
+        member_id: UUID | None = None,
     ) -> T:
         """Give some settings values; the others stay. Rights are the caller's to have asked (`settings.*`).
 
         Args:
-            actor: whose practice, and whose own values in the member's scope.
+            actor: whose practice, and whose own values in the scopes of members and patients.
             settings: the plugin's settings class.
             changes: name -> new value.
-            scope: for the practice or for the actor alone.
+            scope: for the practice, for the actor alone, or for the patient whom the actor acts as.
+            member_id: for which member of the practice, in the scope of members; None is the actor.
+
+        Raises:
+            errors.InvalidInput: a value of the wrong type, or one that can't be set in this scope.
+            errors.Forbidden: a person alone changes one of them, and an API key or an application acts; or it is not
+                for the actor: the patient's scope for a member, another one for a patient.
+        """
+        practice_id, person_id = actor.as_patient() if scope is Scope.PATIENT else actor.in_practice()
+        plugin = self._owner[settings]
+        self._check(actor, settings, changes, scope)
+        member_id = (member_id or person_id) if scope is Scope.MEMBER else None
+        patient_id = person_id if scope is Scope.PATIENT else None
+        stored = msgspec.json.encode(dict(changes)).decode()  # asyncpg takes JSON as text
+        async with unit() as work:
+            if patient_id is None:
+                await DB.execute(_STORE, uuid7(), practice_id, plugin, member_id, stored)
+            else:
+                await DB.execute(_STORE_OF_PATIENT, practice_id, plugin, patient_id, stored)
+            audit.did(
+                "settings.practice" if scope is Scope.PRACTICE else "settings.own",
+                kind="settings",
+                target=plugin,
+                patients=[patient_id] if patient_id else (),
+                detail={"changed": sorted(changes)},
+            )
+            work.emit(
+                SettingsChanged(
+                    practice_id=practice_id,
+                    plugin=plugin,
+                    changed=tuple(sorted(changes)),
+                    member_id=member_id,
+                    patient_id=patient_id,
+                )
+            )
+        return await self.read(settings, member_id=member_id, patient_id=patient_id)
+
+    def _check(self, actor: Actor, settings: type, changes: Mapping[str, Any], scope: Scope) -> None:
+        """Refuse values that can't be.
 
         Raises:
             errors.InvalidInput: a value of the wrong type, or one that can't be set in this scope.
             errors.Forbidden: a person alone changes one of them, and an API key or an application acts.
         """
-        practice_id, person_id = actor.in_practice()
-        member_id = person_id if scope is Scope.MEMBER else None
-        plugin, hints = self._owner[settings], get_type_hints(settings)
+        hints = get_type_hints(settings)
         fields = {field.name: field for field in dataclasses.fields(cast(Any, settings))}
         for name, value in changes.items():
             if name not in fields or scope not in fields[name].metadata["scopes"]:
@@ -161,29 +217,14 @@ class Settings:
             check = fields[name].metadata["check"]
             if check is not None and (fault := check(converted)):
                 raise errors.InvalidInput(fault, field=("patch", name))
-        async with unit() as work:
-            await DB.execute(
-                """INSERT INTO setting (id, practice_id, plugin, member_id, stored) VALUES ($1, $2, $3, $4, $5)
-                ON CONFLICT (practice_id, plugin, member_id)
-                DO UPDATE SET stored = setting.stored || EXCLUDED.stored""",
-                uuid7(),
-                practice_id,
-                plugin,
-                member_id,
-                msgspec.json.encode(dict(changes)).decode(),  # asyncpg takes JSON as text
-            )
-            audit.did(
-                "settings.own" if member_id else "settings.practice",
-                kind="settings",
-                target=plugin,
-                detail={"changed": sorted(changes)},
-            )
-            work.emit(
-                SettingsChanged(
-                    practice_id=practice_id, plugin=plugin, changed=tuple(sorted(changes)), member_id=member_id
-                )
-            )
-        return await self.read(settings, member_id=member_id)
+
+
+def _merged(settings: type[T], *layers: Mapping[str, Any] | None) -> T:
+    """Return settings out of what is stored in layers, of which the last one counts."""
+    hints, known = get_type_hints(settings), {field.name for field in dataclasses.fields(cast(Any, settings))}
+    stored = {name: value for layer in layers for name, value in (layer or {}).items()}
+    # A value that an older version stored and this one does not know is left alone, not lost.
+    return settings(**{name: msgspec.convert(value, hints[name]) for name, value in stored.items() if name in known})
 
 
 def _by_person(actor: Actor, name: str) -> None:

@@ -204,6 +204,15 @@ class Setting(Table, tablename="setting", db=DB):
     stored = JSONB(help_text="Setting name -> value.")
 
 
+class PatientSetting(Table, tablename="patient_setting", db=DB):
+    """What a patient has set of a plugin's settings, or who acts for them."""
+
+    practice_id = UUID()
+    plugin = Text()
+    patient_id = UUID(primary_key=True, default=None)
+    stored = JSONB(help_text="Setting name -> value.")
+
+
 class ClockRow(Table, tablename="clock", db=DB):
     """The one row by which demo and tests move time."""
 
@@ -240,6 +249,7 @@ TABLE_KINDS = {
     "member": Kind.PRACTICE,
     "patient": Kind.PRACTICE,
     "setting": Kind.PRACTICE,
+    "patient_setting": Kind.PRACTICE,
     **APPLICATION_KINDS,
     **AUDIT_KINDS,
     **PEOPLE_KINDS,

@@ -52,6 +52,8 @@ _BESIDE = (
     "clock_offset_seconds()",
     "audit_unsealed",
     "audit_seal",
+    "audit_practices()",
+    "pg_try_advisory_xact_lock(",
     "auth_seen(",
 )
 """What no operation asks for: asyncpg about types it has not met, the look at live positions and at

@@ -5,7 +5,9 @@ from bedside_graphql.gate import gate, public
 from bedside_graphql.hookspecs import GraphQLHooks
 from bedside_graphql.part import GraphQLPart, InboxKind, InboxLoad
 from bedside_graphql.platform import File, Member, Patient, Practice, file_type, member_of, patient_type
+from bedside_graphql.platform.deployment import Permit, permit_of
 from bedside_graphql.platform.registration import SecurityAnswerInput
+from bedside_graphql.ratelimit import PerMinute
 from bedside_graphql.types import (
     SCALARS,
     After,
@@ -39,6 +41,8 @@ __all__ = [
     "Member",
     "PageInfo",
     "Patient",
+    "PerMinute",
+    "Permit",
     "Phone",
     "Practice",
     "SecurityAnswerInput",
@@ -50,6 +54,7 @@ __all__ = [
     "member_of",
     "once",
     "patient_type",
+    "permit_of",
     "public",
     "uuid_of",
     "weighed",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from limits import RateLimitItemPerMinute
@@ -132,22 +132,16 @@ class Budget:
         ]
 
 
-class RateLimits:
-    """The budgets of sessions and of addresses, and how many sign-ins they have room for.
+class PerMinute:
+    """Budgets of a minute, each of many keys.
 
     Args:
-        config: how large they are.
+        budgets: policy -> what each of its keys may spend in a minute.
         now: seconds since the epoch.
     """
 
-    def __init__(self, config: GraphQLConfig, now: Callable[[], float] = time.time) -> None:
-        self._items = {
-            "session": RateLimitItemPerMinute(config.session_budget, namespace="graphql session"),
-            "address": RateLimitItemPerMinute(config.address_budget, namespace="graphql address"),
-            ADDRESS: RateLimitItemPerMinute(config.sign_ins_per_address, namespace=ADDRESS),
-            ACCOUNT: RateLimitItemPerMinute(config.sign_ins_per_account, namespace=ACCOUNT),
-            RESET: RateLimitItemPerMinute(config.sign_ins_per_account, namespace=RESET),
-        }
+    def __init__(self, budgets: Mapping[str, int], now: Callable[[], float] = time.time) -> None:
+        self._items = {policy: RateLimitItemPerMinute(amount, namespace=policy) for policy, amount in budgets.items()}
         self._storage = Counters(now)
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
 
@@ -155,7 +149,7 @@ class RateLimits:
         """Take an operation's cost from a budget.
 
         Args:
-            policy: "session", "address", ADDRESS, ACCOUNT or RESET.
+            policy: one of those given.
             key: which of them.
             cost: what to take.
 
@@ -190,6 +184,25 @@ class RateLimits:
         weighted = math.floor(previous * left / MINUTE + current)
         reset = math.ceil(ends if current else left if previous else 0)
         return Budget(policy, item.amount, max(0, item.amount - weighted), reset)
+
+
+class RateLimits(PerMinute):
+    """The budgets of sessions and of addresses, and how many sign-ins they have room for.
+
+    Args:
+        config: how large they are.
+        now: seconds since the epoch.
+    """
+
+    def __init__(self, config: GraphQLConfig, now: Callable[[], float] = time.time) -> None:
+        budgets = {
+            "session": config.session_budget,
+            "address": config.address_budget,
+            ADDRESS: config.sign_ins_per_address,
+            ACCOUNT: config.sign_ins_per_account,
+            RESET: config.sign_ins_per_account,
+        }
+        super().__init__(budgets, now)
 
 
 def wait_seconds(previous: int, left: float, current: int, room: int) -> int:

@@ -29,7 +29,7 @@ SAMPLES: Mapping[str, Any] = {
     "Boolean": True,
     "ID": "0199aaaa-0000-7000-8000-000000000000",
     "Date": "1980-02-03",
-    "DateTime": (datetime.now(UTC) + timedelta(days=30)).isoformat(),
+    "DateTime": (datetime.now(UTC) + timedelta(days=30)).replace(second=0, microsecond=0).isoformat(),
     "Phone": "+12025550143",
     "Zone": "UTC",
 }

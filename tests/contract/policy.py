@@ -22,7 +22,7 @@ from contract.operations import id_paths
 ROOTS = ("Query", "Mutation", "Subscription")
 TABLES = {"roles", "types"}
 """What stands in the policy beside the fields' rows."""
-DRIVEN = ("creates", "ids", "filters", "given", "own", "missing", "quiet")
+DRIVEN = ("creates", "ids", "filters", "given", "own", "own_of_patients", "missing", "quiet")
 """What a row says for those who drive the field."""
 FILE = Path(__file__).with_name("policy.toml")
 

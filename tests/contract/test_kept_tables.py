@@ -14,9 +14,11 @@ from bedside_core.records.core import CONTRIBUTION
 from bedside_core.testing import Database
 from bedside_plans.plugin import MANIFEST as PLANS
 from bedside_portal.records import RECORDS as PORTAL
+from bedside_scheduling.records import RECORDS as SCHEDULING
 
 PARTS: dict[str, DataContribution | None] = {
-    "core": CONTRIBUTION, "chat": CHAT, "plans": PLANS.data, "portal": PORTAL, "vitals": VITALS,
+    "core": CONTRIBUTION, "chat": CHAT, "plans": PLANS.data, "portal": PORTAL, "scheduling": SCHEDULING,
+    "vitals": VITALS,
 }  # fmt: skip
 BESIDE = {"outbox_letter"}
 """Of the demo and the sandbox alone: letters that nobody gets."""

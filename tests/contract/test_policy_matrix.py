@@ -23,24 +23,8 @@ from bedside_core.people import Practice
 from bedside_core.testing import Database
 from bedside_graphql.endpoint import schema_of
 from contract import operations, policy
+from contract.watching import Watch, watched
 from contract.world import CONFIG, KINDS, MEMBERS, MISSING
-
-BESIDE = {
-    "pgqueuer",
-    "pgqueuer_log",
-    "pgqueuer_schedules",
-    "pgqueuer_statistics",
-    "job_schedule",
-    "job_attempt",
-    "audit_seal",
-    "audit_unsealed",
-}
-"""Tables that change by themselves."""
-ROWS = {
-    "session": "(to_jsonb(t) - 'last_seen_at')::text",
-    "guest_session": "(to_jsonb(t) - 'expires_at')::text",
-}
-"""What of a row counts: who asks is seen, whatever is answered."""
 
 
 @pytest.fixture(autouse=True)
@@ -53,32 +37,6 @@ def wide_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def database_apps() -> tuple[str, ...]:
     return APPS
-
-
-async def digests(database: Database) -> dict[str, str]:
-    """What the rows of each table come to."""
-    owner = await asyncpg.connect(database.owner_dsn)
-    try:
-        tables = {
-            row["tablename"] for row in await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        }
-        digest = "SELECT '{0}', md5(coalesce(string_agg({1}, '|' ORDER BY {1}), '')) FROM {0} t"
-        looks = (digest.format(table, ROWS.get(table, "t::text")) for table in sorted(tables - BESIDE))
-        return dict(await owner.fetch(" UNION ALL ".join(looks)))
-    finally:
-        await owner.close()
-
-
-async def forget_attempts(database: Database) -> None:
-    """Have nobody be locked out."""
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute("DELETE FROM attempt")
-    await owner.close()
-
-
-def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Name the tables that are not as they were."""
-    return [table for table in before if before[table] != after[table]]
 
 
 def bare(body: Mapping[str, Any]) -> str:
@@ -99,7 +57,7 @@ class Matrix:
     """Runs the rows of the policy against a deployment: its people, and those of whom they may not know."""
 
     deployment: Deployment
-    database: Database
+    watch: Watch
     home: Practice
     away: Practice
     stranger: Person
@@ -181,14 +139,14 @@ class Matrix:
             for role in (*MEMBERS, Role.PATIENT, Role.GUEST, Role.OPERATOR)
             if role.value not in allowed
         ]
-        before = await digests(self.database)
+        await self.watch.changed()
         for role, token in [(None, None), *people]:
             body = await self.ask(root, name, built, row, token, ids)
             wanted = "UNAUTHENTICATED" if role is None else "FORBIDDEN"
             if codes(body) != [wanted] or any((body.get("data") or {}).values()):
                 self.faults.append(f"{root}.{name} as {role or 'nobody'} answers {body}, not {wanted}")
-        if tables := changed(before, await digests(self.database)):
-            self.faults.append(f"{root}.{name} changed {tables} for those it refused")
+        if tables := await self.watch.changed():
+            self.faults.append(f"{root}.{name} changed {sorted(tables)} for those it refused")
 
     async def allowed(self, root: str, name: str, built: GraphQLField, row: Mapping[str, Any]) -> None:
         """Whoever has the permission gets an answer about what is theirs."""
@@ -198,14 +156,17 @@ class Matrix:
             if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
                 continue
             token, person = await self.person(role)
-            await forget_attempts(self.database)  # there are more roles than a wrong password is heard
+            await self.watch.forget_attempts()  # there are more roles than a wrong password is heard
             body = await self.ask(root, name, built, row, token, await self.made(row, self.home, person))
             personal = any(KINDS[kind].personal for kind in row.get("ids", {}).values())
             # What is a person's own is somebody else's for the operator, who makes nothing of a practice.
             others = role is Role.OPERATOR and personal and "own" not in row
             if role is Role.GUEST and row.get("public") and codes(body) == ["FORBIDDEN"]:
                 continue  # what is about an account is not for guests
-            if codes(body) != (["NOT_FOUND"] if others else row.get("own", [])):
+            own = row.get("own", [])
+            if role is Role.PATIENT:
+                own = row.get("own_of_patients", own)
+            if codes(body) != (["NOT_FOUND"] if others else own):
                 self.faults.append(f"{root}.{name} as {role} answers {body} about what is theirs")
 
     async def indistinguishable(self, root: str, name: str, built: GraphQLField, row: Mapping[str, Any]) -> None:
@@ -227,7 +188,7 @@ class Matrix:
                     foreign["another guest's"] = await KINDS[kind].make(self.deployment, self.home, other)
                 if role is Role.PATIENT and not KINDS[kind].everybodys:
                     foreign["another patient's"] = await KINDS[kind].make(self.deployment, self.home, self.patient)
-                before = await digests(self.database)
+                await self.watch.changed()
                 missing = bare(await self.ask(root, name, built, row, token, {**own, path: MISSING}, 0))
                 for word, id in foreign.items():
                     told = bare(await self.ask(root, name, built, row, token, {**own, path: id}, 0))
@@ -242,24 +203,26 @@ class Matrix:
                     self.faults.append(f"{root}.{name}({path}) as {role}: a missing id is told {missing}")
                 # What was looked at on the way, and is the person's own to see, stands in the trail; that the password
                 # was right on the way is counted.
-                tables = set(changed(before, await digests(self.database))) - {"audit_entry", "attempt"}
+                tables = await self.watch.changed() - {"audit_entry", "attempt"}
                 if tables:
-                    self.faults.append(f"{root}.{name}({path}) as {role} changed {tables} by ids that are not theirs")
+                    self.faults.append(
+                        f"{root}.{name}({path}) as {role} changed {sorted(tables)} by ids that are not theirs"
+                    )
 
 
 async def matrix(database: Database, check: str) -> list[str]:
     with cheap_hashes(), tempfile.TemporaryDirectory() as data:
-        async with served(database, data=Path(data), **CONFIG) as deployment:
-            return await _matrix(deployment, database, check)
+        async with watched(database) as watch, served(database, data=Path(data), **CONFIG) as deployment:
+            return await _matrix(deployment, watch, check)
 
 
-async def _matrix(deployment: Deployment, database: Database, check: str) -> list[str]:
+async def _matrix(deployment: Deployment, watch: Watch, check: str) -> list[str]:
     home, away = await deployment.practice("Home"), await deployment.practice("Away")
     for role in MEMBERS:  # so that each practice keeps an owner whoever is changed
         await deployment.person(home, role)
     stranger = await deployment.person(away, Role.OWNER)
     colleague, patient = await deployment.person(home), await deployment.held(home)
-    run = Matrix(deployment, database, home, away, stranger, colleague, patient)
+    run = Matrix(deployment, watch, home, away, stranger, colleague, patient)
     for root, name, built, row in run.roots():
         await getattr(run, check)(root, name, built, row)
     print(*run.faults, sep="\n")  # whole, where pytest would shorten it
@@ -285,3 +248,23 @@ async def test_who_has_the_permission_of_a_field_is_answered_about_what_is_their
 @pytest.mark.timeout(600)
 async def test_others_and_missing_ids_are_told_alike(fresh_database: Database) -> None:
     assert await matrix(fresh_database, "indistinguishable") == []
+
+
+@pytest.mark.promise("A1")
+async def test_what_has_changed_is_noticed_and_that_somebody_was_seen_is_not(fresh_database: Database) -> None:
+    async with watched(fresh_database) as watch, served(fresh_database) as deployment:
+        practice = await deployment.practice("Home")
+        person = await deployment.person(practice)
+        assert {"practice", "member", "session", "audit_entry"} <= await watch.changed()
+        assert await watch.changed() == set()
+        await deployment.data("{ viewer { id } }", person.token)
+        owner = await asyncpg.connect(fresh_database.owner_dsn)
+        try:
+            await owner.execute("UPDATE session SET last_seen_at = now()")
+            await owner.execute("UPDATE practice SET name = name")
+            assert await watch.changed() == set()
+            await owner.execute("UPDATE practice SET name = 'Eve'")
+            await owner.execute("UPDATE session SET expires_at = now()")
+            assert await watch.changed() == {"practice", "session"}
+        finally:
+            await owner.close()

@@ -26,6 +26,7 @@ from bedside_core.jobs.declared import JobRun
 from bedside_core.notify import Fact, Recipient
 from bedside_core.people import NewPatient, Practice
 from bedside_core.testing import until
+from contract import schedule_world
 
 MISSING = "0199aaaa-0000-7000-8000-000000000000"
 MEMBERS = (Role.OWNER, Role.MANAGER, Role.PRACTITIONER, Role.STAFF)
@@ -38,6 +39,19 @@ SEND = """mutation($i: ID!, $u: Boolean, $c: String!) {
 SHARE = """mutation($i: ID!, $u: [ID!], $c: String!) {
     sendMessage(conversationId: $i, uploadIds: $u, clientId: $c) { id } }"""
 START_WITH = "mutation($m: ID!, $c: String!) { startPractitionerConversation(memberId: $m, clientId: $c) { id } }"
+TYPE = """mutation($m: ID!, $c: String!) { createAppointmentType(input: { name: "Visit", selfScheduling: true,
+    memberIds: [$m] }, clientId: $c) { id } }"""
+BOOK = """mutation($i: AppointmentInput!, $c: String!) {
+    bookAppointment(input: $i, clientId: $c) { appointment { id } } }"""
+HOLD = "mutation($i: AppointmentInput!, $c: String!) { holdSlot(input: $i, clientId: $c) { id } }"
+SLOT = """query($y: ID!, $f: DateTime!, $t: DateTime!) {
+    slots(typeId: $y, from: $f, to: $t, first: 1) { nodes { startsAt } } }"""
+FEED = "mutation($c: String!) { makeCalendarFeed(clientId: $c) { feed { id } } }"
+CLOSURE = """mutation($m: ID!, $b: DateTime!, $e: DateTime!, $c: String!) {
+    addClosure(memberId: $m, startsAt: $b, endsAt: $e, clientId: $c) { id } }"""
+AVAILABLE = """mutation($m: ID!, $s: [WeeklySectionInput!]!, $d: [DaySectionInput!]!) {
+    setWeek(memberId: $m, sections: $s) { mode } setDay(memberId: $m, date: "2020-02-29", sections: $d) { date } }"""
+SECTION = {"begins": "09:00", "ends": "17:00", "selfScheduling": True}
 QUICK_TEXT = 'mutation($c: String!) { createQuickText(title: "Hello", body: "Hello", clientId: $c) { id } }'
 REACT = 'mutation($i: ID!) { reactToMessage(messageId: $i, emoji: "👍") { id } }'
 PORTAL_CHAT = """mutation {
@@ -58,6 +72,8 @@ API_KEY = """mutation($u: DateTime!, $c: String!) {
 INVITE_PATIENT = """mutation($p: ID!, $c: String!) {
     invitePatient(patientId: $p, channel: EMAIL, clientId: $c) { id } }"""
 HOLDERS = "query($p: ID!) { patient(id: $p) { portalAccount { holders { id } } } }"
+BOOKING = "mutation($p: ID!) { setPatientBooking(patientId: $p, allowed: true) { state } }"
+REMINDED = "mutation { updateChatPatientSettings(patch: { urgentReminders: false }) { urgentReminders } }"
 SUSPEND = "mutation($p: ID!) { suspendPortalAccount(patientId: $p) { state } }"
 TRIAL = {Fact.SENDER: "Ada", Fact.TIME: datetime(2026, 11, 22, 12, tzinfo=UTC), Fact.LINK: "/"}
 TEXT = b"Some words.\n"
@@ -134,6 +150,67 @@ async def urgent_message(deployment: Deployment, practice: Practice, person: Per
 
 async def quick_text(deployment: Deployment, practice: Practice, person: Person) -> str:
     return (await deployment.data(QUICK_TEXT, person.token, c=client_id()))["createQuickText"]["id"]
+
+
+async def appointment_type(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    leader = await deployment.person(practice, Role.OWNER)
+    return (await deployment.data(TYPE, leader.token, m=leader.id, c=client_id()))["createAppointmentType"]["id"]
+
+
+async def own_member(deployment: Deployment, practice: Practice, person: Person) -> str:
+    return person.id
+
+
+async def closure(deployment: Deployment, practice: Practice, person: Person) -> str:
+    begins = deployment.platform.clock.now() + timedelta(days=30)
+    span = {"b": begins.isoformat(), "e": (begins + timedelta(hours=1)).isoformat()}
+    made = await deployment.data(CLOSURE, person.token, m=person.id, c=client_id(), **span)
+    return made["addClosure"]["id"]
+
+
+async def appointment(deployment: Deployment, practice: Practice, person: Person | Held, days: int = 20) -> str:
+    """Have the front desk book one: a patient's own, where it is made by one."""
+    desk = person if isinstance(person, Person) else await deployment.person(practice, Role.STAFF)
+    of = person.id if isinstance(person, Held) else await portal_patient(deployment, practice, desk)
+    given = await _appointment(deployment, practice, timedelta(days=days))
+    made = await deployment.data(BOOK, desk.token, i=given | {"patientIds": [of]}, c=client_id())
+    return made["bookAppointment"]["appointment"]["id"]
+
+
+async def begun_appointment(deployment: Deployment, practice: Practice, person: Person) -> str:
+    return await appointment(deployment, practice, person, days=-1)
+
+
+async def held_slot(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    given = await _appointment(deployment, practice, timedelta(days=20))
+    if isinstance(person, Held):
+        doctor, leader = await deployment.person(practice), await deployment.person(practice, Role.OWNER)
+        week = [{"weekday": "MONDAY", **SECTION}]
+        await deployment.data(AVAILABLE, doctor.token, m=doctor.id, s=week, d=[SECTION])
+        kind = (await deployment.data(TYPE, leader.token, m=doctor.id, c=client_id()))["createAppointmentType"]["id"]
+        now = deployment.platform.clock.now()
+        month = {"f": now.isoformat(), "t": (now + timedelta(days=30)).isoformat()}
+        [slot] = (await deployment.data(SLOT, person.token, y=kind, **month))["slots"]["nodes"]
+        given |= {"memberIds": [doctor.id], "typeId": kind, "startsAt": slot["startsAt"]}
+    else:
+        given |= {"patientIds": [await portal_patient(deployment, practice, person)]}
+    return (await deployment.data(HOLD, person.token, i=given, c=client_id()))["holdSlot"]["id"]
+
+
+async def _appointment(deployment: Deployment, practice: Practice, ahead: timedelta) -> dict[str, Any]:
+    doctor, now = await deployment.person(practice), deployment.platform.clock.now()
+    begins = (now + ahead).replace(second=0, microsecond=0)
+    return {"kind": "IN_PERSON", "startsAt": begins.isoformat(), "memberIds": [doctor.id]}
+
+
+async def own_patient(deployment: Deployment, practice: Practice, person: Person | Held) -> str:
+    return person.id if isinstance(person, Held) else await patient(deployment, practice, person)
+
+
+async def calendar_feed(deployment: Deployment, practice: Practice, person: Person | Held | Guest) -> str:
+    if isinstance(person, Guest):  # guests have no calendar
+        person = await deployment.person(practice)
+    return (await deployment.data(FEED, person.token, c=client_id()))["makeCalendarFeed"]["feed"]["id"]
 
 
 async def group(deployment: Deployment, practice: Practice, person: Person) -> str:
@@ -296,7 +373,7 @@ async def portal_patient(deployment: Deployment, practice: Practice, person: Per
 
 
 async def portal_holder(deployment: Deployment, practice: Practice, person: Person) -> str:
-    held = await deployment.held(practice)
+    held = await deployment.held(practice, relationship="mother")
     told = await deployment.data(HOLDERS, person.token, p=held.id)
     return told["patient"]["portalAccount"]["holders"][0]["id"]
 
@@ -394,6 +471,20 @@ KINDS: Mapping[str, Kind] = {
     "portal_patient": Kind(portal_patient),
     "portal_holder": Kind(portal_holder),
     "invitation": Kind(invitation),
+    "appointment_type": Kind(appointment_type, everybodys=True),
+    "own_member": Kind(own_member),  # practitioners keep their own availability
+    "closure": Kind(closure),
+    "appointment": Kind(appointment),
+    "begun_appointment": Kind(begun_appointment),
+    "held_slot": Kind(held_slot, personal=True),
+    "own_patient": Kind(own_patient),
+    "series": Kind(schedule_world.series),
+    "group_appointment": Kind(schedule_world.group_appointment, everybodys=True),
+    "waited_type": Kind(schedule_world.waited_type, everybodys=True),
+    "waiting_patient": Kind(schedule_world.waiting_patient),
+    "waiting_entry": Kind(schedule_world.waiting_entry),
+    "waiting_offer": Kind(schedule_world.waiting_offer),
+    "calendar_feed": Kind(calendar_feed, personal=True),
 }
 
 SET = """mutation($key: String!, $secret: String!) {
@@ -427,6 +518,8 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
     sent = await message(deployment, practice, person)
     await deployment.data(REACT, person.token, i=sent)
     await quick_text(deployment, practice, person)
+    weekly = [{"weekday": "MONDAY", **SECTION}]
+    await deployment.data(AVAILABLE, person.token, m=person.id, s=weekly, d=[SECTION])
     with acting(practice.id):
         await DB.execute(
             """INSERT INTO message_attachment (practice_id, conversation_id, message_id, file_id, place)
@@ -434,6 +527,9 @@ async def furnish(deployment: Deployment, practice: Practice, person: Person) ->
             UUID(sent),
             uuid7(),
         )
-    await deployment.data(SUSPEND, owner.token, p=(await deployment.held(practice)).id)
+    held = await deployment.held(practice)
+    await deployment.data(BOOKING, owner.token, p=held.id)
+    await deployment.data(REMINDED, held.token)
+    await deployment.data(SUSPEND, owner.token, p=held.id)
     operator = await deployment.operator()
     await deployment.data(LIMIT, operator, p=str(practice.id))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import pytest
 from core_stage import as_, assembled_with, joined, plugin, practice_with
@@ -11,6 +12,7 @@ from bedside_core import errors
 from bedside_core.auth import Role
 from bedside_core.events import Event, on
 from bedside_core.manifest import Manifest
+from bedside_core.people import NewPatient
 from bedside_core.platform import Platform
 from bedside_core.plugins import PluginError
 from bedside_core.settings import Scope, SettingsChanged, faults_of, setting
@@ -85,6 +87,54 @@ async def test_a_change_is_told_with_names_not_values(fresh_database: Database) 
     assert [
         SettingsChanged(practice_id=practice.id, plugin="door", changed=("greeting", "seconds"), member_id=None)
     ] == HEARD
+
+
+@dataclass(frozen=True)
+class BellSettings:
+    """How bells behave."""
+
+    loud: bool = setting(True, "Whether it is loud.", scopes=(Scope.PRACTICE, Scope.MEMBER, Scope.PATIENT))
+    rings: int = setting(3, "How often it rings.", scopes=(Scope.PATIENT,), least=1)
+    tune: str = setting("Ding.", "What it plays.")
+
+
+def _new(name: str) -> NewPatient:
+    born = date(1990, 1, 1)
+    email = f"{name}@patients.example"
+    return NewPatient(
+        first_name=name, last_name="Reed", date_of_birth=born, mrn=name, gender="female", phone=None, email=email
+    )
+
+
+@pytest.mark.rule("S10")
+async def test_a_patient_s_own_settings_lie_over_the_practice_s_and_are_nobody_else_s(fresh_database: Database) -> None:
+    bell = plugin("bell", Manifest(name="bell", title="Bell", api=">=1.0,<2", settings=BellSettings))
+    async with assembled_with(fresh_database, bell) as platform:
+        practice, (owner,) = await practice_with(platform, Role.OWNER)
+        with as_(owner):
+            pat, other = [await platform.people.create_patient(practice.id, _new(name)) for name in ("Pat", "Sue")]
+            await platform.settings.change(owner, BellSettings, {"loud": False, "tune": "Dong."})
+        patient = replace(owner, role=Role.PATIENT, member_id=None, patient_id=pat.id)
+        with as_(patient):
+            own = await platform.settings.change(patient, BellSettings, {"loud": True}, scope=Scope.PATIENT)
+            assert own == BellSettings(loud=True, tune="Dong.")
+            own = await platform.settings.change(patient, BellSettings, {"rings": 1}, scope=Scope.PATIENT)
+            assert own == BellSettings(loud=True, rings=1, tune="Dong.")
+            for changes, field in (({"tune": "Mine."}, "tune"), ({"rings": 0}, "rings")):
+                with pytest.raises(errors.InvalidInput) as refused:
+                    await platform.settings.change(patient, BellSettings, changes, scope=Scope.PATIENT)
+                assert refused.value.field == ("patch", field)
+            for scope in (Scope.PRACTICE, Scope.MEMBER):
+                with pytest.raises(errors.Forbidden):
+                    await platform.settings.change(patient, BellSettings, {"loud": False}, scope=scope)
+        with as_(owner):
+            with pytest.raises(errors.Forbidden):
+                await platform.settings.change(owner, BellSettings, {"loud": False}, scope=Scope.PATIENT)
+            assert await platform.settings.read(BellSettings, patient_id=pat.id) == own
+            practice_s = BellSettings(loud=False, tune="Dong.")
+            assert await platform.settings.read(BellSettings, patient_id=other.id) == practice_s
+            assert await platform.settings.read(BellSettings, member_id=owner.member_id) == practice_s
+            assert await platform.settings.read(BellSettings) == practice_s
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ import httpx
 import pytest
 from cli_stage import logging_as_before, server_folder
 from click.testing import CliRunner
-from demo_stage import Demo, change_plan, conversations, left_running, started, tiers_of_page
+from demo_stage import Demo, calendar, change_plan, conversations, left_running, started, tiers_of_page
 
 from bedside_core.cli import bedside
 from bedside_core.demo.conversations import converse
+from bedside_core.demo.schedule import keep_calendars
 from bedside_core.demo.story import Cast
 
 pytestmark = pytest.mark.timeout(300)  # a start makes three practices, on a machine that does much besides
@@ -147,7 +148,7 @@ def test_the_premium_practice_writes_with_a_patient_a_contact_a_group_and_its_te
 
 @pytest.mark.rule("C12")
 @pytest.mark.rule("C17")
-def test_its_patient_was_answered_and_sees_photo_plan_reaction_and_receipt(running: Demo) -> None:
+def test_its_patient_was_answered_and_sees_photo_plan_and_reaction_and_no_receipt_of_members(running: Demo) -> None:
     token = running.sign_in("patient@premium.example")
     asked = """{ conversations(first: 2) { nodes { messages(first: 20) { nodes { automatic cursor
         sender { name readUpTo } reactions { emoji } attachments { name url } } } } } }"""
@@ -164,7 +165,7 @@ def test_its_patient_was_answered_and_sees_photo_plan_reaction_and_receipt(runni
     ]
     photo, last = messages[3], messages[4]
     assert [each["emoji"] for each in photo["reactions"]] == ["\N{THUMBS UP SIGN}"]
-    assert (photo["sender"]["readUpTo"], last["sender"]["readUpTo"]) == (last["cursor"], last["cursor"])
+    assert (photo["sender"]["readUpTo"], last["sender"]["readUpTo"]) == (last["cursor"], None)  # their own (C14)
     bearer = {"authorization": f"Bearer {token}"}
     image = httpx.get(running.told["url"] + photo["attachments"][0]["url"], headers=bearer)
     assert (image.status_code, image.content[:3]) == (200, b"\xff\xd8\xff")
@@ -241,9 +242,14 @@ def test_every_link_in_the_outbox_leads_to_a_page(running: Demo) -> None:
 
 async def test_what_is_said_once_more_changes_nothing(running: Demo) -> None:
     people = [each["email"] for each in running.told["accounts"] if each["role"] != "operator"]
-    before = {email: conversations(running, running.sign_in(email)) for email in people}
+
+    def said() -> dict[str, Any]:
+        return {email: (conversations(running, running.sign_in(email)), calendar(running, email)) for email in people}
+
+    before = said()
     await converse(Cast(running.told["url"], running.tokens))
-    assert {email: conversations(running, running.sign_in(email)) for email in people} == before
+    await keep_calendars(Cast(running.told["url"], running.tokens))
+    assert said() == before
 
 
 @pytest.mark.rule("P2")

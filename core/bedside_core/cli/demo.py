@@ -24,6 +24,7 @@ from bedside_core.cli.common import ended
 from bedside_core.client import is_built
 from bedside_core.demo.accounts import DemoAccount, accounts
 from bedside_core.demo.run import configured, run_demo
+from bedside_core.demo.tries import DESK, PATIENT
 from bedside_core.platform import Platform
 from bedside_core.plugins import Status
 from bedside_core.serving import Stop, run
@@ -59,7 +60,7 @@ def demo(data: Path, host: str, port: int, as_json: bool) -> None:
         if as_json:
             out.write(json.dumps(_described(address, listed)) + "\n")
         else:
-            _show(address, listed, out)
+            _show(address, listed, out, schedule=platform.plugins.active("scheduling"))
         out.flush()
 
     async def work(stop: Stop) -> None:
@@ -106,7 +107,7 @@ def _described(address: str, listed: Sequence[DemoAccount]) -> dict[str, object]
     }
 
 
-def _show(address: str, listed: Sequence[DemoAccount], out: TextIO) -> None:
+def _show(address: str, listed: Sequence[DemoAccount], out: TextIO, *, schedule: bool) -> None:
     table = Table(title="Sign-ins", title_justify="left", show_edge=False)
     for heading in ("E-mail", "Password", "Role"):
         table.add_column(heading, no_wrap=True)
@@ -121,4 +122,6 @@ def _show(address: str, listed: Sequence[DemoAccount], out: TextIO) -> None:
     console.print(table)
     explorer = f"{address}/graphiql" if is_built() else "not there: the client is not built (`make install`)"
     console.print(f"\nGraphiQL    {explorer}\nOutbox      {address}/demo/outbox  (mail and text messages stay here)")
+    if schedule:
+        console.print(f"Schedule    {address}/demo#schedule  (what to ask it, as {DESK} and {PATIENT})")
     console.print(f"This table  {address}/demo\n\nCtrl-C stops everything.")

@@ -45,6 +45,7 @@ class Work:
         self.events: list[object] = []
         self.announcements: list[Announcement] = []
         self.over = False
+        self._steps: list[Callable[[], Awaitable[None]]] = []
         self._last: list[Callable[[], Awaitable[None]]] = []
         self._committed: list[Callable[[], None]] = []
 
@@ -69,10 +70,15 @@ class Work:
         async with DB.connection() as connection:
             await _present_outlet().enqueue(connection, job_name, payload)
 
-    def at_the_end(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Have something done in the unit's transaction after all else; what it raises undoes the unit."""
+    def at_the_end(self, step: Callable[[], Awaitable[None]], *, last: bool = False) -> None:
+        """Have something done in the unit's transaction after all else; what it raises undoes the unit.
+
+        Args:
+            step: what; it may have more done.
+            last: after every step that is not, for what takes locks that many units take: taken once, and in one order.
+        """
         self._check()
-        self._last.append(step)
+        (self._last if last else self._steps).append(step)
 
     def once_committed(self, step: Callable[[], None]) -> None:
         """Have something done if the unit is committed; it must neither wait nor raise."""
@@ -81,8 +87,8 @@ class Work:
 
     async def finish(self) -> None:
         """Do what was to be done at the end; for this package."""
-        for step in self._last:
-            await step()
+        while steps := self._steps or self._last:
+            await steps.pop(0)()
 
     def told_committed(self) -> None:
         """Do what was to be done once it is committed; for this package."""

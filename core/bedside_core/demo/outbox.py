@@ -34,6 +34,7 @@ async def outbox_json(first: FromQuery[int] = SHOWN) -> Response[list[dict[str, 
                 "subject": letter.subject,
                 "text": letter.body,
                 "links": links(letter.body),
+                "calendar": letter.calendar,
             }
             for letter in await kept(max(1, min(first, SHOWN)))
         ]
@@ -66,8 +67,15 @@ def _letter(letter: Kept) -> str:
 <h2>{escape(letter.subject or _CHANNELS.get(letter.channel, letter.channel))}</h2>
 <p>{_CHANNELS.get(letter.channel, escape(letter.channel))} to {escape(letter.address)} from {escape(letter.practice)},
 <time datetime="{letter.sent_at.isoformat()}">{letter.sent_at:%Y-%m-%d %H:%M:%S} UTC</time></p>
-<pre>{_linked(letter.body)}</pre>
+<pre>{_linked(letter.body)}</pre>{_calendar(letter)}
 </article>"""
+
+
+def _calendar(letter: Kept) -> str:
+    """Show the calendar file that would have gone with a letter, if there is one."""
+    if letter.calendar is None:
+        return ""
+    return f"\n<details><summary>appointment.ics</summary><pre>{escape(letter.calendar)}</pre></details>"
 
 
 def _linked(text: str) -> str:

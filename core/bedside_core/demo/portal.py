@@ -46,10 +46,10 @@ def let_in(cast: Cast) -> None:
             _practice(cast, practice)
 
 
-def is_there(cast: Cast) -> bool:
-    """Tell whether the demo has a portal."""
+def is_there(cast: Cast, name: str = "portal") -> bool:
+    """Tell whether the demo has a plugin."""
     plugins = cast.stranger.ask(_ACTIVE)["plugins"]
-    return any(plugin["name"] == "portal" and plugin["status"] == "ACTIVE" for plugin in plugins)
+    return any(plugin["name"] == name and plugin["status"] == "ACTIVE" for plugin in plugins)
 
 
 def _practice(cast: Cast, practice: DemoPractice) -> None:

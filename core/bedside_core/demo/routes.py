@@ -13,6 +13,7 @@ from litestar.response import Redirect
 from bedside_core import errors
 from bedside_core.demo.accounts import accounts
 from bedside_core.demo.look import HEADERS, page
+from bedside_core.demo.tries import tries
 from bedside_core.platform import Platform
 from bedside_core.routes import Route, public_route
 
@@ -58,8 +59,10 @@ def front() -> Redirect:
 
 @get("/demo", guards=[public_route], media_type=MediaType.HTML)
 async def sign_ins(request: Request[Any, Any, Any]) -> Response[str]:
-    """Show the sign-ins and where to go."""
-    listed = await accounts(request.app.state.platform)
+    """Show the sign-ins, where to go, and what to try."""
+    platform: Platform = request.app.state.platform
+    listed = await accounts(platform)
+    schedule = _schedule(platform) if platform.plugins.active("scheduling") else ""
     rows = "\n".join(
         "<tr>" + "".join(f"<td>{escape(value or '')}</td>" for value in values) + "</tr>"
         for values in ((a.practice, a.tier, a.role, a.email, a.password) for a in listed)
@@ -77,8 +80,21 @@ async def sign_ins(request: Request[Any, Any, Any]) -> Response[str]:
 </tbody>
 </table>
 </div>
-<p>The clock moves by <code>POST /demo/clock</code> with <code>{{"seconds": 3600}}</code> as JSON.</p>"""
+{schedule}<p>The clock moves by <code>POST /demo/clock</code> with <code>{{"seconds": 3600}}</code> as JSON.</p>"""
     return Response(page("Bedside demo", body), media_type=MediaType.HTML, headers=HEADERS)
+
+
+def _schedule(platform: Platform) -> str:
+    """Return what can be tried with the schedule, as HTML."""
+    shown = "\n".join(
+        f"<article>\n<p>As <code>{escape(each.who)}</code>: {escape(each.what)}</p>\n"
+        f"<pre><code>{escape(each.operation)}</code></pre>\n</article>"
+        for each in tries(platform.clock.now())
+    )
+    return f"""<h2 id="schedule">The schedule</h2>
+<p>Each practice has appointments around today. These are operations for GraphiQL, with whom to sign in as:</p>
+{shown}
+"""
 
 
 def demo_routes() -> list[Route]:

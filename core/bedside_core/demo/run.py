@@ -12,6 +12,7 @@ from bedside_core.config import Config
 from bedside_core.demo.conversations import converse
 from bedside_core.demo.folder import DemoFolder, Stage, opened
 from bedside_core.demo.portal import let_in
+from bedside_core.demo.schedule import keep_calendars
 from bedside_core.demo.seed import discard_unfinished, seed
 from bedside_core.demo.story import Cast, StoryFailed, tell
 from bedside_core.platform import Platform
@@ -84,14 +85,15 @@ async def _complete(folder: DemoFolder, platform: Platform, address: str, step: 
         await seed(platform)
         folder.stage = Stage.PEOPLED
     if folder.stage is Stage.PEOPLED:
-        step("Putting them on their plans and letting them talk")
+        step("Putting them on their plans, letting them talk and make appointments")
         try:
             cast = Cast(address)
             await tell(cast)
             await asyncio.to_thread(let_in, cast)
             await converse(cast)
+            await keep_calendars(cast)
             await asyncio.to_thread(cast.leave)
         except StoryFailed as error:
-            step(f"They could not talk, so there are no conversations: {error}")
+            step(f"They could not say and book everything, so something is missing: {error}")
         else:
             folder.stage = Stage.COMPLETE

@@ -28,6 +28,9 @@ PERMISSIONS = (Permission(key="inbox.follow", doc="Follow what concerns oneself,
 
 _TELL = "SELECT * FROM inbox_tell($1, $2, $3, $4)"
 
+MERGED = "core.merged"
+"""A kind of thing that nobody loads."""
+
 _Told = tuple[UUID, str, UUID]
 """Person, kind, thing."""
 
@@ -36,6 +39,11 @@ async def positions(person_ids: Sequence[UUID]) -> Mapping[UUID, int]:
     """Return how far people's inboxes have come, across practices."""
     rows = await DB.fetch("SELECT * FROM inbox_positions($1)", list(person_ids))
     return {row["id"]: row["position"] for row in rows}
+
+
+async def _merge(keep: UUID, merged: UUID) -> None:
+    await DB.execute('UPDATE inbox SET floor = "position" WHERE person_id = $1', keep)
+    await DB.execute("DELETE FROM inbox WHERE person_id = $1", merged)
 
 
 class Inbox:
@@ -52,8 +60,8 @@ class Inbox:
     def tell(self, work: Work, kind: str, subject_id: UUID, person_ids: Iterable[UUID]) -> None:
         """Tell people, if the unit of work is committed, that a thing which concerns them has changed.
 
-        All that a unit tells is written at its end, in one statement that locks the inboxes in the order of their
-        people's ids, so that units which tell the same people never wait for each other in a circle.
+        All that a unit tells, in its steps at the end too, is written after them in one statement that locks the
+        inboxes in the order of their people's ids, so that units which tell the same people never wait in a circle.
 
         Args:
             work: the unit of work that changes the thing.
@@ -65,8 +73,20 @@ class Inbox:
         told = self._gathered.get(work)
         if told is None:
             told = self._gathered[work] = {}
-            work.at_the_end(partial(self._write, work))
+            work.at_the_end(partial(self._write, work), last=True)
         told.update(dict.fromkeys((person_id, kind, subject_id) for person_id in person_ids))
+
+    def merge(self, work: Work, keep: UUID, merged: UUID) -> None:
+        """Have whoever follows a patient's inbox reload, if the unit is committed: it is another record's, too, then.
+
+        Args:
+            work: the unit of work that merges the records.
+            keep: the patient whose record is kept.
+            merged: the one whose inbox goes.
+        """
+        # Told like others, so that both inboxes are locked among theirs in the one order.
+        self.tell(work, MERGED, keep, (keep, merged))
+        work.at_the_end(partial(_merge, keep, merged), last=True)
 
     async def _write(self, work: Work) -> None:
         told = list(self._gathered.pop(work, ()))

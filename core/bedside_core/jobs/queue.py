@@ -172,6 +172,27 @@ class Jobs:
             "SELECT job_enqueue($1, $2, $3, $4)", full_name, msgspec.json.encode(payload), practice_id, same_key
         )
 
+    async def enqueue_all(self, connection: Connection, wanted: Sequence[tuple[str, Mapping[str, Any], UUID]]) -> None:
+        """Put many jobs into the queue in the caller's transaction, in one statement.
+
+        Args:
+            connection: the transaction's.
+            wanted: of each its full name, its payload and the practice it acts for, as `enqueue` takes them.
+
+        Raises:
+            LookupError: one of them is not declared.
+        """
+        for full_name, _, _ in wanted:
+            if full_name not in self.entries:
+                raise LookupError(f"no job {full_name!r} is declared")
+        await connection.fetchval(
+            """SELECT count(job_enqueue(each.name, each.payload, each.practice, NULL))
+            FROM unnest($1::text[], $2::bytea[], $3::uuid[]) AS each(name, payload, practice)""",
+            [full_name for full_name, _, _ in wanted],
+            [msgspec.json.encode(payload) for _, payload, _ in wanted],
+            [practice_id for _, _, practice_id in wanted],
+        )
+
     async def held(self) -> list[Held]:
         """Return the jobs that have spent their retries, the oldest first, a hundred at most."""
         return [

@@ -8,8 +8,11 @@ Texts are templates that can hold nothing but the facts of N4.
 from __future__ import annotations
 
 from bedside_core.access import EVERYONE, LEADERS, PATIENTS, Permission
+from bedside_core.notify.attachments import CalendarAttachments, CalendarFile
 from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary, Way
 from bedside_core.notify.kinds import DEPLOYMENT, Channel, Fact, Language, NotificationKind, Part, Recipient
+from bedside_core.notify.preferences import language_of
+from bedside_core.notify.reach import PatientReach, Reached
 from bedside_core.notify.service import Notify
 from bedside_core.notify.settings import NotificationSettings
 from bedside_core.notify.standard import NOTIFICATIONS
@@ -27,6 +30,8 @@ __all__ = [
     "DEPLOYMENT",
     "NOTIFICATIONS",
     "PERMISSIONS",
+    "CalendarAttachments",
+    "CalendarFile",
     "Channel",
     "Fact",
     "Language",
@@ -35,9 +40,12 @@ __all__ = [
     "NotificationSettings",
     "Notify",
     "Part",
+    "PatientReach",
     "Permanent",
+    "Reached",
     "Receipt",
     "Recipient",
     "Temporary",
     "Way",
+    "language_of",
 ]

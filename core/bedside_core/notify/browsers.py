@@ -37,10 +37,11 @@ async def subscribe(actor: Actor, endpoint: str, public_key: str, secret: str, c
             raise errors.InvalidInput("This is not a key of the Push API.", field=(name,))
     await DB.execute(
         """WITH known AS (
-            INSERT INTO push_subscription (id, practice_id, person_id, endpoint, public_key, secret, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
+            INSERT INTO push_subscription (id, practice_id, person_id, endpoint, public_key, secret, created_at,
+                account_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $9)
             ON CONFLICT (practice_id, person_id, endpoint)
-            DO UPDATE SET public_key = excluded.public_key, secret = excluded.secret
+            DO UPDATE SET public_key = excluded.public_key, secret = excluded.secret, account_id = excluded.account_id
         )
         DELETE FROM push_subscription WHERE id IN (
             SELECT id FROM push_subscription WHERE person_id = $3 ORDER BY created_at DESC, id DESC OFFSET $8)""",
@@ -52,6 +53,7 @@ async def subscribe(actor: Actor, endpoint: str, public_key: str, secret: str, c
         secret,
         clock.now(),
         MOST - 1,
+        actor.account_id,
     )
 
 

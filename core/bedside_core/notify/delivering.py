@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -19,13 +20,17 @@ import structlog
 from bedside_core.database import DB, Row
 from bedside_core.jobs.declared import JobRun
 from bedside_core.notify import optouts
+from bedside_core.notify.attachments import CalendarAttachments, CalendarFile
 from bedside_core.notify.channels import Letter, OptedOut, Permanent, Receipt, Temporary
 from bedside_core.notify.channels.outbox import Outbox
-from bedside_core.notify.kinds import DEPLOYMENT, Channel, Language, NotificationKind
+from bedside_core.notify.kinds import DEPLOYMENT, Channel, Language, NotificationKind, Recipient
 from bedside_core.notify.planning import RUN_SECONDS
 from bedside_core.notify.service import Notify
 from bedside_core.notify.wording import Wording, said, wording
 from bedside_core.watching.figures import Figures
+
+if TYPE_CHECKING:
+    from bedside_core.platform import Platform
 
 log = structlog.get_logger("bedside.notify")
 
@@ -57,7 +62,8 @@ WITH next AS (
     INSERT INTO notification_attempt (practice_id, delivery_id, number, began_at)
     SELECT practice_id, id, attempts, $2 FROM taken
 )
-SELECT taken.*, n.kind, n.facts, notification_in_sandbox(n.id) AS sandbox, $1 = 'sms' AND EXISTS (
+SELECT taken.*, n.kind, n.facts, n.recipient, n.recipient_id, n.same_key,
+    notification_in_sandbox(n.id) AS sandbox, $1 = 'sms' AND EXISTS (
     SELECT FROM notification_opt_out o WHERE o.address = taken.address) AS stopped
 FROM taken JOIN notification n ON n.id = taken.notification_id
 """
@@ -93,6 +99,7 @@ class _Desk:
 
     notify: Notify
     figures: Figures
+    attachments: CalendarAttachments | None
     channel: Channel
     practice_id: UUID
     practice: str
@@ -116,6 +123,7 @@ async def deliver(run: JobRun, channel: Channel) -> None:
     desk = _Desk(
         notify=notify,
         figures=run.platform.figures,
+        attachments=_attachments(run.platform) if channel is Channel.EMAIL else None,
         channel=channel,
         practice_id=run.practice_id,
         practice=practice.name if practice else "Bedside",
@@ -182,6 +190,7 @@ async def _sent(desk: _Desk, kind: NotificationKind, row: Row) -> Receipt:
         content=said(kind, desk.channel, desk.wording.get((kind.key, language), {}), facts, language=language),
         language=language,
         written_at=row["created_at"],
+        calendar=await _calendar(desk, kind, row, language),
     )
     try:
         async with asyncio.timeout(2 * desk.notify.send_seconds):
@@ -190,6 +199,22 @@ async def _sent(desk: _Desk, kind: NotificationKind, row: Row) -> Receipt:
             return await (outbox if row["sandbox"] else desk.notify.ways[desk.channel]).send(letter)
     except TimeoutError as error:
         raise Temporary("no answer in time", channel=True) from error
+
+
+def _attachments(platform: Platform) -> CalendarAttachments | None:
+    return platform.service(CalendarAttachments) if platform.provides(CalendarAttachments) else None
+
+
+async def _calendar(desk: _Desk, kind: NotificationKind, row: Row, language: Language) -> CalendarFile | None:
+    """Return the calendar file of a mail, as what it is about stands now (S8)."""
+    if desk.attachments is None or not kind.calendar:
+        return None
+    to = Recipient(kind=row["recipient"], practice_id=row["practice_id"], id=row["recipient_id"])
+    try:
+        async with asyncio.timeout(desk.notify.send_seconds):
+            return await desk.attachments.calendar(to, row["same_key"], address=row["address"], language=language)
+    except TimeoutError as error:
+        raise Temporary("the calendar file was not ready in time") from error
 
 
 async def _ended(

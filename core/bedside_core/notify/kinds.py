@@ -88,6 +88,8 @@ class NotificationKind:
         urgent: sent at once and during quiet hours.
         secret: its link lets in whoever has it: never shown in the application, and forgotten once it is sent.
         of_account: it concerns an account and no practice, whose own text could not stand for the others' (N8).
+        calendar: its mail carries what its key stands for as a calendar file, which `CalendarAttachments` renders
+            (S8); it is always sent with a key.
         texts: language -> part -> jinja2 template, in every language.
 
     Raises:
@@ -104,6 +106,7 @@ class NotificationKind:
     urgent: bool = False
     secret: bool = False
     of_account: bool = False
+    calendar: bool = False
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):
@@ -112,6 +115,8 @@ class NotificationKind:
             raise ValueError(f"notification {self.key}: takes no channel")
         if self.secret and Channel.IN_APP in self.every_channel:
             raise ValueError(f"notification {self.key}: a secret link can't be shown in the application")
+        if self.calendar and Channel.EMAIL not in self.every_channel:
+            raise ValueError(f"notification {self.key}: a calendar file goes by mail, and it takes none")
         if strange := [fact for fact in self.facts if fact not in TYPES]:
             raise ValueError(f"notification {self.key}: {strange[0]!r} is no fact that a notification may tell (N4)")
         for language in Language:

@@ -58,8 +58,9 @@ async def take_back(people: People, phone: str) -> bool:
     Raises:
         errors.InvalidInput: this is no number.
     """
+    # With its country's code it may be of a region that the practice takes no more.
     number = "+" + "".join(filter(str.isdecimal, phone[:_LONGEST_NUMBER]))
-    if not _E164.fullmatch(number) or not phone.strip().startswith("+"):  # else of any region, also a former one
+    if not (phone.strip().startswith("+") and _E164.fullmatch(number)):
         number = checks.phone(phone, await people.regions(), ("phone",))
     async with unit():
         gone = await DB.fetchrow("DELETE FROM notification_opt_out WHERE address = $1 RETURNING person_id", number)

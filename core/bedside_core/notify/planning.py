@@ -17,6 +17,7 @@ from bedside_core.notify.kinds import DEPLOYMENT, Channel, Language, Notificatio
 from bedside_core.notify.optouts import opted_out
 from bedside_core.notify.preferences import NONE, Preferences, preferences, switched_off
 from bedside_core.notify.quiet import quiet_until
+from bedside_core.notify.reach import PatientReach, Reached
 from bedside_core.notify.service import Notify
 from bedside_core.notify.settings import NotificationSettings
 from bedside_core.notify.shown import show
@@ -58,6 +59,8 @@ class _Circumstances:
     languages: Mapping[UUID, Language]
     browsers: Mapping[UUID, Sequence[UUID]]
     stopped: Collection[str]
+    reached: Mapping[UUID, Sequence[Reached]]
+    """Of patients: where else who acts for them is told (S11)."""
 
     def language(self, row: Row) -> Language:
         """Return the language to write in."""
@@ -132,20 +135,33 @@ def _ways(
     """Return the deliveries on one channel, or the one that says why there is none."""
     person: UUID | None = row["recipient_id"]
     where: Any = row["address"] if person is None else known.addresses.get(person, {})
-    email: str | None = where.get("email")
-    addresses: Sequence[str | None] = [email if channel is Channel.EMAIL else where.get("phone")]
+    others = known.reached.get(person, ()) if person and not kind.secret else ()
+    emails = _distinct(where.get("email"), *(other.email for other in others))
+    addresses = emails if channel is Channel.EMAIL else _distinct(where.get("phone"), *(each.phone for each in others))
     if channel is Channel.PUSH:
         addresses = [str(browser) for browser in known.browsers.get(person, ())] if person else []
     if not known.notify.possible(channel) and not row["sandbox"]:
-        return [(channel, addresses[0] or "" if addresses else "", "impossible", "not configured in this deployment")]
-    reachable = [address for address in addresses if address]
-    if not reachable:
+        return [(channel, addresses[0] if addresses else "", "impossible", "not configured in this deployment")]
+    if not addresses:
         return [(channel, "", "impossible", "no address")]
-    if channel is Channel.SMS and reachable[0] in known.stopped and not row["sandbox"]:
-        return [(channel, reachable[0], "impossible", STOPPED)]
     off = {name for name, on in ((Channel.SMS, known.settings.sms), (Channel.VOICE, known.settings.voice)) if not on}
-    by = switched_off(kind, channel, chosen, off, has_email=bool(email))
-    return [(channel, address, "switched_off" if by else "waiting", by) for address in reachable]
+    by = switched_off(kind, channel, chosen, off, has_email=bool(emails))
+    stopped = known.stopped if channel is Channel.SMS and not row["sandbox"] else ()
+    return [
+        (channel, address, "impossible", STOPPED)
+        if address in stopped
+        else (channel, address, "switched_off" if by else "waiting", by)
+        for address in addresses
+    ]
+
+
+def _distinct(*addresses: str | None) -> list[str]:
+    """Return addresses once each, however they are spelled."""
+    found: dict[str, str] = {}
+    for address in addresses:
+        if address:
+            found.setdefault(address.lower(), address)
+    return list(found.values())
 
 
 async def _circumstances(run: JobRun, rows: Sequence[Row]) -> _Circumstances:
@@ -166,7 +182,13 @@ async def _circumstances(run: JobRun, rows: Sequence[Row]) -> _Circumstances:
     browsers: dict[UUID, list[UUID]] = {}
     for found in await DB.fetch("SELECT id, person_id FROM push_subscription WHERE person_id = ANY($1)", every):
         browsers.setdefault(found["person_id"], []).append(found["id"])
+    patients = persons.get("patient", [])
+    reached: Mapping[UUID, Sequence[Reached]] = {}
+    if patients and run.platform.provides(PatientReach):
+        reached = await run.platform.service(PatientReach).reach(patients)
     places: list[Any] = [*addresses.values(), *(row["address"] for row in rows if row["recipient_id"] is None)]
+    phones = {place["phone"] for place in places if place.get("phone")}
+    phones |= {one.phone for several in reached.values() for one in several if one.phone}
     practice = await run.platform.people.practice(run.practice_id) if run.practice_id != DEPLOYMENT else None
     return _Circumstances(
         notify=run.platform.notify,
@@ -176,7 +198,8 @@ async def _circumstances(run: JobRun, rows: Sequence[Row]) -> _Circumstances:
         chosen=await preferences(every),
         languages={row["id"]: Language(row["language"]) for row in languages if row["language"]},
         browsers=browsers,
-        stopped=await opted_out([place["phone"] for place in places if place.get("phone")]),
+        stopped=await opted_out(sorted(phones)),
+        reached=reached,
     )
 
 

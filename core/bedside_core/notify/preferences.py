@@ -1,16 +1,21 @@
-"""What a person has chosen of their notifications: language, zone, quiet hours, and the channels switched off."""
+"""What a person has chosen of their notifications: language, zone, quiet hours, and which channels."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
+from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import available_timezones
 
 from bedside_core import errors
 from bedside_core.database import DB
 from bedside_core.notify.kinds import Channel, Language, NotificationKind
+from bedside_core.notify.settings import NotificationSettings
+
+if TYPE_CHECKING:
+    from bedside_core.platform import Platform
 
 SWITCHABLE = frozenset({Channel.EMAIL, Channel.SMS, Channel.VOICE, Channel.PUSH})
 """The channels that a person can switch off; what is required comes all the same (N2)."""
@@ -26,6 +31,7 @@ class Preferences:
         quiet_from: when quiet hours begin each day, local time; None for none.
         quiet_until: when they end.
         switched_off: the channels not wanted.
+        calls: whether calls are wanted, which come to nobody who has not chosen them (N7).
     """
 
     language: Language | None = None
@@ -33,6 +39,7 @@ class Preferences:
     quiet_from: time | None = None
     quiet_until: time | None = None
     switched_off: frozenset[Channel] = frozenset()
+    calls: bool = False
 
 
 NONE = Preferences()
@@ -41,7 +48,8 @@ NONE = Preferences()
 async def preferences(person_ids: Sequence[UUID]) -> Mapping[UUID, Preferences]:
     """Return what people of the acting practice have chosen, in one statement; who has not is left out."""
     rows = await DB.fetch(
-        """SELECT person_id, language, zone, quiet_from, quiet_until, switched_off FROM notification_preference
+        """SELECT person_id, language, zone, quiet_from, quiet_until, switched_off, calls
+        FROM notification_preference
         WHERE person_id = ANY($1)""",
         list(person_ids),
     )
@@ -52,9 +60,19 @@ async def preferences(person_ids: Sequence[UUID]) -> Mapping[UUID, Preferences]:
             quiet_from=row["quiet_from"],
             quiet_until=row["quiet_until"],
             switched_off=frozenset(map(Channel, row["switched_off"])),
+            calls=row["calls"],
         )
         for row in rows
     }
+
+
+async def language_of(platform: Platform, person_id: UUID) -> Language:
+    """Return the language in which a person of the acting practice reads: the one they chose, else the practice's."""
+    chosen = (await preferences([person_id])).get(person_id, NONE).language
+    if chosen is not None:
+        return chosen
+    spanish = (await platform.settings.read(NotificationSettings)).spanish
+    return Language.SPANISH if spanish else Language.ENGLISH
 
 
 async def prefer(practice_id: UUID, person_id: UUID, chosen: Preferences) -> None:
@@ -73,11 +91,11 @@ async def prefer(practice_id: UUID, person_id: UUID, chosen: Preferences) -> Non
         )
     await DB.execute(
         """INSERT INTO notification_preference
-            (practice_id, person_id, language, zone, quiet_from, quiet_until, switched_off)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+            (practice_id, person_id, language, zone, quiet_from, quiet_until, switched_off, calls)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (practice_id, person_id) DO UPDATE SET language = excluded.language, zone = excluded.zone,
             quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until,
-            switched_off = excluded.switched_off""",
+            switched_off = excluded.switched_off, calls = excluded.calls""",
         practice_id,
         person_id,
         chosen.language,
@@ -85,6 +103,7 @@ async def prefer(practice_id: UUID, person_id: UUID, chosen: Preferences) -> Non
         chosen.quiet_from,
         chosen.quiet_until,
         sorted(chosen.switched_off),
+        chosen.calls,
     )
 
 
@@ -96,7 +115,7 @@ def switched_off(
     *,
     has_email: bool,
 ) -> str | None:
-    """Return who has switched a channel off for a notification; None where it is to be taken (N2).
+    """Return who has switched a channel off for a notification; None where it is to be taken (N2, N7).
 
     Args:
         kind: what is notified of.
@@ -109,4 +128,6 @@ def switched_off(
         return None
     if channel in of_practice:
         return "switched off by the practice"
+    if channel is Channel.VOICE and not chosen.calls:
+        return "not chosen by the person"
     return "switched off by the person" if channel in chosen.switched_off else None

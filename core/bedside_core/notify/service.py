@@ -17,6 +17,7 @@ from bedside_core.database import DB, Work
 from bedside_core.ids import uuid7
 from bedside_core.notify.channels import Ways
 from bedside_core.notify.kinds import TYPES, Channel, Fact, NotificationKind, Recipient
+from bedside_core.notify.reach import Reached, told_no_more
 from bedside_core.notify.settings import USUAL_DELAY_SECONDS
 
 if TYPE_CHECKING:
@@ -95,12 +96,14 @@ class Notify:
             The notification's id, which may be an older one's; None where the recipient is nobody of that practice.
 
         Raises:
-            ValueError, TypeError: facts that this kind does not have, or values that can't be such facts (N4).
+            ValueError, TypeError: facts that this kind does not have, values that can't be such facts (N4), or no key
+                where its mail carries a calendar file.
             LookupError: there is no such kind.
         """
         declared = self._declared(work, kind)
         if dedupe is not None and key is not None:
             raise ValueError("a notification has either a key or a dedupe")
+        _has_key(declared, key)
         immediate = declared.urgent or (to.kind in {"account", "address"})
         return await DB.fetchval(
             "SELECT notify_put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
@@ -153,6 +156,7 @@ class Notify:
         declared = self._declared(work, kind)
         if any(each.kind not in _PEOPLE for each in to):
             raise ValueError("only members and patients are notified together")
+        _has_key(declared, key)
         if not to:
             return 0
         return await DB.fetchval(
@@ -191,10 +195,12 @@ class Notify:
             after: how long they wait; by default the practice's delay, for addresses too.
 
         Raises:
-            ValueError, TypeError: facts that this kind does not have, or values that can't be such facts (N4).
+            ValueError, TypeError: facts that this kind does not have, values that can't be such facts (N4), or no key
+                where its mail carries a calendar file.
             LookupError: there is no such kind.
         """
         declared = self._declared(work, kind)
+        _has_key(declared, key)
         if not each:
             return
         await DB.execute(
@@ -275,6 +281,16 @@ class Notify:
             self._clock.now(),
         )
 
+    async def waiting(self, kinds: Sequence[str], keys: Sequence[str]) -> Mapping[tuple[str, str, str], Sequence[str]]:
+        """Return what nobody was told yet, of the acting practice: kind, recipient's key, key -> items."""
+        rows = await DB.fetch(
+            """SELECT n.kind, n.recipient_key, n.same_key, n.items FROM notification n
+            WHERE n.same_key = ANY($2) AND n.kind = ANY($1) AND n.state = 'waiting'
+                AND NOT EXISTS (SELECT FROM notification_shown s WHERE s.notification_id = n.id)""",
+            list(kinds), list(keys),
+        )  # fmt: skip
+        return {(row["kind"], row["recipient_key"], row["same_key"]): row["items"] for row in rows}
+
     def _declared(self, work: Work, kind: str) -> NotificationKind:
         declared = self.kinds.get(kind)
         if declared is None:
@@ -282,6 +298,21 @@ class Notify:
         if work.over:
             raise RuntimeError("a notification belongs to an open unit of work")
         return declared
+
+    async def told_no_more(
+        self, work: Work, to: Recipient, reached: Sequence[Reached], *, account_id: UUID | None = None
+    ) -> None:
+        """Have somebody who acts for a patient be told no more: what is on its way to them is not sent (S11).
+
+        Args:
+            work: the unit of work in which they cease to.
+            to: the patient.
+            reached: where they were told.
+            account_id: theirs, whose browsers get no more pushes; None is everybody's.
+        """
+        if work.over:
+            raise RuntimeError("who is told no more is told so in an open unit of work")
+        await told_no_more(to, reached, account_id, self._clock.now())
 
     async def erase(self, work: Work, keys: Sequence[str]) -> None:
         """Erase what was sent about things, by their keys: addresses, facts, attempts, and the links to them.
@@ -322,6 +353,11 @@ class Notify:
     def possible(self, channel: Channel) -> bool:
         """Tell whether this deployment has a channel."""
         return channel is Channel.IN_APP or channel in self.ways
+
+
+def _has_key(kind: NotificationKind, key: str | None) -> None:
+    if kind.calendar and key is None:
+        raise ValueError(f"notification {kind.key}: its calendar file is found by the key, and there is none")
 
 
 def _address(to: Recipient) -> str:

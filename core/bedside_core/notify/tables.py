@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, Array, BigInt, Integer, Text, Time, Timestamptz
+from piccolo.columns import JSONB, UUID, Array, BigInt, Boolean, Integer, Text, Time, Timestamptz
 from piccolo.table import Table
 
 from bedside_core.database import DB, Kind
@@ -70,6 +70,7 @@ class NotificationPreference(Table, tablename="notification_preference", db=DB):
     quiet_from = Time(null=True)
     quiet_until = Time(null=True)
     switched_off = Array(Text())
+    calls = Boolean(help_text="Whether calls are wanted (N7).")
 
 
 class NotificationText(Table, tablename="notification_text", db=DB):
@@ -123,6 +124,7 @@ class PushSubscription(Table, tablename="push_subscription", db=DB):
     public_key = Text()
     secret = Text()
     created_at = Timestamptz()
+    account_id = UUID(null=True, help_text="Who signed in; none of those from before it was noted.")
 
 
 class OutboxLetter(Table, tablename="outbox_letter", db=DB):
@@ -135,6 +137,7 @@ class OutboxLetter(Table, tablename="outbox_letter", db=DB):
     subject = Text()
     body = Text()
     sent_at = Timestamptz()
+    calendar = Text(null=True, help_text="The calendar file that would have gone with it.")
 
 
 TABLE_KINDS = {

@@ -45,6 +45,7 @@ CONTRIBUTION = DataContribution(
         KeptTable(name="webhook_delivery", doc="Not exported: what was sent there holds ids alone.", exported=False),
         KeptTable(name="contact", doc="External contacts."),
         KeptTable(name="setting", doc="What the practice and its members have set."),
+        KeptTable(name="patient_setting", doc="What patients have set.", patient="t.patient_id = $1"),
         KeptTable(
             name="creation",
             doc="Not exported: which retries are retries.",

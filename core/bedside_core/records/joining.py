@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_core.database import DB
+from bedside_core.database import DB, unit
 
 if TYPE_CHECKING:
     from bedside_core.platform import Platform
@@ -48,14 +48,16 @@ async def merge_people(platform: Platform, keep: UUID, merge: UUID) -> None:
         merge,
     )
     await DB.execute("DELETE FROM notification_preference WHERE person_id = $1", merge)
-    await DB.execute("DELETE FROM push_subscription WHERE person_id = $1", merge)
-    # What concerned the merged record concerns the kept one: whoever follows that is told to reload.
     await DB.execute(
-        """INSERT INTO inbox AS i (practice_id, person_id, "position", floor)
-        SELECT practice_id, id, 1, 1 FROM patient WHERE id = $1
-        ON CONFLICT (person_id) DO UPDATE SET "position" = i."position" + 1, floor = i."position" + 1""",
+        """UPDATE patient_setting m SET patient_id = $1 WHERE m.patient_id = $2
+            AND NOT EXISTS (SELECT FROM patient_setting k WHERE k.patient_id = $1 AND k.plugin = m.plugin)""",
         keep,
+        merge,
     )
-    await DB.execute("DELETE FROM inbox WHERE person_id = $1", merge)
+    await DB.execute("DELETE FROM patient_setting WHERE patient_id = $1", merge)
+    await DB.execute("DELETE FROM push_subscription WHERE person_id = $1", merge)
+    # What concerned the merged record concerns the kept one.
+    async with unit() as work:
+        platform.inbox.merge(work, keep, merge)
     await DB.execute("DELETE FROM person_word WHERE person_id = $1", merge)
     await DB.execute("DELETE FROM retention_due WHERE patient_id = $1", merge)

@@ -56,17 +56,22 @@ class Webhooks:
 
     # -- events ----------------------------------------------------------------------------------------------------
 
-    async def emitted(self, event: Event) -> None:
-        """Make the deliveries of an event and their jobs, in the emitter's transaction; one statement."""
-        public = self._by_class.get(type(event))
-        if public is None:
+    async def emitted(self, events: Sequence[Event]) -> None:
+        """Make the deliveries of events and their jobs, in the emitter's transaction; one statement, however many."""
+        public = [(event, self._by_class[type(event)]) for event in events if type(event) in self._by_class]
+        if not public:
             return
         now = self._clock.now()
-        told = {"type": public.key, "timestamp": now.isoformat().replace("+00:00", "Z"), "data": public.told(event)}
+        at = now.isoformat().replace("+00:00", "Z")
+        told = [{"type": kind.key, "timestamp": at, "data": kind.told(event)} for event, kind in public]
         await DB.fetchval(
-            "SELECT webhook_emit($1, $2, $3, $4)",
-            event.practice_id, public.key, msgspec.json.encode(told).decode(), now,
-        )  # fmt: skip
+            """SELECT count(webhook_emit(each.practice, each.key, each.told, $4))
+            FROM unnest($1::uuid[], $2::text[], $3::text[]) AS each(practice, key, told)""",
+            [event.practice_id for event, _ in public],
+            [kind.key for _, kind in public],
+            [msgspec.json.encode(each).decode() for each in told],
+            now,
+        )
 
     # -- endpoints -------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ class Plugin:
 
 @strawberry.type(description="Whether something may be done, and if not, why and what then.")
 class Permit:
-    """The answer of `can`."""
+    """The answer of `can`, and of fields that tell the same of one action."""
 
     allowed: bool = strawberry.field(description="Whether it may be done.")
     rule: access.Rule | None = strawberry.field(description="The kind of rule that stands in the way.")
@@ -40,6 +40,19 @@ class Permit:
     way_on: str | None = strawberry.field(description="What can be done about it.")
     feature: str | None = strawberry.field(description="The missing feature, where the plan is in the way.")
     tier: access.Tier | None = strawberry.field(description="The lowest tier with that feature.")
+
+
+def permit_of(refusal: access.Refusal | None) -> Permit:
+    """Return a refusal, or that there is none, as GraphQL shows it; for plugins whose fields tell what may be done."""
+    return Permit(
+        allowed=refusal is None,
+        rule=refusal.rule if refusal else None,
+        code=refusal.code if refusal else None,
+        message=refusal.message if refusal else None,
+        way_on=refusal.way_on if refusal else None,
+        feature=refusal.feature if refusal else None,
+        tier=access.Tier(refusal.tier) if refusal and refusal.tier else None,
+    )
 
 
 def _key_of(id: strawberry.ID) -> UUID:
@@ -90,15 +103,7 @@ class DeploymentQuery:
         if target is not None and declared is not None and declared.check is None:
             raise errors.InvalidInput("This action is not about a target.", way_on="Ask without it.", field=("target",))
         refusal = await core.why_not(info.context.actor, action, _key_of(target) if target is not None else None)
-        return Permit(
-            allowed=refusal is None,
-            rule=refusal.rule if refusal else None,
-            code=refusal.code if refusal else None,
-            message=refusal.message if refusal else None,
-            way_on=refusal.way_on if refusal else None,
-            feature=refusal.feature if refusal else None,
-            tier=access.Tier(refusal.tier) if refusal and refusal.tier else None,
-        )
+        return permit_of(refusal)
 
 
 PART = GraphQLPart(query=DeploymentQuery)

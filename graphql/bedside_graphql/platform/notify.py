@@ -57,6 +57,9 @@ class NotificationPreferences:
     switched_off: list[Channel] = strawberry.field(
         description="Channels not wanted. What is required comes all the same (N2)."
     )
+    calls: bool = strawberry.field(
+        description="Whether calls are wanted, for what calls are made for: off unless chosen (N7)."
+    )
 
 
 @strawberry.input(description="Only what is given changes; null takes a choice back.")
@@ -68,6 +71,7 @@ class NotificationPreferencesPatch:
     quiet_from: Maybe[str | None] = strawberry.field(description="When quiet hours begin, HH:MM.", default=None)
     quiet_until: Maybe[str | None] = strawberry.field(description="When they end, HH:MM.", default=None)
     switched_off: Maybe[list[Channel] | None] = strawberry.field(description="Channels not wanted.", default=None)
+    calls: Maybe[bool | None] = strawberry.field(description="Whether calls are wanted (N7).", default=None)
 
 
 def notification_type(found: shown.Notification) -> Notification:
@@ -91,6 +95,7 @@ def _preferences(chosen: Preferences) -> NotificationPreferences:
         quiet_from=f"{chosen.quiet_from:%H:%M}" if chosen.quiet_from else None,
         quiet_until=f"{chosen.quiet_until:%H:%M}" if chosen.quiet_until else None,
         switched_off=sorted(chosen.switched_off),
+        calls=chosen.calls,
     )
 
 
@@ -170,7 +175,7 @@ class NotifyMutation:
         practice_id, person_id, chosen = await _own(info)
         given: dict[str, Any] = {
             name: value.value
-            for name in ("language", "zone", "quiet_from", "quiet_until", "switched_off")
+            for name in ("language", "zone", "quiet_from", "quiet_until", "switched_off", "calls")
             if (value := getattr(patch, name)) is not None and value is not UNSET
         }
         for name, field in (("quiet_from", "quietFrom"), ("quiet_until", "quietUntil")):
@@ -178,6 +183,8 @@ class NotifyMutation:
                 given[name] = _clock(given[name], field)
         if "switched_off" in given:
             given["switched_off"] = frozenset(given["switched_off"] or ())
+        if "calls" in given:
+            given["calls"] = bool(given["calls"])
         chosen = replace(chosen, **given)
         await prefer(practice_id, person_id, chosen)
         if "switched_off" in given and Channel.SMS not in chosen.switched_off:
@@ -228,4 +235,19 @@ class NotifySubscription:
                 yield notification_type(notification)
 
 
-PART = GraphQLPart(query=NotifyQuery, mutation=NotifyMutation, subscription=NotifySubscription)
+@strawberry.type(name="Portal")
+class PortalNotifications:
+    """What is added to what a patient has in the portal, where there is one (S10)."""
+
+    @strawberry.field(
+        description="How notifications about the patient come: `updateNotificationPreferences` changes it.",
+        extensions=[gate("notifications.own")],
+    )
+    async def notification_preferences(self, info: Info) -> NotificationPreferences | None:
+        """Return the patient's choices."""
+        return _preferences((await _own(info))[2])
+
+
+PART = GraphQLPart(
+    query=NotifyQuery, mutation=NotifyMutation, subscription=NotifySubscription, extend=(PortalNotifications,)
+)

@@ -27,6 +27,9 @@ class SandboxLetter:
     subject: str = strawberry.field(description="Its title.")
     text: str = strawberry.field(description="What it says, with its links.")
     sent_at: datetime = strawberry.field(description="When it would have gone.")
+    calendar: str | None = strawberry.field(
+        description="The calendar file that would have gone with it, of a mail about an appointment (S8)."
+    )
 
 
 def _letter(kept: Kept) -> SandboxLetter:
@@ -37,6 +40,7 @@ def _letter(kept: Kept) -> SandboxLetter:
         subject=kept.subject,
         text=kept.body,
         sent_at=kept.sent_at,
+        calendar=kept.calendar,
     )
 
 

@@ -77,7 +77,7 @@ async def test_quiet_hours_hold_back_all_but_what_is_urgent_and_gather_meanwhile
     begins, ends = (now + timedelta(minutes=span) for span in (-30, 90))
     quiet = {"quietFrom": f"{begins.astimezone(zone):%H:%M}", "quietUntil": f"{ends.astimezone(zone):%H:%M}"}
     told = await ward.prefer(ward.ada, zone="Asia/Tokyo", **quiet)
-    assert told == {"language": None, "zone": "Asia/Tokyo", **quiet, "switchedOff": []}
+    assert told == {"language": None, "zone": "Asia/Tokyo", **quiet, "switchedOff": [], "calls": False}
     for item in "12":
         await ward.send("ward.message", key="talk", item=item)
         await ward.pass_time(minutes=5)
@@ -91,8 +91,28 @@ async def test_quiet_hours_hold_back_all_but_what_is_urgent_and_gather_meanwhile
     await ward.settled()
     assert [mail.subject.split(" ")[0] for mail in ward.mail.mails] == ["You", "A"]
     assert await ward.prefer(ward.ada, quietFrom=None, quietUntil=None, zone=None) == {
-        "language": None, "zone": None, "quietFrom": None, "quietUntil": None, "switchedOff": [],
+        "language": None, "zone": None, "quietFrom": None, "quietUntil": None, "switchedOff": [], "calls": False,
     }  # fmt: skip
+
+
+@pytest.mark.rule("N7")
+async def test_nobody_is_called_who_has_not_chosen_it(ward: Ward) -> None:
+    profile = "mutation($p: ProfilePatch!) { updateProfile(patch: $p) { phone } }"
+    await ward.deployment.data(profile, ward.ada.token, p={"phone": "+12125550177"})
+    await ward.send("ward.alarm")
+    await until(lambda: len(ward.phone.taken) == 1, "the SMS")
+    await ward.settled()
+    [entry] = [entry for entry in await ward.log() if entry["channel"] == "VOICE"]
+    assert (entry["state"], entry["reason"]) == ("switched_off", "not chosen by the person")
+    assert (await ward.prefer(ward.ada, calls=True))["calls"] is True
+    await ward.send("ward.alarm")
+    await until(lambda: len(ward.phone.taken) == 3, "SMS and call")
+    assert [taken.kind for taken in ward.phone.taken].count("Calls") == 1
+    assert (await ward.prefer(ward.ada, calls=None))["calls"] is False
+    await ward.send("ward.alarm")
+    await until(lambda: len(ward.phone.taken) == 4, "the SMS alone")
+    await ward.settled()
+    assert await ward.states("VOICE") == ["switched_off", "sent", "switched_off"]
 
 
 @pytest.mark.rule("N6", "N3")

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 from accounts_stage import rows
-from notify_stage import PUBLIC_URL, SETTINGS, Ward, until
+from notify_stage import PUBLIC_URL, SETTINGS, Ward, until, wants_calls
 from notify_stage import ward as ward_
 
 from bedside_core.database import DB, acting, unit
@@ -57,6 +57,7 @@ async def test_the_delay_is_the_practice_s_setting(ward: Ward) -> None:
 @pytest.mark.rule("N1")
 async def test_every_channel_has_its_line_in_the_log_with_each_attempt(ward: Ward) -> None:
     pat = await ward.patient(phone="+12125550123", email="pat@patients.example")
+    await wants_calls(pat)
     await ward.send("ward.alarm", pat)
     await until(lambda: len(ward.mail.mails) == 1 and len(ward.phone.taken) == 2, "mail, SMS and call")
     await ward.settled()
@@ -77,6 +78,7 @@ async def test_every_channel_has_its_line_in_the_log_with_each_attempt(ward: War
 async def test_a_member_is_reached_by_the_phone_of_their_profile(ward: Ward) -> None:
     profile = "mutation($p: ProfilePatch!) { updateProfile(patch: $p) { phone } }"
     await ward.deployment.data(profile, ward.ada.token, p={"phone": "+12125550188"})
+    await ward.prefer(ward.ada, calls=True)
     await ward.send("ward.alarm")
     await until(lambda: len(ward.phone.taken) == 2, "SMS and call")
     assert {(taken.kind, taken.to) for taken in ward.phone.taken} == {

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 import pytest_asyncio
-from notify_stage import Ward, until
+from notify_stage import Ward, until, wants_calls
 from notify_stage import ward as ward_
 
 from bedside_core.auth import Role
@@ -73,6 +73,7 @@ async def test_a_number_that_has_written_stop_is_not_tried_again_until_the_desk_
 @pytest.mark.rule("N5")
 async def test_twilio_s_word_on_an_sms_that_it_took_is_remembered_and_a_call_is_still_made(ward: Ward) -> None:
     pat = await ward.patient(phone=NUMBER, email=None)
+    await wants_calls(pat)
     await ward.send("ward.alarm", pat)
     await until(lambda: len(ward.phone.taken) == 2, "SMS and call")
     await ward.settled()

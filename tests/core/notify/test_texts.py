@@ -51,7 +51,7 @@ def test_no_kind_can_tell_more_than_practice_sender_time_and_link() -> None:
         "practice": str, "sender": str, "time": datetime, "link": str,
     }  # fmt: skip
     assert {field.name for field in dataclasses.fields(NotificationKind)} == {
-        "key", "doc", "facts", "channels", "instead", "required", "urgent", "secret", "of_account",
+        "key", "doc", "facts", "channels", "instead", "required", "urgent", "secret", "of_account", "calendar",
         "texts",
     }  # fmt: skip
     kinds = every_kind()

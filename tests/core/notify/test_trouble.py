@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from notify_stage import PUBLIC_URL, Ward, until
+from notify_stage import PUBLIC_URL, Ward, until, wants_calls
 from notify_stage import ward as ward_
 from smtp_stage import SENDER, mail_server
 from tls_stage import contexts
@@ -182,6 +182,7 @@ async def test_letters_that_the_server_fails_over_hold_up_no_others(ward: Ward, 
 @pytest.mark.rule("N1")
 async def test_twilio_tells_what_became_of_an_sms_and_of_a_call(ward: Ward) -> None:
     pat = await ward.patient(phone="+12125550125", email=None)
+    await wants_calls(pat)
     await ward.send("ward.alarm", pat)
     await until(lambda: len(ward.phone.taken) == 2, "SMS and call")
     await ward.settled()

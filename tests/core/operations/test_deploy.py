@@ -137,6 +137,19 @@ def test_the_proxies_overwrite_what_clients_could_have_written() -> None:
     assert "header_up -Forwarded" in caddy
 
 
+@pytest.mark.rule("S8")
+def test_the_proxies_log_no_address_of_a_calendar() -> None:
+    nginx = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    plain, secure = re.findall(r"^server \{\n(.*?)^\}$", nginx, re.MULTILINE | re.DOTALL)
+    for server in (plain, secure):
+        assert "    access_log off;\n" in server
+    [feeds] = re.findall(r"location /scheduling/calendar/ \{\n(.*?)\n    \}", secure, re.DOTALL)
+    for quiet in (plain, feeds):
+        assert re.search(r"error_log +/dev/null emerg;", quiet)
+    assert feeds.endswith("proxy_pass http://127.0.0.1:8000;")
+    assert re.search(r"fields \{\s+request>uri delete\s+\}", (DEPLOY / "Caddyfile").read_text(encoding="utf-8"))
+
+
 @pytest.mark.needs("nginx")
 def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
     nginx = shutil.which("nginx")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from bedside_core.notify.attachments import CalendarFile
 from bedside_core.notify.kinds import Channel, Language
 from bedside_core.notify.texts import Rendered
 
@@ -27,6 +28,7 @@ class Letter:
         content: what it says.
         language: of the content.
         written_at: when the delivery was made; the mail's date.
+        calendar: what it is about, for the recipient's calendar; of mails alone.
     """
 
     id: UUID
@@ -36,6 +38,7 @@ class Letter:
     content: Rendered
     language: Language
     written_at: datetime
+    calendar: CalendarFile | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

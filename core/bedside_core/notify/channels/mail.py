@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
+from bedside_core.notify.attachments import CalendarFile
 from bedside_core.notify.channels import Letter, Permanent, Receipt, Temporary
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -144,8 +145,19 @@ class Mail:
         message.set_content(letter.content.text)
         if letter.content.html:
             message.add_alternative(letter.content.html, subtype="html")
+        if letter.calendar is not None:
+            _add_calendar(message, letter.calendar)
         message["Content-Language"] = letter.language  # last: content headers move along with the content
         return message
+
+
+def _add_calendar(message: EmailMessage, file: CalendarFile) -> None:
+    """Add a calendar file twice: as a form of what is said, which calendars offer to take, and as a file to open.
+
+    The first is what Gmail, Outlook and Apple's Mail look for (RFC 6047, 2.4); the second is for everything else.
+    """
+    message.add_alternative(file.content, subtype="calendar", params={"method": file.method})
+    message.add_attachment(file.content.encode(), maintype="application", subtype="ics", filename="appointment.ics")
 
 
 def _refusal(error: aiosmtplib.SMTPResponseException | aiosmtplib.SMTPRecipientRefused) -> Temporary | Permanent:

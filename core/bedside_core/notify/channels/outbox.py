@@ -24,6 +24,8 @@ class Kept:
     subject: str
     body: str
     sent_at: datetime
+    calendar: str | None
+    """The calendar file that would have gone with it (S8)."""
 
 
 class Outbox:
@@ -43,7 +45,7 @@ class Outbox:
         content = letter.content
         link = content.link if content.link and content.link not in content.text else None
         await DB.execute(
-            "SELECT outbox_put($1, $2, $3, $4, $5, $6, $7)",
+            "SELECT outbox_put($1, $2, $3, $4, $5, $6, $7, $8)",
             letter.id,
             letter.practice,
             self._channel,
@@ -51,6 +53,7 @@ class Outbox:
             content.subject,
             f"{content.text}\n{link}" if link else content.text,
             self._clock.now(),
+            letter.calendar.content if letter.calendar else None,
         )
         return Receipt()
 
