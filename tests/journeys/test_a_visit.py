@@ -134,7 +134,7 @@ async def test_a_patient_s_visit_from_the_invitation_to_who_waits_for_its_time(d
 
     # Half an hour before the old time only the other is reminded; the first one cancels the new time.
     await at(desk, begins - timedelta(minutes=29))
-    await until(lambda: soon(desk, ben), f"a reminder that it begins soon: {subjects(desk, ben)}", 60)
+    await until(lambda: len(soon(desk, ben)) > 0, f"a reminder that it begins soon: {subjects(desk, ben)}", 60)
     assert (len(soon(desk, ben)), soon(desk, ada)) == (1, [])
     assert await ask(ada, CANCEL, a=made["id"]) == {"state": "CANCELLED"}
     later = datetime.fromisoformat(second)
