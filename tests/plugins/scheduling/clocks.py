@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import accumulate
 from zoneinfo import ZoneInfo
@@ -159,6 +159,7 @@ class Walk:
         return self._showing.get(minute(wall), [])
 
 
-@cache
+# A walk takes 2 MB, and over all zones there are thousands.
+@lru_cache(64)
 def walk(name: str, day: date) -> Walk:
     return Walk(name, day)
