@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
-from deployment import APPS, served
-from plugins.scheduling.reception import Reception, reception, soon
+from deployment import served
+from plugins.scheduling.reception import Reception, soon
 
 from bedside_core.config import FIRST_PARTY
 from bedside_core.testing import Database, statements
@@ -18,17 +16,6 @@ ONE = f"query($i: ID!) {{ appointment(id: $i) {{ id {CHAT} }} }}"
 MANY = f"query($f: DateTime!, $t: DateTime!) {{ appointments(from: $f, to: $t, first: 50) {{ nodes {{ {CHAT} }} }} }}"
 START = 'mutation($p: ID!) { startPatientConversation(patientId: $p, clientId: "s") { id } }'
 KNOWN = '{ __type(name: "Appointment") { fields { name } } patient: __type(name: "Patient") { fields { name } } }'
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def desk(fresh_database: Database) -> AsyncGenerator[Reception]:
-    async with reception(fresh_database, worker=False) as stage:
-        yield stage
 
 
 @pytest.mark.rule("C5", "C2")

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from deployment import APPS, Held, Person
-from plugins.scheduling.rota import ARCHIVE, CHANGE, CREATE, TYPES, Rota, rota
+from deployment import Held, Person
+from plugins.scheduling.rota import ARCHIVE, CHANGE, CREATE, TYPES, Rota
 
 from bedside_core.auth import Role
-from bedside_core.testing import Database, statements
+from bedside_core.testing import statements
 
 NOBODY = "0199aaaa-0000-7000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def house(fresh_database: Database) -> AsyncGenerator[Rota, None]:
-    async with rota(fresh_database) as made:
-        yield made
 
 
 async def names(house: Rota, who: Person | Held, *, archived: bool = False) -> list[str]:

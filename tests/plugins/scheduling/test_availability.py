@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from deployment import APPS
 from plugins.scheduling.rota import (
     CLEAR,
     CLOSE,
@@ -22,27 +19,15 @@ from plugins.scheduling.rota import (
     at,
     last_sunday,
     monday,
-    rota,
     section,
     text,
     weekly,
 )
 
 from bedside_core.auth import Role
-from bedside_core.testing import Database, statements
+from bedside_core.testing import statements
 
 NOBODY = "0199aaaa-0000-7000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def house(fresh_database: Database) -> AsyncGenerator[Rota, None]:
-    async with rota(fresh_database) as made:
-        yield made
 
 
 async def kept(house: Rota, member: str, days: int = 13) -> dict[str, Any]:

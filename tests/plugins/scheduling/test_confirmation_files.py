@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 from core_stage import plugin
-from deployment import APPS, Held
+from deployment import Held
 from icalendar import Calendar
 from notify_stage import PUBLIC_URL, settled, until
 from plugins.scheduling.diary import Diary, diary, soon, weeks_before_change
@@ -53,11 +53,6 @@ CONFIRMED = NotificationKind(
     },
 )
 SLIP = plugin("slip", Manifest(name="slip", title="Slip", api=">=1.0,<2", notifications=(CONFIRMED,)))
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
 
 
 class Desk:

@@ -12,7 +12,6 @@ import pytest
 import pytest_asyncio
 import structlog
 from audit_stage import length, trail
-from deployment import APPS
 from icalendar import Calendar
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from plugins.scheduling.diary import FEEDS, MAKE, NAMES, REVOKE, Diary, diary, soon, weeks_before_change
@@ -33,11 +32,6 @@ MERGE = 'mutation($k: ID!, $m: ID!) { mergePatients(keepId: $k, mergeId: $m, cli
 TYPE = """mutation($i: AppointmentTypeInput!) { createAppointmentType(input: $i, clientId: "type") { id } }"""
 KEY = """mutation($s: [String!]!, $e: DateTime!) { createApiKey(name: "a", scopes: $s, expiresAt: $e, clientId: "k") {
     token } }"""
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
 
 
 @pytest_asyncio.fixture

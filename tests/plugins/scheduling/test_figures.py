@@ -5,18 +5,15 @@ from __future__ import annotations
 import random
 import statistics
 from collections import Counter
-from collections.abc import AsyncGenerator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import pytest_asyncio
-from deployment import APPS
-from plugins.scheduling.reception import Reception, reception, soon
+from plugins.scheduling.reception import Reception, soon
 
 from bedside_core.database import DB, acting
-from bedside_core.testing import Database, statements
+from bedside_core.testing import statements
 
 ONE = "visits noShows cancellations booked waits medianWaitSeconds ninetiethWaitSeconds"
 FIGURES = f"""query($f: DateTime!, $t: DateTime!, $m: [ID!]) {{
@@ -25,17 +22,6 @@ FIGURES = f"""query($f: DateTime!, $t: DateTime!, $m: [ID!]) {{
 TIMELINE = """query($p: ID!) { patient(id: $p) { timeline(first: 20) { nodes {
     kind at by { id } appointment { id state } } } } }"""
 OF = {"completed": "visits", "no_show": "noShows", "cancelled": "cancellations", "booked": "booked"}
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def desk(fresh_database: Database) -> AsyncGenerator[Reception]:
-    async with reception(fresh_database, worker=False) as stage:
-        yield stage
 
 
 async def happened(desk: Reception, made: Any, state: str, arrived: float | None = None, waited: float = 0) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from deployment import APPS, Held
+from deployment import Held
 from plugins.scheduling.groupwork import (
     ACCEPT,
     ADD,
@@ -39,11 +39,6 @@ from bedside_scheduling.group_offers import GroupOffers
 
 OFFERS = "SELECT state, count(*) AS n FROM waiting_offer GROUP BY state ORDER BY state"
 TOLD = "SELECT recipient_id FROM notification WHERE kind = 'scheduling.offered' AND state <> 'cancelled' ORDER BY id"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
 
 
 class Course:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from deployment import APPS, Held
+from deployment import Held
 from plugins.scheduling.groupwork import (
     ADD,
     APPOINTMENT,
@@ -26,21 +24,10 @@ from plugins.scheduling.groupwork import (
     rows,
     wanted,
 )
-from plugins.scheduling.rota import ARCHIVE, Rota, at, monday, rota, text
+from plugins.scheduling.rota import ARCHIVE, Rota, at, monday, text
 
 from bedside_core.auth import Role
-from bedside_core.testing import Database, statements
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def house(fresh_database: Database) -> AsyncGenerator[Rota, None]:
-    async with rota(fresh_database) as made:
-        yield made
+from bedside_core.testing import statements
 
 
 async def group(house: Rota, *patients: Held, places: int = 3, hour: int = 9, **more: Any) -> str:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-import pytest_asyncio
-from deployment import APPS
-from plugins.scheduling.reception import Reception, reception, soon
+from plugins.scheduling.reception import Reception, soon
 from plugins.scheduling.test_reminders import BOOKED, CANCELLED, CHANGED
 
 from bedside_core.database import DB, acting, unit
-from bedside_core.testing import Database
 from bedside_scheduling.telling import offer_over, offered
 
 VIDEO, THERE = f"{BOOKED} takes place by video", f"{BOOKED} takes place at the practice"
@@ -22,15 +18,10 @@ PATIENT_MOVED = "A patient has moved their appointment"
 PATIENT_CANCELLED = "A patient has cancelled their appointment"
 
 
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def desk(fresh_database: Database) -> AsyncGenerator[Reception]:
-    async with reception(fresh_database) as stage:
-        yield stage
+@pytest.fixture
+def worker() -> bool:
+    """What is due is sent."""
+    return True
 
 
 def on(desk: Reception, days: int) -> str:

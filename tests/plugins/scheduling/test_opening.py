@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from deployment import APPS, Held
+from deployment import Held
 from plugins.scheduling.agenda import BOOK, wanted
 from plugins.scheduling.calendars import FOLLOW
 from plugins.scheduling.groupwork import LIST, WAIT, ask, client, rows
@@ -23,11 +23,6 @@ from bedside_scheduling import live
 from bedside_scheduling.keeping import hold_calendars
 
 LOOKED_FOR = "SELECT count(*) FROM waiting_offer"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
 
 
 @pytest_asyncio.fixture

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from deployment import APPS, Deployment, served
+from deployment import Deployment, served
 
 from bedside_core.database import DB, acting, unit
 from bedside_core.testing import Database
@@ -17,11 +17,6 @@ from bedside_scheduling.keeping import NewAppointment, hold_calendars, put
 from bedside_scheduling.rows import appointments
 
 NINE = datetime(2027, 3, 1, 9, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
 
 
 def visit(member: UUID, patient: UUID, starts_at: datetime, client_id: str, minutes: int = 30) -> NewAppointment:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
-from deployment import APPS, Held
+from deployment import Held
 from plugins.scheduling.groupwork import BOOK, TAKE_OFF, ask, wanted
-from plugins.scheduling.rota import Rota, at, monday, rota
+from plugins.scheduling.rota import Rota, at, monday
 from plugins.scheduling.test_slots_offered import booked
 
 from bedside_core.database import DB, acting
-from bedside_core.testing import Database, statements
+from bedside_core.testing import statements
 
 PORTAL = """query($n: Int, $a: String, $v: String) { portal {
     appointments(first: $n, after: $a) { nodes { id state patients { patientId } } pageInfo { endCursor hasNextPage } }
@@ -26,17 +24,6 @@ INBOX = """subscription { inbox { __typename ... on AppointmentInboxChanged { ap
 LIST = """query($f: DateTime!, $t: DateTime!, $p: ID, $s: [AppointmentState!]) {
     appointments(from: $f, to: $t, patientId: $p, states: $s) { nodes { id state reason } } }"""
 SUSPEND = "mutation($p: ID!) { suspendPortalAccount(patientId: $p) { state } }"
-
-
-@pytest.fixture(scope="session")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def house(fresh_database: Database) -> AsyncGenerator[Rota]:
-    async with rota(fresh_database) as house:
-        yield house
 
 
 async def state(house: Rota, appointment: UUID, state: str) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-import pytest_asyncio
-from deployment import APPS, Held
-from plugins.scheduling.reception import Reception, reception, soon
+from deployment import Held
+from plugins.scheduling.reception import Reception, soon
 from schema.records.test_merging import MERGE
 
 from bedside_core.auth import Role
@@ -28,17 +26,6 @@ EXPORT = 'mutation($p: ID!) { exportPatient(patientId: $p, clientId: "e") { id }
 ONE = "query($i: ID!) { dataExport(id: $i) { state url } }"
 HOOK = 'mutation($u: String!, $t: [String!]!) { createWebhook(url: $u, types: $t, clientId: "w") { webhook { id } } }'
 TOLD = "query($w: ID!) { webhookDeliveries(webhookId: $w) { nodes { type body } } }"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def desk(fresh_database: Database) -> AsyncGenerator[Reception]:
-    async with reception(fresh_database, worker=False) as stage:
-        yield stage
 
 
 async def ran(desk: Reception, name: str, **payload: Any) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
-from deployment import APPS
 from plugins.scheduling.reception import Reception, reception, soon
 
 from bedside_core.auth import Role
@@ -30,15 +27,10 @@ BOOKED, CHANGED, CANCELLED, REMINDER, VIDEO = (
 )
 
 
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def desk(fresh_database: Database) -> AsyncGenerator[Reception]:
-    async with reception(fresh_database) as stage:
-        yield stage
+@pytest.fixture
+def worker() -> bool:
+    """What is due is sent."""
+    return True
 
 
 def reminders(desk: Reception) -> list[str]:

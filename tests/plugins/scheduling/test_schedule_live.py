@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from deployment import APPS, Held, Person, Socket
+from deployment import Held, Person, Socket
 from plugins.scheduling.calendars import FOLLOW, Calendar
-from plugins.scheduling.reception import Reception, reception, soon
+from plugins.scheduling.reception import Reception, soon
 
 from bedside_core.database import acting, unit
-from bedside_core.testing import Database, statements
+from bedside_core.testing import statements
 from bedside_plans.api import ItemKind, PlanItem
 from bedside_plans.service import PlanService
 from bedside_scheduling import live
@@ -23,17 +21,6 @@ INBOX = """subscription($a: String) { inbox(after: $a) { __typename
     ... on InboxItemRemoved { cursor kind id }
     ... on AppointmentInboxChanged { cursor appointment { id state kind patients { patientId } } } } }"""
 OUT = "mutation { signOut }"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def desk(fresh_database: Database) -> AsyncGenerator[Reception]:
-    async with reception(fresh_database, worker=False) as stage:
-        yield stage
 
 
 def week(desk: Reception, socket: Socket, *members: Person, token: str | None = None) -> Calendar:

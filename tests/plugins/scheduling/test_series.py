@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-import pytest_asyncio
-from deployment import APPS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plugins.scheduling.clocks import ODD_DAYS, zone
@@ -32,10 +29,10 @@ from plugins.scheduling.groupwork import (
     rows,
     wanted,
 )
-from plugins.scheduling.rota import HOST, Rota, at, last_sunday, monday, rota, text
+from plugins.scheduling.rota import HOST, Rota, at, last_sunday, monday, text
 
 from bedside_core.auth import Role
-from bedside_core.testing import Database, statements
+from bedside_core.testing import statements
 from bedside_scheduling.api import AppointmentKind
 from bedside_scheduling.series import Series
 from bedside_scheduling.series_changing import moved_rest
@@ -44,17 +41,6 @@ WEEK = timedelta(days=7)
 SKIPPED = (("Pacific/Apia", date(2011, 12, 30)), ("Pacific/Kwajalein", date(1993, 8, 21)))
 """Days that there were not: whoever begins on the next one at midnight stands for both, see `test_recurrence`."""
 ALL = "SELECT count(*) AS n FROM appointment"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def house(fresh_database: Database) -> AsyncGenerator[Rota, None]:
-    async with rota(fresh_database) as made:
-        yield made
 
 
 async def booked(house: Rota, rule: str = "FREQ=WEEKLY;COUNT=6", hour: int = 9, **more: Any) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from deployment import APPS
 from plugins.scheduling.groupwork import (
     APPOINTMENT,
     BOOK,
@@ -24,9 +22,9 @@ from plugins.scheduling.groupwork import (
     rows,
     wanted,
 )
-from plugins.scheduling.rota import Rota, at, last_sunday, monday, rota, text, weekly
+from plugins.scheduling.rota import Rota, at, last_sunday, monday, text, weekly
 
-from bedside_core.testing import Database, statements
+from bedside_core.testing import statements
 
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
 WARNED = """mutation($i: AppointmentInput!, $r: String!, $c: String!, $p: [ID!], $s: Boolean! = false) {
@@ -37,16 +35,11 @@ CONVERT = """mutation($i: ID!) { convertAppointment(id: $i, kind: TELEHEALTH) { 
 HOLDERS = "SELECT count(*) AS n FROM portal_holder WHERE patient_id = $1"
 
 
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
 @pytest_asyncio.fixture
-async def house(fresh_database: Database) -> AsyncGenerator[Rota, None]:
-    async with rota(fresh_database) as made:
-        await made.week(made.ada, weekly(monday(), "08:00", "18:00"))
-        yield made
+async def house(house: Rota) -> Rota:
+    """Ada sees people on Mondays."""
+    await house.week(house.ada, weekly(monday(), "08:00", "18:00"))
+    return house
 
 
 async def booked(house: Rota, count: int = 5, **more: Any) -> dict[str, Any]:

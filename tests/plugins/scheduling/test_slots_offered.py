@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
-from deployment import APPS, Held, Person
+from deployment import Held, Person
 from plugins.scheduling.rota import (
     ARCHIVE,
     CHANGE,
@@ -24,7 +22,6 @@ from plugins.scheduling.rota import (
     at,
     last_sunday,
     monday,
-    rota,
     section,
     text,
     weekly,
@@ -32,7 +29,7 @@ from plugins.scheduling.rota import (
 
 from bedside_core.auth import Role
 from bedside_core.database import DB, acting, unit
-from bedside_core.testing import Database, statements
+from bedside_core.testing import statements
 from bedside_plans.api import ItemKind, PlanItem
 from bedside_plans.service import PlanService
 from bedside_scheduling.api import AppointmentKind
@@ -40,17 +37,6 @@ from bedside_scheduling.keeping import NewAppointment, hold_calendars, put
 from bedside_scheduling.offering import Offering
 
 NOBODY = "0199aaaa-0000-7000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def house(fresh_database: Database) -> AsyncGenerator[Rota, None]:
-    async with rota(fresh_database) as made:
-        yield made
 
 
 async def booked(

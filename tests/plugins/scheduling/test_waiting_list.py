@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from deployment import APPS, Held, Socket
+from deployment import Held, Socket
 from notify_stage import PREFER
 from plugins.scheduling.groupwork import (
     ACCEPT,
@@ -43,11 +43,6 @@ RELEASE = "mutation($i: ID!) { releaseSlot(id: $i) { id state } }"
 INBOX = """subscription { inbox { __typename ... on WaitingListInboxChanged { entry {
   id outcome offer { id appointment { startsAt } } } } } }"""
 OFFERS = "SELECT state, count(*) AS n FROM waiting_offer GROUP BY state ORDER BY state"
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
 
 
 class List:
