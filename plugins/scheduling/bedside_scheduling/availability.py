@@ -228,11 +228,11 @@ class Availability:
             raise InvalidInput(f"At most {LONGEST_REASON} characters.", field=("reason",))
         if not timedelta() < ends - begins <= LONGEST_CLOSURE:
             raise InvalidInput("It ends after it begins, within three years.", field=("endsAt",))
-        now = self._platform.clock.now()
-        if ends <= now or begins - now > FARTHEST:
-            raise InvalidInput("It is past, or more than three years ahead.", field=("startsAt",))
 
         async def make(new_id: UUID, work: Work) -> UUID:
+            now = self._platform.clock.now()
+            if ends <= now or begins - now > FARTHEST:
+                raise InvalidInput("It is past, or more than three years ahead.", field=("startsAt",))
             owner, calendars = member_id or practice_id, await self._all_held(work, member_id)
             await DB.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"closure:{owner}")
             count = await DB.fetchval(

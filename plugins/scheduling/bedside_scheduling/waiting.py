@@ -210,14 +210,14 @@ class Waiting:
         patient_id = wish.patient_id or actor.patient_id
         if patient_id is None:
             raise InvalidInput("Who waits?", field=("input", "patientId"))
-        if not (await self._platform.settings.read(SchedulingSettings)).waiting_list:
-            raise SwitchedOff("Your practice keeps no waiting list.", way_on="Book one of the free times.")
         now = self._platform.clock.now()
         async with unit() as work:
             # One after the other, so that a retry finds what the first has made, and two at once do not both find room.
             await DB.execute(_ONE_PATIENT, str(patient_id))
             if (first := await self._before(person_id, client_id, patient_id, wish)) is not None:
                 return await self.one(actor, first)
+            if not (await self._platform.settings.read(SchedulingSettings)).waiting_list:
+                raise SwitchedOff("Your practice keeps no waiting list.", way_on="Book one of the free times.")
             wish = replace(wish, earliest=max(wish.earliest or now, now))
             await self._must_be_possible(actor, wish, now)
             await hold_patients([patient_id], ("input", "patientId"))
