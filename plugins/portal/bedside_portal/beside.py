@@ -50,7 +50,8 @@ class Beside:
                 patient = patients.get(patient_id)
                 if patient is None:
                     raise NotFound("There is no patient with this id that you may see.", field=FIELD)
-                account = await self._portal.locked(patient_id)
+                await self._portal.lock(patient_id)
+                account = (await self._portal.accounts([patient_id]))[patient_id]
                 if not _is_missing(account):
                     continue
                 if account.holders:

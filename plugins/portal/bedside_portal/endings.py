@@ -1,4 +1,4 @@
-"""Until when a guardian acts for a patient, and the job that ends it, such as on the day a child is of age (S11)."""
+"""Until when a guardian acts for a patient, such as until a child is of age, and the job that closes it then (S11)."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ async def set_until(
         Conflict: the patient themselves, or somebody who acts no more.
         InvalidInput: the day is over.
     """
-    actor.in_practice()
+    practice_id, _ = actor.in_practice()
     await platform.access.require(actor, "portal.manage")
     await portal.not_over(actor, day, ("until",))
     async with unit():
         holder, before = await portal.found(holder_id)
         if holder.relationship is None:
             raise Conflict("Patients act for themselves without end.", field=("holderId",))
-        if holder.state is HolderState.REMOVED:
+        over = holder.until is not None and holder.until < await platform.people.today(practice_id)
+        if over or holder.state is HolderState.REMOVED:
             raise Conflict("They act for the patient no more.", field=("holderId",))
         if holder.until == day:
             audit.saw([holder.patient_id])
@@ -53,7 +54,10 @@ async def set_until(
 
 
 async def end_guardians(run: JobRun) -> None:
-    """End what was to end: who acts does no more, an invitation leads nowhere; each in a unit of its own."""
+    """Tell of what has ended, and end what is still open by it: sessions, letters, links; each in a unit of its own.
+
+    That nobody acts any more whose last day is over does not wait for it: who acts is asked by the day.
+    """
     portal = run.platform.service(PortalService)
     today = await run.platform.people.today(run.practice_id)
     rows = await DB.fetch(
@@ -104,7 +108,7 @@ JOBS = (
     Job(
         name="end_guardians",
         function=end_guardians,
-        doc="Ends that guardians act for patients, after the last day on which they were to.",
+        doc="Closes what guardians have open for patients after the last day on which they act, and tells of it.",
         schedule="*/5 * * * *",
         public=True,
     ),

@@ -67,15 +67,30 @@ class Holders:
 
     # -- shared ----------------------------------------------------------------------------------------------------
 
-    async def locked(self, patient_id: UUID) -> PortalAccount:
-        """Return a patient's account; changes of one come one after the other.
+    async def lock(self, patient_id: UUID) -> None:
+        """Have changes of a patient's account come one after the other.
 
         Raises:
             NotFound: the practice has no such patient.
         """
         if await DB.fetchval(_LOCK, patient_id) is None:
             raise NotFound("There is no patient with this id that you may see.")
-        return (await self.accounts([patient_id]))[patient_id]
+
+    async def locked(self, patient_id: UUID) -> PortalAccount:
+        """Return a patient's account as it is written, locked.
+
+        Raises:
+            NotFound: the practice has no such patient.
+        """
+        await self.lock(patient_id)
+        return (await self.written([patient_id]))[patient_id]
+
+    async def written(self, patient_ids: Sequence[UUID]) -> Mapping[UUID, PortalAccount]:
+        """Return accounts as they are written: with guardians whose last day is over, until that was told (S11).
+
+        What is changed is told by what stood before and after; who may do something is asked of `accounts`.
+        """
+        return await accounts_of(patient_ids, self._platform.clock.now(), written=True)
 
     async def found(self, holder_id: UUID) -> tuple[Holder, PortalAccount]:
         """Return a holder of the acting practice and the patient's account, locked."""
@@ -119,7 +134,7 @@ class Holders:
     async def tell_state(self, before: PortalAccount) -> None:
         """Tell listeners if a patient's portal account is in another state than before, within the present unit."""
         patient_id = before.patient_id
-        after = (await self.accounts([patient_id]))[patient_id]
+        after = (await self.written([patient_id]))[patient_id]
         if after.state is before.state:
             return
         async with unit() as work:

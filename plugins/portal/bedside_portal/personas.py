@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from bedside_core.api import DB, Persona, Role
+from bedside_core.api import DB, Clock, Persona, Role
 
 
 class PortalPersonas:
-    """Provides core's `PatientPersonas`."""
+    """Provides core's `PatientPersonas`.
+
+    Args:
+        clock: by which a guardian's last day is over.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
 
     async def of_account(self, account_id: UUID) -> Sequence[Persona]:
         """Return the patients whose portal accounts are active and this account's to act for, with Role.PATIENT."""
-        rows = await DB.fetch("SELECT * FROM portal_personas($1)", account_id)
+        rows = await DB.fetch("SELECT * FROM portal_personas($1, $2)", account_id, self._clock.now())
         return [
             Persona(
                 id=row["patient_id"],
@@ -31,4 +38,4 @@ class PortalPersonas:
 
     async def active(self, account_id: UUID, patient_id: UUID) -> bool:
         """Tell whether the account may act for this patient now; asked with each request of such a session."""
-        return bool(await DB.fetchval("SELECT portal_acts($1, $2)", account_id, patient_id))
+        return bool(await DB.fetchval("SELECT portal_acts($1, $2, $3)", account_id, patient_id, self._clock.now()))

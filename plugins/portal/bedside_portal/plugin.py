@@ -101,8 +101,8 @@ def services(platform: Platform) -> Mapping[type[Any], object]:
         PortalBooking: booking,
         PortalRules: booking,
         PortalInvitations: Beside(platform, portal),
-        PatientPersonas: PortalPersonas(),
-        PatientReach: PortalReach(),
+        PatientPersonas: PortalPersonas(platform.clock),
+        PatientReach: PortalReach(platform.clock),
         Registration: Registration(platform, portal),
         OwnRecord: OwnRecord(platform, portal),
     }

@@ -6,19 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_core.api import DB, Reached, Recipient, Work
+from bedside_core.api import DB, Clock, Reached, Recipient, Work
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
 
 class PortalReach:
-    """Provides core's `PatientReach`: guardians are told what the patient is told, and whoever has no address there."""
+    """Provides core's `PatientReach`: guardians are told what the patient is told, and whoever has no address there.
+
+    Args:
+        clock: by which a guardian's last day is over.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
 
     async def reach(self, patient_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Reached]]:
         """Return where who acts for patients is reached besides the records' own addresses, in one statement."""
         found: dict[UUID, list[Reached]] = {}
-        for row in await DB.fetch("SELECT * FROM portal_addresses($1, NULL, false)", list(patient_ids)):
+        for row in await DB.fetch("SELECT * FROM portal_addresses($1, NULL, $2)", list(patient_ids), self._clock.now()):
             found.setdefault(row["patient_id"], []).append(Reached(email=row["email"], phone=row["phone"]))
         return found
 
@@ -28,7 +35,7 @@ async def told_no_more(platform: Platform, work: Work, patient_id: UUID, account
 
     To be called in the unit in which they cease to act, before they are written down as removed.
     """
-    rows = await DB.fetch("SELECT * FROM portal_addresses($1, $2, true)", [patient_id], account_id)
+    rows = await DB.fetch("SELECT * FROM portal_addresses($1, $2, NULL)", [patient_id], account_id)
     practice_id: UUID = await DB.fetchval("SELECT app_practice()")
     await platform.notify.told_no_more(
         work,

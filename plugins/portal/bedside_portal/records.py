@@ -30,7 +30,7 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     one's where the suspension comes with it (promise A4).
     """
     holders = Holders(platform)
-    before = await holders.accounts([kept, merged])
+    before = await holders.written([kept, merged])
     doubled = _doubled(before[kept], before[merged])
     async with unit() as work:
         for holder in doubled:

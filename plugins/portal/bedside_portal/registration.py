@@ -18,6 +18,7 @@ from bedside_core.api import (
     InvalidInput,
     Joiner,
     LinkOver,
+    LinkState,
     NotFound,
     RateLimited,
     Recipient,
@@ -94,7 +95,7 @@ class Registration:
         """
         practice_id, holder_id, _ = await self._whose(secret)
         with acting(practice_id):
-            return await self._invited(practice_id, await self._portal.holder(holder_id))
+            return await self._invited(practice_id, await self._holder(practice_id, holder_id))
 
     async def confirm(self, secret: str, date_of_birth: date) -> Invited:
         """Return what an invitation leads to, once the patient's date of birth was right.
@@ -105,7 +106,7 @@ class Registration:
         """
         practice_id, holder_id, purpose = await self._whose(secret)
         with acting(practice_id):
-            holder = await self._identified(secret, purpose, holder_id, date_of_birth)
+            holder = await self._identified(secret, purpose, practice_id, holder_id, date_of_birth)
             invited, email = await self._invited(practice_id, holder), await _email(holder, purpose)
             known = email is not None and await self._platform.accounts.joining.known(email)
         return Invited(practice=invited.practice, guardian=invited.guardian, email=email, known=known)
@@ -129,7 +130,7 @@ class Registration:
         """
         practice_id, holder_id, purpose = await self._whose(secret)
         with acting(practice_id):
-            holder = await self._identified(secret, purpose, holder_id, date_of_birth)
+            holder = await self._identified(secret, purpose, practice_id, holder_id, date_of_birth)
             if await _email(holder, purpose) is not None:
                 raise _other_address()
             address = checks.email(email, ("email",))
@@ -179,7 +180,7 @@ class Registration:
         except LinkOver as over:
             return await self._again(over, secret, client_id)
         with acting(practice_id):
-            holder = await self._identified(secret, purpose, holder_id, date_of_birth)
+            holder = await self._identified(secret, purpose, practice_id, holder_id, date_of_birth)
             invited, words = await self._invited(practice_id, holder), await self._words(holder)
             user = await _email(holder, purpose)
             if user is None:
@@ -249,7 +250,24 @@ class Registration:
             raise NotFound("There is no such invitation.")
         return practice_id, link.subject, purpose
 
-    async def _identified(self, secret: str, purpose: str, holder_id: UUID, date_of_birth: date) -> Holder:
+    async def _holder(self, practice_id: UUID, holder_id: UUID) -> Holder:
+        """Return whom an invitation is of.
+
+        Raises:
+            LinkOver: the last day is over on which they were to act (S11).
+        """
+        holder = await self._portal.holder(holder_id)
+        if holder.until is not None and holder.until < await self._platform.people.today(practice_id):
+            raise LinkOver(
+                "This link is not good any more.",
+                way_on="Ask the practice for another invitation.",
+                detail={"state": LinkState.VOIDED, "support": None},
+            )
+        return holder
+
+    async def _identified(
+        self, secret: str, purpose: str, practice_id: UUID, holder_id: UUID, date_of_birth: date
+    ) -> Holder:
         """Return the holder once the date of birth was right; attempts that come at once are counted one by one."""
         async with unit():
             row = await DB.fetchrow(
@@ -262,7 +280,7 @@ class Registration:
             await self._platform.links.look(purpose, secret)  # another attempt may have ended it meanwhile
             if row is None:
                 raise NotFound("There is no such invitation.")
-            holder = await self._portal.holder(holder_id)
+            holder = await self._holder(practice_id, holder_id)
             if row["fits"]:
                 return holder
             left = MOST_FAILURES - row["failures"] - 1

@@ -29,21 +29,27 @@ _ACCOUNTS = f"""SELECT wanted.id AS wanted_id, s.suspended_at, b.allowed, held.*
     FROM unnest($1::uuid[]) AS wanted(id)
     LEFT JOIN portal_suspension s ON s.patient_id = wanted.id
     LEFT JOIN portal_booking b ON b.patient_id = wanted.id
-    LEFT JOIN ({HOLDER} WHERE h.patient_id = ANY($1) AND h.removed_at IS NULL) held ON held.patient_id = wanted.id
+    LEFT JOIN ({HOLDER} WHERE h.patient_id = ANY($1) AND h.removed_at IS NULL
+        AND ($2::timestamptz IS NULL OR h.ends_on IS NULL OR h.ends_on >= (
+            SELECT ($2 AT TIME ZONE z.zone)::date FROM practice_by_id(app_practice()) AS z))
+    ) held ON held.patient_id = wanted.id
     ORDER BY held.relationship IS NOT NULL, held.id"""
 
 
-async def accounts_of(patient_ids: Sequence[UUID], now: datetime) -> Mapping[UUID, PortalAccount]:
+async def accounts_of(
+    patient_ids: Sequence[UUID], now: datetime, *, written: bool = False
+) -> Mapping[UUID, PortalAccount]:
     """Return the portal accounts of patients of the acting practice, in one statement; every id is in the answer.
 
     Args:
         patient_ids: of whom.
-        now: by which invitations expire.
+        now: by which invitations expire, and a guardian's last day is over, where the practice is.
+        written: with those whose last day is over and who are not written down as removed yet.
     """
     suspended: dict[UUID, datetime | None] = {}
     booking: dict[UUID, bool | None] = {}
     holders: dict[UUID, list[Holder]] = {patient_id: [] for patient_id in patient_ids}
-    for row in await DB.fetch(_ACCOUNTS, list(holders)):
+    for row in await DB.fetch(_ACCOUNTS, list(holders), None if written else now):
         suspended[row["wanted_id"]], booking[row["wanted_id"]] = row["suspended_at"], row["allowed"]
         if row["id"] is not None:
             holders[row["wanted_id"]].append(holder_of(row, now))

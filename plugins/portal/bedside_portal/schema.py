@@ -185,8 +185,8 @@ class PortalMutation:
         return holder_type(await _portal(info).remove(info.context.signed_in(), uuid_of(holder_id)))
 
     @strawberry.mutation(
-        description="Say until when a guardian acts for the patient, or that it is without end. After that day what "
-        "they have open for the patient ends, within five minutes of midnight where the practice is.",
+        description="Say until when a guardian acts for the patient, or that it is without end. They act until "
+        "the end of that day where the practice is; what is still open then is closed within five minutes.",
         extensions=[gate("portal.manage")],
     )
     async def set_guardian_until(
