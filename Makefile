@@ -16,6 +16,8 @@ BUNDLE := core/bedside_core/web
 RECORD := build/rulebook.json
 # A plugin as a partner ships one; the tests have it installed.
 PARTNER := examples/bedside-vitals
+# A second reader of calendars, with which the tests read ours.
+READER  := tests/plugins/scheduling/second
 
 # Locked and hash-checked: the installer, what runs, what developers run besides, and what builds.
 PIP_LOCK := requirements-uv.lock
@@ -28,6 +30,7 @@ HAS_UV      := $(VENV)/.has-uv
 HAS_RUNTIME := $(VENV)/.has-runtime
 HAS_DEV     := $(VENV)/.has-dev
 HAS_BUNDLE  := web/node_modules/.bedside-bundle
+HAS_READER  := $(READER)/node_modules/.bedside-reader
 # As web/package.json says in `engines`.
 NODE_FITS   := v20.19.*|v20.[2-9][0-9].*|v22.1[2-9].*|v22.[2-9][0-9].*|v2[3-9].*|v[3-9][0-9].*
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -type f -print 2>/dev/null)
@@ -79,6 +82,10 @@ $(HAS_BUNDLE): $(WEB_SOURCES)
 	@test -n "$$(ls $(BUNDLE) 2>/dev/null)" || { echo "web/ was built, but nothing arrived in $(BUNDLE)." >&2; exit 1; }
 	@touch $@
 
+$(HAS_READER): $(READER)/package-lock.json | $(HAS_BUNDLE)
+	npm --prefix $(READER) ci --no-audit --no-fund
+	@touch $@
+
 # --- running -------------------------------------------------------------------------------------
 
 .PHONY: demo
@@ -92,7 +99,7 @@ serve: $(ENVIRONMENT) $(HAS_BUNDLE)  ## the server as configured by BEDSIDE_* va
 # --- showing that it holds -----------------------------------------------------------------------
 
 .PHONY: test
-test: $(HAS_DEV) $(HAS_BUNDLE)  ## all tests (ARGS="tests/core -k scope" for some)
+test: $(HAS_DEV) $(HAS_BUNDLE) $(HAS_READER)  ## all tests (ARGS="tests/core -k scope" for some)
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses=2 --dist=loadfile --rulebook=$(RECORD))
 
 .PHONY: check
@@ -110,11 +117,11 @@ check: $(HAS_DEV) $(HAS_BUNDLE)  ## lint, format, types (strict), imports, layou
 rules: $(RECORD)  ## rules and promises without a passing test, by the last whole `make test`
 	@$(BIN)/python tests/rulebook.py $(RECORD)
 
-$(RECORD): | $(HAS_DEV) $(HAS_BUNDLE)
+$(RECORD): | $(HAS_DEV) $(HAS_BUNDLE) $(HAS_READER)
 	-$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile --rulebook=$(RECORD)
 
 .PHONY: promises
-promises: $(HAS_DEV) $(HAS_BUNDLE)  ## promises at the sizes and figures of docs/promises.md (within an hour)
+promises: $(HAS_DEV) $(HAS_BUNDLE) $(HAS_READER)  ## promises at the sizes and figures of docs/promises.md (within an hour)
 	BEDSIDE_FULL=1 $(BIN)/python -m pytest -m promise --timeout=3600 $(ARGS)
 
 .PHONY: bench

@@ -126,7 +126,6 @@ async def desk(fresh_database: Database) -> AsyncGenerator[Desk]:
 
 
 @pytest.mark.rule("N4", "S8")
-@pytest.mark.needs("node", "npm")
 async def test_an_appointment_is_put_into_a_calendar_moved_there_and_taken_out_of_it(desk: Desk) -> None:
     here = desk.here
     made = await here.book(soon())
@@ -185,7 +184,6 @@ async def test_what_is_tried_again_later_tells_how_things_stand_then_and_comes_o
 
 
 @pytest.mark.rule("S7", "S8")
-@pytest.mark.needs("node", "npm")
 async def test_a_series_is_one_event_in_a_mail_and_one_of_it_is_told_by_when_it_was_to_be(desk: Desk) -> None:
     here = desk.here
     series_id, made = await here.series("FREQ=WEEKLY;COUNT=6", weeks_before_change())

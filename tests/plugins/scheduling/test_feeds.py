@@ -53,7 +53,6 @@ async def gone(here: Diary, path: str) -> None:
 
 
 @pytest.mark.rule("S6", "S8")
-@pytest.mark.needs("node", "npm")
 async def test_a_series_with_exceptions_over_a_change_of_clocks_is_read_as_the_database_has_it(here: Diary) -> None:
     series_id, made = await here.series("FREQ=WEEKLY;COUNT=9", weeks_before_change())
     alone = await here.book(soon(8, 20))

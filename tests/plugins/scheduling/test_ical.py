@@ -93,7 +93,6 @@ def unlike() -> list[str]:
 
 
 @pytest.mark.rule("S6", "S8")
-@pytest.mark.needs("node", "npm")
 def test_in_every_zone_series_with_exceptions_over_changes_of_clocks_are_read_alike_by_two_parsers() -> None:
     shown: list[Appointment] = []
     recurring: list[Recurrence] = []
@@ -117,7 +116,6 @@ def test_in_every_zone_series_with_exceptions_over_changes_of_clocks_are_read_al
 
 
 @pytest.mark.rule("S8")
-@pytest.mark.needs("node", "npm")
 @pytest.mark.parametrize(
     ("rule", "begins", "zone", "minutes"),
     [
