@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from bedside_core.manifest import Manifest
 from bedside_core.notify import Channel, Fact, Language, NotificationKind, Part, Recipient
 from bedside_core.notify.preferences import Preferences, prefer
 from bedside_core.people import Practice
-from bedside_core.plugins import installed
+from bedside_core.plugins import Source, installed
 from bedside_core.testing import Database
 from bedside_core.testing import until as until_
 
@@ -170,22 +170,35 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, seco
 
 
 @asynccontextmanager
-async def ward(database: Database, **config: Any) -> AsyncGenerator[Ward]:
-    """Serve a practice whose people are notified by mail and by phone."""
+async def notifying(
+    database: Database, *, sources: Mapping[str, Source] | None = None, **config: Any
+) -> AsyncGenerator[tuple[Deployment, MailServer, Twilio]]:
+    """Serve a deployment with a worker, whose mail and whose messages and calls arrive at look-alikes.
+
+    Args:
+        database: a migrated one.
+        sources: where plugins come from; by default what is installed.
+        config: further configuration.
+    """
     async with mail_server() as mail, twilio() as phone:
         given = {
-            "plugins": ("graphql", "ward"),
             "worker": True,
             "smtp_url": mail.url,
             "mail_sender": SENDER,
             "public_url": PUBLIC_URL,
-            "notify_seconds": 8.0,
             **phone.settings(),
             **config,
         }
-        sources = {**installed(), "ward": WARD}
         async with served(database, sources=sources, **given) as deployment:
-            practice = await deployment.practice(tier=None)
-            owner = await deployment.person(practice, Role.OWNER, name="Olga")
-            ada = await deployment.person(practice, name="Ada")
-            yield Ward(deployment, practice, owner, ada, mail, phone)
+            yield deployment, mail, phone
+
+
+@asynccontextmanager
+async def ward(database: Database, **config: Any) -> AsyncGenerator[Ward]:
+    """Serve a practice whose people are notified by mail and by phone."""
+    given = {"plugins": ("graphql", "ward"), "notify_seconds": 8.0, **config}
+    async with notifying(database, sources={**installed(), "ward": WARD}, **given) as (deployment, mail, phone):
+        practice = await deployment.practice(tier=None)
+        owner = await deployment.person(practice, Role.OWNER, name="Olga")
+        ada = await deployment.person(practice, name="Ada")
+        yield Ward(deployment, practice, owner, ada, mail, phone)

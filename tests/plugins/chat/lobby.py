@@ -13,17 +13,16 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
-from deployment import Deployment, Person, served
-from notify_stage import settled
-from smtp_stage import SENDER, MailServer, mail_server
-from twilio_stage import Twilio, twilio
+from deployment import Deployment, Person
+from notify_stage import notifying, settled
+from smtp_stage import MailServer
+from twilio_stage import Twilio
 
 from bedside_core.auth import Role
 from bedside_core.database import DB, acting
 from bedside_core.people import Practice
 from bedside_core.testing import Database, until
 
-PUBLIC_URL = "https://clinic.example"
 SECRET = re.compile(r"https?://[a-z0-9.:]+/chat/guest#([A-Za-z0-9_-]{43})")
 BORN = "1980-02-03"
 
@@ -174,22 +173,12 @@ class Lobby:
 @asynccontextmanager
 async def opened(database: Database, folder: Path, **config: Any) -> AsyncGenerator[Lobby]:
     """Serve a practice that writes with people outside."""
-    async with mail_server() as mail, twilio() as phone:
-        given = {
-            "worker": True,
-            "smtp_url": mail.url,
-            "mail_sender": SENDER,
-            "public_url": PUBLIC_URL,
-            "data": folder,
-            **phone.settings(),
-            **config,
-        }
-        async with served(database, **given) as deployment:
-            practice = await deployment.practice()
-            lobby = Lobby(deployment, database, practice, mail, phone)
-            lobby.ada = await deployment.person(practice, name="Ada")
-            lobby.olga = await deployment.person(practice, Role.OWNER, name="Olga")
-            yield lobby
+    async with notifying(database, **{"data": folder, **config}) as (deployment, mail, phone):
+        practice = await deployment.practice()
+        lobby = Lobby(deployment, database, practice, mail, phone)
+        lobby.ada = await deployment.person(practice, name="Ada")
+        lobby.olga = await deployment.person(practice, Role.OWNER, name="Olga")
+        yield lobby
 
 
 @pytest_asyncio.fixture

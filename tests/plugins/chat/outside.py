@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from deployment import Deployment, Held, Person, served
-from notify_stage import PUBLIC_URL, settled
-from smtp_stage import SENDER, Mail, MailServer, mail_server
-from twilio_stage import Twilio, twilio
+from deployment import Deployment, Held, Person
+from notify_stage import notifying, settled
+from smtp_stage import Mail, MailServer
+from twilio_stage import Twilio
 
 from bedside_core.auth import Role
 from bedside_core.database import DB, acting
@@ -91,20 +91,10 @@ class Outside:
 
 @asynccontextmanager
 async def outside(database: Database, **config: Any) -> AsyncGenerator[Outside]:
-    async with mail_server() as mail, twilio() as phone:
-        given = {
-            "worker": True,
-            "smtp_url": mail.url,
-            "mail_sender": SENDER,
-            "public_url": PUBLIC_URL,
-            "notify_seconds": 8.0,
-            **phone.settings(),
-            **config,
-        }
-        async with served(database, **given) as deployment:
-            practice = await deployment.practice()
-            owner = await deployment.person(practice, Role.OWNER, name="Olga")
-            ada, ben = await deployment.person(practice, name="Ada"), await deployment.person(practice, name="Ben")
-            data = await deployment.data(START, ada.token, m=ben.id, c="start")
-            conversation = data["startConversation"]["id"]
-            yield Outside(deployment, practice, (owner, ada, ben), conversation, mail, phone)
+    async with notifying(database, **config) as (deployment, mail, phone):
+        practice = await deployment.practice()
+        owner = await deployment.person(practice, Role.OWNER, name="Olga")
+        ada, ben = await deployment.person(practice, name="Ada"), await deployment.person(practice, name="Ben")
+        data = await deployment.data(START, ada.token, m=ben.id, c="start")
+        conversation = data["startConversation"]["id"]
+        yield Outside(deployment, practice, (owner, ada, ben), conversation, mail, phone)

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest_asyncio
 from accounts_stage import cheap_hashes
-from deployment import Deployment, Person, served
-from smtp_stage import SENDER, MailServer, mail_server
-from twilio_stage import Twilio, twilio
+from deployment import Deployment, Person
+from notify_stage import notifying
+from smtp_stage import MailServer
+from twilio_stage import Twilio
 
 from bedside_core.auth import Role
 from bedside_core.people import Patient, Practice
 from bedside_core.testing import Database, until
 
-PUBLIC_URL = "https://clinic.example"
 SECRET = re.compile(r"https?://[a-z0-9.:]+/portal/register#([A-Za-z0-9_-]{43})")
 PASSWORD = "nine quiet herons by a lake"
 BORN = "1980-02-03"
@@ -132,22 +132,13 @@ class Desk:
 @asynccontextmanager
 async def opened(database: Database, **config: Any) -> AsyncGenerator[Desk]:
     """Serve a practice with a front desk."""
-    async with mail_server() as mail, twilio() as phone:
-        given = {
-            "worker": True,
-            "smtp_url": mail.url,
-            "mail_sender": SENDER,
-            "public_url": PUBLIC_URL,
-            **phone.settings(),
-            **config,
-        }
-        with cheap_hashes():
-            async with served(database, **given) as deployment:
-                practice = await deployment.practice()
-                staff = await deployment.person(practice, Role.STAFF, name="Sam")
-                owner = await deployment.person(practice, Role.OWNER, name="Olga")
-                patient = await deployment.patient(practice)
-                yield Desk(deployment, database, practice, staff, owner, patient, mail, phone)
+    with cheap_hashes():
+        async with notifying(database, **config) as (deployment, mail, phone):
+            practice = await deployment.practice()
+            staff = await deployment.person(practice, Role.STAFF, name="Sam")
+            owner = await deployment.person(practice, Role.OWNER, name="Olga")
+            patient = await deployment.patient(practice)
+            yield Desk(deployment, database, practice, staff, owner, patient, mail, phone)
 
 
 @pytest_asyncio.fixture

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from accounts_stage import rows
 from audit_stage import trail
+from notify_stage import PUBLIC_URL
 from plugins.portal.desk import (
     BORN,
     CHOOSE,
@@ -18,7 +19,6 @@ from plugins.portal.desk import (
     MISSING,
     OWN,
     PASSWORD,
-    PUBLIC_URL,
     REGISTER,
     RESEND,
     REVOKE,

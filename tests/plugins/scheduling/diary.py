@@ -12,15 +12,15 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from deployment import Deployment, Held, Person, served
+from plugins.scheduling.writing import visit, written
 
 from bedside_core.auth import Role
 from bedside_core.database import DB, acting, unit
 from bedside_core.ids import uuid7
 from bedside_core.people import Practice
 from bedside_core.testing import Database
-from bedside_scheduling.api import Appointment, AppointmentKind
+from bedside_scheduling.api import Appointment
 from bedside_scheduling.consequences import changed
-from bedside_scheduling.keeping import NewAppointment, hold_calendars, put
 from bedside_scheduling.recurrence import occurrences
 from bedside_scheduling.rows import appointments
 
@@ -57,26 +57,11 @@ class Diary:
 
     async def book(self, starts_at: datetime, *patients: Held, minutes: int = 30, **more: Any) -> UUID:
         """Write an appointment of Ada's, by default with Pat."""
-        new = NewAppointment(
-            **{
-                "type_id": None,
-                "kind": AppointmentKind.IN_PERSON,
-                "starts_at": starts_at,
-                "ends_at": starts_at + timedelta(minutes=minutes),
-                "zone": ZONE,
-                "member_ids": [self.ada.member.id],
-                "patient_ids": [each.patient.id for each in patients or (self.pat,)],
-                "capacity": 3,
-                "booked_by": self.ada.member.id,
-                "by_patient": False,
-                "client_id": f"appointment-{next(_numbers)}",
-                **more,
-            }
-        )
+        members = more.pop("member_ids", [self.ada.member.id])
+        seen = [each.patient.id for each in patients or (self.pat,)]
+        given = {"zone": ZONE, "capacity": 3, "booked_by": self.ada.member.id} | more
         with acting(self.practice.id):
-            async with unit() as work:
-                await hold_calendars(self.deployment.platform, work, new.member_ids)
-                return await put(self.deployment.platform, work, new)
+            return await written(self.deployment, visit(starts_at, members, seen, minutes=minutes, **given))
 
     async def series(self, rule: str, begins: datetime, *, minutes: int = 45) -> tuple[UUID, list[UUID]]:
         """Write a series of Ada's with Pat, and each of its appointments."""

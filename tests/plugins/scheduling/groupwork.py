@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from deployment import Held, Person
-from plugins.scheduling.rota import BERLIN, Rota, at, text
+from plugins.scheduling.rota import BERLIN, Rota, at, monday, text
 
 from bedside_core.database import DB, Row, acting
 from bedside_core.jobs.declared import JobRun
@@ -71,6 +71,17 @@ async def ask(house: Rota, query: str, by: Person | Held, /, **variables: Any) -
     """Ask one field as somebody and return what it gives."""
     [value] = (await house.deployment.data(query, by.token, **variables)).values()
     return value
+
+
+async def booked_series(house: Rota, rule: str = "FREQ=WEEKLY;COUNT=6", hour: int = 9, **more: Any) -> dict[str, Any]:
+    """Book a series of pat with ada, from Monday on."""
+    first = wanted(monday(), hour, house.ada, patients=[house.pat], **more)
+    return await ask(house, BOOK_SERIES, house.desk, i=first, r=rule, c=client())
+
+
+def starts(series: dict[str, Any]) -> list[str]:
+    """Return when the appointments of a series begin, by Berlin's clocks."""
+    return [local(each["startsAt"]) for each in series["appointments"]]
 
 
 async def rows(house: Rota, sql: str, *values: object) -> list[Row]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from deployment import Deployment, Held, Person, served
-from notify_stage import PREFER, PUBLIC_URL, settled
-from smtp_stage import SENDER, Mail, MailServer, mail_server
-from twilio_stage import Twilio, twilio
+from deployment import Deployment, Held, Person
+from notify_stage import PREFER, notifying, settled
+from plugins.scheduling.writing import visit, written
+from smtp_stage import Mail, MailServer
+from twilio_stage import Twilio
 
 from bedside_core.auth import Role
 from bedside_core.database import DB, acting, unit
@@ -23,11 +23,9 @@ from bedside_core.testing import Database
 from bedside_scheduling import reminders
 from bedside_scheduling.api import Appointment, AppointmentKind
 from bedside_scheduling.consequences import changed
-from bedside_scheduling.keeping import NewAppointment, hold_calendars, put
 from bedside_scheduling.rows import appointments
 
 SHOWN = "{ notifications(first: 50) { nodes { title text link } } }"
-_numbers = itertools.count()
 
 
 class Reception:
@@ -63,26 +61,20 @@ class Reception:
     ) -> UUID:
         """Book an appointment, by the front desk unless somebody else is named."""
         by = by or self.sam.member.id
-        new = NewAppointment(
-            type_id=None,
+        new = visit(
+            starts_at,
+            [each.member.id for each in members or [self.ada]],
+            [each.patient.id for each in (patients if patients is not None else [self.pat])],
             kind=AppointmentKind.TELEHEALTH if telehealth else AppointmentKind.IN_PERSON,
-            starts_at=starts_at,
-            ends_at=starts_at + timedelta(minutes=30),
-            zone="UTC",
-            member_ids=[each.member.id for each in members or [self.ada]],
-            patient_ids=[each.patient.id for each in (patients if patients is not None else [self.pat])],
             capacity=5,
             booked_by=by,
             by_patient=by in (self.pat.patient.id, self.quin.patient.id),
-            client_id=f"c-{next(_numbers)}",
             held_until=held_until,
             series_id=series[0] if series else None,
             occurrence_at=series[1] if series else None,
         )
         with acting(self.practice.id, by):
-            async with unit() as work:
-                await hold_calendars(self.deployment.platform, work, new.member_ids)
-                return await put(self.deployment.platform, work, new)
+            return await written(self.deployment, new)
 
     async def change(self, appointment_id: UUID, sql: str = "", *values: Any, by: UUID | None = None) -> None:
         """Change an appointment, by the front desk unless somebody else is named."""
@@ -208,19 +200,9 @@ def soon(reception: Reception, **span: float) -> datetime:
 
 @asynccontextmanager
 async def reception(database: Database, **config: Any) -> AsyncGenerator[Reception]:
-    async with mail_server() as mail, twilio() as phone:
-        given = {
-            "worker": True,
-            "smtp_url": mail.url,
-            "mail_sender": SENDER,
-            "public_url": PUBLIC_URL,
-            "notify_seconds": 8.0,
-            **phone.settings(),
-            **config,
-        }
-        async with served(database, **given) as deployment:
-            practice = await deployment.practice()
-            sam = await deployment.person(practice, Role.STAFF, name="Sam")
-            ada, ben = await deployment.person(practice, name="Ada"), await deployment.person(practice, name="Ben")
-            pat, quin = await deployment.held(practice), await deployment.held(practice)
-            yield Reception(deployment, practice, (sam, ada, ben), (pat, quin), mail, phone)
+    async with notifying(database, **config) as (deployment, mail, phone):
+        practice = await deployment.practice()
+        sam = await deployment.person(practice, Role.STAFF, name="Sam")
+        ada, ben = await deployment.person(practice, name="Ada"), await deployment.person(practice, name="Ben")
+        pat, quin = await deployment.held(practice), await deployment.held(practice)
+        yield Reception(deployment, practice, (sam, ada, ben), (pat, quin), mail, phone)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
 from deployment import Deployment, Held, Person, served
+from plugins.scheduling.writing import visit, written
 
 from bedside_core.auth import Role
+from bedside_core.database import acting
 from bedside_core.people import Practice
 from bedside_core.testing import Database
 
@@ -128,6 +131,17 @@ class Rota:
         if portal:
             await self.deployment.data(PORTAL_SETTINGS, self.olga.token, p=portal)
         await self.deployment.data(SETTINGS, self.olga.token, p=patch)
+
+
+async def booked(
+    house: Rota, starts_at: datetime, *people: Person, minutes: int = 60, held: datetime | None = None, type: str = ""
+) -> UUID:
+    """Write an appointment of pat's as booking does."""
+    members, type_id = [each.member.id for each in people], UUID(type) if type else None
+    more: dict[str, Any] = {"type_id": type_id, "zone": str(BERLIN), "held_until": held}
+    new = visit(starts_at, members, [house.pat.patient.id], minutes=minutes, **more)
+    with acting(house.practice.id):
+        return await written(house.deployment, new)
 
 
 @asynccontextmanager

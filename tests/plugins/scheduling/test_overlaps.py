@@ -8,37 +8,15 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from deployment import Deployment, served
+from deployment import served
+from plugins.scheduling.writing import visit, written
 
-from bedside_core.database import DB, acting, unit
+from bedside_core.database import DB, acting
 from bedside_core.testing import Database
-from bedside_scheduling.api import AppointmentKind, SlotTaken
-from bedside_scheduling.keeping import NewAppointment, hold_calendars, put
+from bedside_scheduling.api import SlotTaken
 from bedside_scheduling.rows import appointments
 
 NINE = datetime(2027, 3, 1, 9, tzinfo=UTC)
-
-
-def visit(member: UUID, patient: UUID, starts_at: datetime, client_id: str, minutes: int = 30) -> NewAppointment:
-    return NewAppointment(
-        type_id=None,
-        kind=AppointmentKind.IN_PERSON,
-        starts_at=starts_at,
-        ends_at=starts_at + timedelta(minutes=minutes),
-        zone="UTC",
-        member_ids=[member],
-        patient_ids=[patient],
-        capacity=1,
-        booked_by=member,
-        by_patient=False,
-        client_id=client_id,
-    )
-
-
-async def written(deployment: Deployment, new: NewAppointment) -> UUID:
-    async with unit() as work:
-        await hold_calendars(deployment.platform, work, new.member_ids)
-        return await put(deployment.platform, work, new)
 
 
 @pytest.mark.rule("S5")
@@ -49,13 +27,13 @@ async def test_of_many_who_take_a_time_at_once_one_has_it_and_neighbours_do_not_
         held = await deployment.held(practice)
         with acting(practice.id):
             found = await asyncio.gather(
-                *(written(deployment, visit(ada.member.id, held.patient.id, NINE, f"k{n}")) for n in range(20)),
+                *(written(deployment, visit(NINE, [ada.member.id], [held.patient.id])) for _ in range(20)),
                 return_exceptions=True,
             )
             made = [each for each in found if isinstance(each, UUID)]
             assert (len(made), sum(isinstance(each, SlotTaken) for each in found)) == (1, 19)
-            await written(deployment, visit(ada.member.id, held.patient.id, NINE + timedelta(minutes=30), "next"))
-            await written(deployment, visit(ada.member.id, held.patient.id, NINE - timedelta(minutes=30), "before"))
+            await written(deployment, visit(NINE + timedelta(minutes=30), [ada.member.id], [held.patient.id]))
+            await written(deployment, visit(NINE - timedelta(minutes=30), [ada.member.id], [held.patient.id]))
             assert (await appointments(made))[made[0]].patient_ids == (held.patient.id,)
 
 
@@ -66,8 +44,8 @@ async def test_what_gets_past_every_look_is_refused_by_the_database(fresh_databa
         ada = await deployment.person(practice)
         held = await deployment.held(practice)
         with acting(practice.id):
-            await written(deployment, visit(ada.member.id, held.patient.id, NINE, "first"))
-            late = await written(deployment, visit(ada.member.id, held.patient.id, NINE + timedelta(hours=1), "late"))
+            await written(deployment, visit(NINE, [ada.member.id], [held.patient.id]))
+            late = await written(deployment, visit(NINE + timedelta(hours=1), [ada.member.id], [held.patient.id]))
             with pytest.raises(asyncpg.ExclusionViolationError):
                 await DB.execute("UPDATE appointment SET starts_at = $2 WHERE id = $1", late, NINE)
             await DB.execute("UPDATE appointment SET state = 'lapsed', held_until = $2 WHERE id = $1", late, NINE)

@@ -9,8 +9,7 @@ from uuid import UUID
 import pytest
 from deployment import Held
 from plugins.scheduling.groupwork import BOOK, TAKE_OFF, ask, wanted
-from plugins.scheduling.rota import Rota, at, monday
-from plugins.scheduling.test_slots_offered import booked
+from plugins.scheduling.rota import Rota, at, booked, monday
 
 from bedside_core.database import DB, acting
 from bedside_core.testing import statements

@@ -22,11 +22,13 @@ from plugins.scheduling.groupwork import (
     MOVE_SERIES,
     SERIES,
     ask,
+    booked_series,
     client,
     days,
     local,
     pass_time,
     rows,
+    starts,
     wanted,
 )
 from plugins.scheduling.rota import HOST, Rota, at, last_sunday, monday, text
@@ -41,17 +43,6 @@ WEEK = timedelta(days=7)
 SKIPPED = (("Pacific/Apia", date(2011, 12, 30)), ("Pacific/Kwajalein", date(1993, 8, 21)))
 """Days that there were not: whoever begins on the next one at midnight stands for both, see `test_recurrence`."""
 ALL = "SELECT count(*) AS n FROM appointment"
-
-
-async def booked(house: Rota, rule: str = "FREQ=WEEKLY;COUNT=6", hour: int = 9, **more: Any) -> dict[str, Any]:
-    """Book a series of pat with ada, from Monday on."""
-    first = wanted(monday(), hour, house.ada, patients=[house.pat], **more)
-    return await ask(house, BOOK_SERIES, house.desk, i=first, r=rule, c=client())
-
-
-def starts(series: dict[str, Any]) -> list[str]:
-    """Return when its appointments begin, by Berlin's clocks."""
-    return [local(each["startsAt"]) for each in series["appointments"]]
 
 
 def weeks(hour: str, *numbers: int) -> list[str]:
@@ -91,7 +82,7 @@ async def test_a_retry_returns_the_first_series_and_other_content_is_refused(hou
 async def test_a_long_series_costs_the_statements_of_a_short_one(house: Rota) -> None:
     async def cost(count: int, hour: int) -> list[str]:
         with statements() as ran:
-            made = await booked(house, f"FREQ=WEEKLY;COUNT={count}", hour)
+            made = await booked_series(house, f"FREQ=WEEKLY;COUNT={count}", hour)
         assert len(made["appointments"]) == count
         return ran
 
@@ -122,7 +113,7 @@ async def test_all_times_that_are_taken_are_told_together_and_nothing_is_booked(
 
 @pytest.mark.rule("S7")
 async def test_what_is_moved_or_cancelled_by_itself_keeps_its_place_in_the_series(house: Rota) -> None:
-    made = await booked(house)
+    made = await booked_series(house)
     one, other = made["appointments"][1], made["appointments"][3]
     await ask(house, MOVE, house.desk, i=one["id"], s=text(at(monday() + WEEK, 15)))
     await ask(house, CANCEL, house.desk, i=other["id"])
@@ -135,7 +126,7 @@ async def test_what_is_moved_or_cancelled_by_itself_keeps_its_place_in_the_serie
 
 @pytest.mark.rule("S6", "S7")
 async def test_the_rest_of_a_series_moves_to_another_time_and_exceptions_stay(house: Rota) -> None:
-    made = await booked(house)
+    made = await booked_series(house)
     own, gone = made["appointments"][3], made["appointments"][4]
     await ask(house, MOVE, house.desk, i=own["id"], s=text(at(monday() + 3 * WEEK, 15)))
     await ask(house, CANCEL, house.desk, i=gone["id"])
@@ -162,7 +153,7 @@ async def test_the_rest_of_a_series_moves_to_another_time_and_exceptions_stay(ho
 
 @pytest.mark.rule("S5", "S7")
 async def test_a_series_that_would_move_onto_others_stays_where_it_is(house: Rota) -> None:
-    made = await booked(house)
+    made = await booked_series(house)
     for number in (2, 4):
         day = monday() + number * WEEK
         await ask(house, BOOK, house.desk, i=wanted(day, 14, house.ada, patients=[house.pat]), c=client())
@@ -187,7 +178,7 @@ async def test_appointments_of_a_series_may_take_one_anothers_time_as_they_move(
 
 @pytest.mark.rule("S7")
 async def test_the_rest_of_a_series_ends_and_its_time_is_free(house: Rota) -> None:
-    made = await booked(house)
+    made = await booked_series(house)
     third = made["appointments"][2]["occurrenceAt"]
     ended = await ask(house, CANCEL_SERIES, house.desk, i=made["id"], f=third, r="Moved away.")
     assert [each["state"] for each in ended["appointments"]] == ["BOOKED"] * 2 + ["CANCELLED"] * 4

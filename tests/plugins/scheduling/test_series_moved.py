@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -17,9 +16,11 @@ from plugins.scheduling.groupwork import (
     MOVE_SERIES,
     SERIES,
     ask,
+    booked_series,
     client,
     local,
     rows,
+    starts,
     wanted,
 )
 from plugins.scheduling.rota import Rota, at, last_sunday, monday, text, weekly
@@ -40,16 +41,6 @@ async def house(house: Rota) -> Rota:
     """Ada sees people on Mondays."""
     await house.week(house.ada, weekly(monday(), "08:00", "18:00"))
     return house
-
-
-async def booked(house: Rota, count: int = 5, **more: Any) -> dict[str, Any]:
-    """Book a weekly series of pat with ada, on Mondays at 9."""
-    first = wanted(monday(), 9, house.ada, patients=[house.pat], **more)
-    return await ask(house, BOOK_SERIES, house.desk, i=first, r=f"FREQ=WEEKLY;COUNT={count}", c=client())
-
-
-def starts(series: dict[str, Any]) -> list[str]:
-    return [local(each["startsAt"]) for each in series["appointments"]]
 
 
 def mondays(hour: str, *numbers: int, on: int = 0) -> list[str]:
@@ -123,7 +114,7 @@ async def test_each_of_a_series_that_is_outside_of_hours_or_in_buffers_is_told_a
 
 @pytest.mark.rule("S6", "S7")
 async def test_the_rest_of_a_series_moves_to_another_weekday_with_or_without_another_time(house: Rota) -> None:
-    made = await booked(house)
+    made = await booked_series(house, "FREQ=WEEKLY;COUNT=5")
     own, gone = made["appointments"][3], made["appointments"][4]
     await ask(house, MOVE, house.desk, i=own["id"], s=text(at(monday() + 3 * WEEK, 15)))
     await ask(house, CANCEL, house.desk, i=gone["id"])
@@ -148,7 +139,7 @@ async def test_the_rest_of_a_series_moves_to_another_weekday_with_or_without_ano
 
 @pytest.mark.rule("S5", "S7")
 async def test_the_rest_of_a_series_goes_to_another_practitioner_who_is_free(house: Rota) -> None:
-    made = await booked(house, 4)
+    made = await booked_series(house, "FREQ=WEEKLY;COUNT=4")
     third = made["appointments"][2]["occurrenceAt"]
     busy = wanted(monday() + 3 * WEEK, 9, house.ben, patients=[house.pat])
     other = (await ask(house, BOOK, house.desk, i=busy, c=client()))["appointment"]["id"]
@@ -176,7 +167,7 @@ async def test_the_rest_of_a_series_goes_to_another_practitioner_who_is_free(hou
 @pytest.mark.rule("S1", "S7")
 async def test_one_of_a_series_by_video_does_not_go_to_who_may_not_host(house: Rota) -> None:
     await house.host(house.ada)
-    made = await booked(house, 3)
+    made = await booked_series(house, "FREQ=WEEKLY;COUNT=3")
     await ask(house, CONVERT, house.desk, i=made["appointments"][1]["id"])
     given = {"i": made["id"], "f": text(at(monday(), 0)), "w": [house.ben.id]}
     assert await house.deployment.code(MOVE_SERIES, house.desk.token, **given) == "TELEHEALTH_NOT_OFFERED"

@@ -20,6 +20,7 @@ from plugins.scheduling.rota import (
     TYPES,
     Rota,
     at,
+    booked,
     last_sunday,
     monday,
     section,
@@ -33,34 +34,10 @@ from bedside_core.testing import statements
 from bedside_plans.api import ItemKind, PlanItem
 from bedside_plans.service import PlanService
 from bedside_scheduling.api import AppointmentKind
-from bedside_scheduling.keeping import NewAppointment, hold_calendars, put
+from bedside_scheduling.keeping import hold_calendars
 from bedside_scheduling.offering import Offering
 
 NOBODY = "0199aaaa-0000-7000-8000-000000000000"
-
-
-async def booked(
-    house: Rota, starts_at: datetime, *people: Person, minutes: int = 60, held: datetime | None = None, type: str = ""
-) -> UUID:
-    """Write an appointment as booking does."""
-    new = NewAppointment(
-        type_id=UUID(type) if type else None,
-        kind=AppointmentKind.IN_PERSON,
-        starts_at=starts_at,
-        ends_at=starts_at + timedelta(minutes=minutes),
-        zone="Europe/Berlin",
-        member_ids=[each.member.id for each in people],
-        patient_ids=[house.pat.patient.id],
-        capacity=1,
-        booked_by=people[0].member.id,
-        by_patient=False,
-        client_id=str(uuid4()),
-        held_until=held,
-    )
-    with acting(house.practice.id):
-        async with unit() as work:
-            await hold_calendars(house.deployment.platform, work, new.member_ids)
-            return await put(house.deployment.platform, work, new)
 
 
 async def offered(
