@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 from bedside_core.api import Actor, InvalidInput, Member, NotFound, Page, key_of, page_of, page_size
 from bedside_scheduling.api import AppointmentKind
 from bedside_scheduling.appointment_types import MISSING, AppointmentType, AppointmentTypes
-from bedside_scheduling.free_time import Asked, practitioners
+from bedside_scheduling.free_time import Asked, Practitioner, practitioners
 from bedside_scheduling.slots import FreeTime, Slot
 from bedside_scheduling.zones import day_of
 
@@ -24,6 +25,25 @@ MOST_MEMBERS = 100
 """Practitioners who are looked at in one go."""
 _AT_A_TIME = timedelta(days=7)
 _NO_MEMBER = "There is no member with this id that you may see."
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotSearch:
+    """Which slots somebody looks for.
+
+    Args:
+        type_id: what the appointment is about; patients have to say.
+        member_ids: with whom; None is everybody who sees patients for the type.
+        kind: only slots that are offered as this kind.
+        starts_from: no slot starts before it.
+        starts_to: slots start before it; at most 62 days on.
+    """
+
+    type_id: UUID | None
+    member_ids: Sequence[UUID] | None
+    kind: AppointmentKind | None
+    starts_from: datetime
+    starts_to: datetime
 
 
 class Offering:
@@ -39,16 +59,7 @@ class Offering:
         self._types = types
 
     async def slots(
-        self,
-        actor: Actor,
-        *,
-        type_id: UUID | None,
-        member_ids: Sequence[UUID] | None,
-        kind: AppointmentKind | None,
-        starts_from: datetime,
-        starts_to: datetime,
-        first: int | None = None,
-        after: str | None = None,
+        self, actor: Actor, search: SlotSearch, *, first: int | None = None, after: str | None = None
     ) -> Page[Slot]:
         """Return a page of the slots of practitioners, in order of time, in a fixed number of statements.
 
@@ -57,11 +68,7 @@ class Offering:
 
         Args:
             actor: who asks.
-            type_id: what the appointment is about; patients have to say.
-            member_ids: with whom; None is everybody who sees patients for the type.
-            kind: only slots that are offered as this kind.
-            starts_from: no slot starts before it.
-            starts_to: slots start before it; at most 62 days on.
+            search: what they look for.
             first: how many.
             after: cursor after which the page begins.
 
@@ -71,54 +78,37 @@ class Offering:
             Problem: a patient asks who may not book by themselves.
         """
         size, key = page_size(first), key_of(after, datetime, UUID)
-        asked, members = await self._looked_at(actor, type_id, member_ids, starts_from, starts_to)
-        begins = max(starts_from, asked.now, *(key[:1] if key else ()))
-        people = await practitioners(self._platform, asked, members, begins, starts_to) if begins < starts_to else ()
+        asked, members = await self._looked_at(actor, search)
+        begins, ends = max(search.starts_from, asked.now, *(key[:1] if key else ())), search.starts_to
+        people = await practitioners(self._platform, asked, members, begins, ends) if begins < ends else ()
         found: list[Slot] = []
-        while begins < starts_to and len(found) <= size:
-            ends = min(begins + _AT_A_TIME, starts_to)
-            for each in people:
-                # One more tells that there are more, and one may be of before the cursor.
-                slots = (_slot(each.id, time) for time in asked.free(each, kind, begins, ends, size + 2))
+        for week in _weeks(begins, ends):
+            # One more tells that there are more, and one may be of before the cursor.
+            for member_id, times in (await _free(asked, people, search.kind, week, size + 2)).items():
+                slots = (_slot(member_id, time) for time in times)
                 found += [slot for slot in slots if key is None or (slot.starts_at, slot.member_id) > key]
-                await asyncio.sleep(0)  # others are answered meanwhile
-            begins = ends
+            if len(found) > size:
+                break
         found.sort(key=lambda slot: (slot.starts_at, slot.member_id))
         return page_of(found, size, lambda slot: (slot.starts_at.isoformat(), str(slot.member_id)), after=after)
 
-    async def days(
-        self,
-        actor: Actor,
-        *,
-        type_id: UUID | None,
-        member_ids: Sequence[UUID] | None,
-        kind: AppointmentKind | None,
-        starts_from: datetime,
-        starts_to: datetime,
-    ) -> Sequence[date]:
+    async def days(self, actor: Actor, search: SlotSearch) -> Sequence[date]:
         """Return the dates in the practice's zone on which there are slots, in a fixed number of statements.
 
         Args:
             actor: who asks.
-            type_id: as for `slots`, and so are the others.
-            member_ids: with whom.
-            kind: as which kind.
-            starts_from: the first instant.
-            starts_to: the last.
+            search: what they look for, as of `slots`.
 
         Raises:
             Problem: as `slots`.
         """
-        asked, members = await self._looked_at(actor, type_id, member_ids, starts_from, starts_to)
-        begins = max(starts_from, asked.now)
-        people = await practitioners(self._platform, asked, members, begins, starts_to) if begins < starts_to else ()
+        asked, members = await self._looked_at(actor, search)
+        begins, ends = max(search.starts_from, asked.now), search.starts_to
+        people = await practitioners(self._platform, asked, members, begins, ends) if begins < ends else ()
         found: set[date] = set()
-        while begins < starts_to:
-            ends = min(begins + _AT_A_TIME, starts_to)
-            for each in people:
-                found |= {day_of(time.starts_at, asked.zone) for time in asked.free(each, kind, begins, ends)}
-                await asyncio.sleep(0)
-            begins = ends
+        for week in _weeks(begins, ends):
+            for times in (await _free(asked, people, search.kind, week)).values():
+                found |= {day_of(time.starts_at, asked.zone) for time in times}
         return sorted(found)
 
     async def offered(
@@ -184,19 +174,16 @@ class Offering:
             return []
         # Who does not offer telehealth can be there all the same, beside one who does.
         hosting = [each for each in people if each.host]
+        others = [each for each in people if not each.host]
         if kind is AppointmentKind.TELEHEALTH and not hosting:
             return []
         found: list[datetime] = []
-        while begins < latest and len(found) < many:
-            ends = min(begins + _AT_A_TIME, latest)
-            common: set[datetime] | None = None
-            for each in people:
-                only = kind if kind is AppointmentKind.IN_PERSON or each.host else AppointmentKind.IN_PERSON
-                starts = {time.starts_at for time in asked.free(each, only, begins, ends)}
-                common = starts if common is None else common & starts
-                await asyncio.sleep(0)
-            found += sorted(common or ())
-            begins = ends
+        for week in _weeks(begins, latest):
+            free = await _free(asked, hosting, kind, week)
+            free |= await _free(asked, others, AppointmentKind.IN_PERSON, week)
+            found += sorted(set[datetime].intersection(*({time.starts_at for time in each} for each in free.values())))
+            if len(found) >= many:
+                break
         return found[:many]
 
     async def between(
@@ -222,26 +209,19 @@ class Offering:
         found = [_slot(each.id, time) for each in people for time in asked.free(each, None, begins, ends)]
         return sorted(found, key=lambda slot: (slot.starts_at, slot.member_id))
 
-    async def _looked_at(
-        self,
-        actor: Actor,
-        type_id: UUID | None,
-        member_ids: Sequence[UUID] | None,
-        starts_from: datetime,
-        starts_to: datetime,
-    ) -> tuple[Asked, Mapping[UUID, Member]]:
+    async def _looked_at(self, actor: Actor, search: SlotSearch) -> tuple[Asked, Mapping[UUID, Member]]:
         """Return what somebody looks for, and with whom, once they may."""
         practice_id, _ = actor.as_person()
         own = actor.patient_id is not None
-        if not timedelta() <= starts_to - starts_from <= LONGEST_RANGE:
+        if not timedelta() <= search.starts_to - search.starts_from <= LONGEST_RANGE:
             raise InvalidInput(f"The range is at most {LONGEST_RANGE.days} days.", field=("to",))
         await self._platform.access.require(actor, "scheduling.find_slots")
         if own:
             await self._platform.access.require(actor, "scheduling.self_schedule")
-        kept = await self._type(type_id, own=own)
-        wanted = self._wanted(kept, member_ids, own=own)
+        kept = await self._type(search.type_id, own=own)
+        wanted = self._wanted(kept, search.member_ids, own=own)
         members = await self._platform.people.members_by_id(wanted)
-        if member_ids is not None and len(members) < len(wanted):
+        if search.member_ids is not None and len(members) < len(wanted):
             raise NotFound(_NO_MEMBER, field=("memberIds",))
         return await self._asked(practice_id, kept, own=own), members
 
@@ -270,6 +250,27 @@ class Offering:
         practice = await self._platform.people.practice(practice_id)
         zone = ZoneInfo(practice.zone if practice else "UTC")
         return Asked(type=kept, zone=zone, own=own, now=self._platform.clock.now())
+
+
+def _weeks(begins: datetime, ends: datetime) -> Iterator[tuple[datetime, datetime]]:
+    while begins < ends:
+        until = min(begins + _AT_A_TIME, ends)
+        yield begins, until
+        begins = until
+
+
+async def _free(
+    asked: Asked,
+    people: Sequence[Practitioner],
+    kind: AppointmentKind | None,
+    within: tuple[datetime, datetime],
+    most: int | None = None,
+) -> dict[UUID, Sequence[FreeTime]]:
+    found: dict[UUID, Sequence[FreeTime]] = {}
+    for each in people:
+        found[each.id] = asked.free(each, kind, *within, most)
+        await asyncio.sleep(0)  # others are answered meanwhile
+    return found
 
 
 def _slot(member_id: UUID, time: FreeTime) -> Slot:

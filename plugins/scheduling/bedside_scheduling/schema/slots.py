@@ -1,7 +1,7 @@
 """Slots: the times at which appointments can be made (S4)."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
@@ -20,7 +20,7 @@ from bedside_graphql.api import (
     weighed,
 )
 from bedside_scheduling import api, slots
-from bedside_scheduling.offering import Offering
+from bedside_scheduling.offering import Offering, SlotSearch
 from bedside_scheduling.schema.types import AppointmentKind
 
 SLOTS_WEIGHT = 25
@@ -83,9 +83,8 @@ class SlotQuery:
         after: After = None,
     ) -> Connection[Slot] | None:
         """Return a page of slots."""
-        asked = _asked(from_, to, type_id, member_ids, kind)
-        offering = info.context.platform.service(Offering)
-        return connection(await offering.slots(info.context.signed_in(), **asked, first=first, after=after), _slot)
+        search, offering = _search(from_, to, type_id, member_ids, kind), info.context.platform.service(Offering)
+        return connection(await offering.slots(info.context.signed_in(), search, first=first, after=after), _slot)
 
     @strawberry.field(
         description="The dates in the practice's zone on which there are `slots`, for a calendar of a month.",
@@ -101,24 +100,24 @@ class SlotQuery:
         kind: Kind = None,
     ) -> list[date] | None:
         """Return dates."""
-        asked = _asked(from_, to, type_id, member_ids, kind)
-        return list(await info.context.platform.service(Offering).days(info.context.signed_in(), **asked))
+        search, offering = _search(from_, to, type_id, member_ids, kind), info.context.platform.service(Offering)
+        return list(await offering.days(info.context.signed_in(), search))
 
 
-def _asked(
+def _search(
     starts_from: datetime,
     starts_to: datetime,
     type_id: strawberry.ID | None,
     member_ids: list[strawberry.ID] | None,
     kind: AppointmentKind | None,
-) -> dict[str, Any]:
-    return {
-        "type_id": None if type_id is None else uuid_of(type_id),
-        "member_ids": None if member_ids is None else [uuid_of(each) for each in member_ids],
-        "kind": None if kind is None else api.AppointmentKind(kind.value),
-        "starts_from": starts_from,
-        "starts_to": starts_to,
-    }
+) -> SlotSearch:
+    return SlotSearch(
+        type_id=None if type_id is None else uuid_of(type_id),
+        member_ids=None if member_ids is None else [uuid_of(each) for each in member_ids],
+        kind=None if kind is None else api.AppointmentKind(kind.value),
+        starts_from=starts_from,
+        starts_to=starts_to,
+    )
 
 
 def _slot(of: slots.Slot) -> Slot:
