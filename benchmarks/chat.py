@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from statistics import median
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from .costs import FLAT, Cost, cost, growth, medians
 from .deployment import MEMBERS, MESSAGES, Deployment, deployed
-from .load import Unexpected, ask, operation, post
+from .load import Unexpected, asked
 from .machine import described
 from .results import table
 from .servers import Server, bedside
@@ -33,8 +32,6 @@ INBOX = """subscription($a: String) { inbox(after: $a) { ... on InboxOpened { cu
 """
 SEND = """mutation($i: ID!, $c: String!) {
   sendMessage(conversationId: $i, body: "Potassium is 4.1, repeat ECG unchanged.", clientId: $c) { id cursor } }"""
-FLAT = 1.25
-"""What counts as flat: no more than this times the cost at the smallest size."""
 PAGE = 50
 """Messages that opening a conversation hands out."""
 OPERATIONS = {
@@ -63,21 +60,6 @@ class Options:
     times: int = 100
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What an operation costs.
-
-    Args:
-        p50: half the answers to one client came within this, in milliseconds.
-        server: the server's processor time for an answer, in milliseconds.
-        database: PostgreSQL's.
-    """
-
-    p50: float
-    server: float
-    database: float
-
-
 async def run(options: Options) -> str:
     """Measure, and return the section for RESULTS.md."""
     about = described()
@@ -98,49 +80,34 @@ async def run(options: Options) -> str:
 
 async def _lengthened(server: Server, token: str) -> None:
     """Have the conversations that are opened be longer than a page, so that each opening hands out as much."""
-    listed = await _asked(server, token, LIST, {})
+    listed = await asked(server.url, token, LIST, {})
     for node in listed["conversations"]["nodes"]:
         for _ in range(PAGE):
-            await _asked(server, token, SEND, {"i": node["id"], "c": f"b{next(_numbers)}"})
+            await asked(server.url, token, SEND, {"i": node["id"], "c": f"b{next(_numbers)}"})
 
 
 async def _measured(server: Server, deployment: Deployment, token: str, options: Options) -> dict[str, Cost]:
-    listed = await _asked(server, token, LIST, {})
+    listed = await asked(server.url, token, LIST, {})
     ids = [node["id"] for node in listed["conversations"]["nodes"]]
     await _round(server, deployment, token, ids, max(len(ids), options.times // 4))  # warm
-    rounds = [await _round(server, deployment, token, ids, options.times) for _ in range(options.rounds)]
-    return {
-        name: Cost(
-            p50=median(each[name].p50 for each in rounds),
-            server=median(each[name].server for each in rounds),
-            database=median(each[name].database for each in rounds),
-        )
-        for name in rounds[0]
-    }
+    return medians([await _round(server, deployment, token, ids, options.times) for _ in range(options.rounds)])
 
 
 async def _round(
     server: Server, deployment: Deployment, token: str, ids: Sequence[str], times: int
 ) -> Mapping[str, Cost]:
-    async def cost(ask: Callable[[int], Awaitable[object]]) -> Cost:
-        taken: list[float] = []
-        cpu, database = server.tree.cpu_seconds(), deployment.tree.cpu_seconds()
-        for number in range(times):
-            began = time.perf_counter()
-            await ask(number)
-            taken.append(time.perf_counter() - began)
-        cpu, database = server.tree.cpu_seconds() - cpu, deployment.tree.cpu_seconds() - database
-        return Cost(p50=median(taken) * 1e3, server=cpu / times * 1e3, database=database / times * 1e3)
+    async def costing(do: Callable[[int], Awaitable[object]]) -> Cost:
+        return await cost(server.tree, deployment.tree, times, do)
 
     async with _inbox(server, token) as inbox:
         [opened] = await inbox.told(None, 1)
     costs: dict[str, Cost] = {}
     for name in OPERATIONS:
         if name != "inbox":
-            costs[name] = await cost(lambda n, of=name: _asked(server, token, *_operation(of, ids[n % len(ids)])))
+            costs[name] = await costing(lambda n, of=name: asked(server.url, token, *_operation(of, ids[n % len(ids)])))
             continue
         async with _inbox(server, token) as inbox:  # of its own: a socket on which nobody listens is closed
-            costs[name] = await cost(lambda _, on=inbox: on.told(opened["cursor"], len(ids)))
+            costs[name] = await costing(lambda _, on=inbox: on.told(opened["cursor"], len(ids)))
     return costs
 
 
@@ -189,15 +156,6 @@ async def _inbox(server: Server, token: str) -> AsyncGenerator[_Inbox]:
         yield _Inbox(socket)
 
 
-async def _asked(server: Server, token: str, query: str, variables: Mapping[str, str]) -> dict[str, dict[str, list]]:
-    request = post(server.url, operation(query, **variables), {"authorization": f"Bearer {token}"})
-    status, body = await ask(server.url, request)
-    answer = json.loads(body)
-    if status != 200 or "errors" in answer:
-        raise Unexpected(f"{status}: {answer}")
-    return answer["data"]
-
-
 def _section(about: Sequence[str], options: Options, found: Mapping[int, Mapping[str, Cost]]) -> str:
     rows: list[list[object]] = []
     grown: list[list[object]] = []
@@ -207,10 +165,7 @@ def _section(about: Sequence[str], options: Options, found: Mapping[int, Mapping
             [title, f"{size:,}", costs[name].p50, costs[name].server, costs[name].database]
             for size, costs in found.items()
         ]
-        total = {size: found[size][name].server + found[size][name].database for size in (least, most)}
-        growth = found[most][name].p50 / found[least][name].p50
-        flat = "flat" if growth <= FLAT else "not flat"
-        grown.append([title, f"{growth:.2f}", f"{total[most] / total[least]:.2f}", flat])
+        grown.append([title, *growth(found[least][name], found[most][name])])
     return "\n\n".join(
         [
             "\n".join(f"- {line}" for line in about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -64,6 +64,19 @@ async def ask(url: str, request: bytes) -> tuple[int, bytes]:
         return await client.ask(request)
     finally:
         client.close()
+
+
+async def asked(url: str, token: str, query: str, variables: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
+    """Ask something as somebody and return the data.
+
+    Raises:
+        Unexpected: the answer has errors.
+    """
+    status, body = await ask(url, post(url, operation(query, **variables), {"authorization": f"Bearer {token}"}))
+    answer = json.loads(body)
+    if status != 200 or "errors" in answer:
+        raise Unexpected(f"{status}: {answer}")
+    return answer["data"]
 
 
 async def load(url: str, request: bytes, *, connections: int, seconds: float) -> Load:

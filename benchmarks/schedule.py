@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from statistics import median
 
 import uvicorn
 
 from bedside_core.app import create_app
 from bedside_core.database import Engine
 
+from .costs import FLAT, Cost, cost, growth, medians
 from .deployment import Deployment, deployed
-from .load import Unexpected, ask, operation, post
+from .load import Unexpected, asked
 from .machine import Tree, described
 from .results import table
 from .servers import READY_SECONDS, bedside
@@ -30,8 +28,6 @@ PATIENTS = 2_000
 IN_WEEK = 10
 """Appointments of each practitioner in the week that is looked at, however many there are besides."""
 UNLIMITED = "1000000000"
-FLAT = 1.25
-"""What counts as flat: no more than this times the cost at the smallest size."""
 READY = "{ __typename }"
 SLOTS = """query($m: [ID!], $f: DateTime!, $t: DateTime!, $a: String) {
   slots(memberIds: $m, from: $f, to: $t, first: 100, after: $a) {
@@ -63,21 +59,6 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What an operation costs.
-
-    Args:
-        p50: half the answers to one client came within this, in milliseconds.
-        server: the server's processor time, in milliseconds.
-        database: PostgreSQL's.
-    """
-
-    p50: float
-    server: float
-    database: float
-
-
-@dataclass(frozen=True)
 class Client:
     """Somebody of the practice who looks at its schedule.
 
@@ -101,18 +82,10 @@ class Client:
         query, given = (SLOTS, {"m": self.practitioner, **span}) if slots else (WEEK, span)
         number, after = 0, None
         while True:
-            [found] = (await self._asked(query, {"a": after, **given})).values()
+            [found] = (await asked(self.url, self.token, query, {"a": after, **given})).values()
             number, after = number + len(found["nodes"]), found["pageInfo"]["endCursor"]
             if name in {"free", "page"} or not found["pageInfo"]["hasNextPage"]:
                 return number
-
-    async def _asked(self, query: str, variables: Mapping[str, str | None]) -> dict:
-        request = post(self.url, operation(query, **variables), {"authorization": f"Bearer {self.token}"})
-        status, body = await ask(self.url, request)
-        answer = json.loads(body)
-        if status != 200 or "errors" in answer:
-            raise Unexpected(f"{status}: {answer}")
-        return answer["data"]
 
 
 async def run(options: Options) -> str:
@@ -139,29 +112,11 @@ async def run(options: Options) -> str:
 
 async def _measured(client: Client, tree: Tree, deployment: Deployment, options: Options) -> dict[str, Cost]:
     await _round(client, tree, deployment, max(5, options.times // 4))  # warm
-    rounds = [await _round(client, tree, deployment, options.times) for _ in range(options.rounds)]
-    return {
-        name: Cost(
-            p50=median(each[name].p50 for each in rounds),
-            server=median(each[name].server for each in rounds),
-            database=median(each[name].database for each in rounds),
-        )
-        for name in OPERATIONS
-    }
+    return medians([await _round(client, tree, deployment, options.times) for _ in range(options.rounds)])
 
 
 async def _round(client: Client, tree: Tree, deployment: Deployment, times: int) -> Mapping[str, Cost]:
-    costs: dict[str, Cost] = {}
-    for name in OPERATIONS:
-        taken: list[float] = []
-        cpu, database = tree.cpu_seconds(), deployment.tree.cpu_seconds()
-        for _ in range(times):
-            began = time.perf_counter()
-            await client.do(name)
-            taken.append(time.perf_counter() - began)
-        cpu, database = tree.cpu_seconds() - cpu, deployment.tree.cpu_seconds() - database
-        costs[name] = Cost(p50=median(taken) * 1e3, server=cpu / times * 1e3, database=database / times * 1e3)
-    return costs
+    return {name: await cost(tree, deployment.tree, times, lambda _, of=name: client.do(of)) for name in OPERATIONS}
 
 
 async def _statements(deployment: Deployment, client: Client) -> dict[str, int]:
@@ -223,11 +178,9 @@ def _section(
             [title, f"{size:,}", counted[size][name], costs[name].p50, costs[name].server, costs[name].database]
             for size, costs in found.items()
         ]
-        total = {size: found[size][name].server + found[size][name].database for size in (least, most)}
-        growth = found[most][name].p50 / found[least][name].p50
+        slower, work, flat = growth(found[least][name], found[most][name])
         same = counted[least][name] == counted[most][name]
-        flat = ("flat" if growth <= FLAT else "not flat") + (", as many statements" if same else ", MORE statements")
-        grown.append([title, f"{growth:.2f}", f"{total[most] / total[least]:.2f}", flat])
+        grown.append([title, slower, work, flat + (", as many statements" if same else ", MORE statements")])
     return "\n\n".join(
         [
             "\n".join(f"- {line}" for line in about)
