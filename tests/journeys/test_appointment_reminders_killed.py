@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
 from datetime import timedelta
@@ -15,7 +14,7 @@ from journeys.test_notify_killed import Workers, due, waiting
 from notify_stage import PUBLIC_URL, until
 from plugins.scheduling.reception import Reception, soon
 from plugins.scheduling.test_reminders import BOOKED, REMINDER, VIDEO
-from smtp_stage import Mail, mail_server
+from smtp_stage import mail_server
 
 from bedside_core.config import FIRST_PARTY
 from bedside_core.testing import Database
@@ -77,14 +76,7 @@ async def test_patients_are_reminded_once_of_each_though_workers_are_killed(fres
             )  # several are due at once, so that a worker has many in hand
             member = await door.person(practice, name=f"M{each}")
             made[str(person.patient.email)] = await desk.book(at, patients=[person], members=[member], telehealth=True)
-        moments = sorted(chance.sample(range(1, 3 * number - 1), kills))
-
-        def accepted(_: Mail) -> None:
-            if moments and len(mail.mails) >= moments[0]:
-                moments.pop(0)
-                asyncio.get_running_loop().call_later(chance.random() * 0.05, workers.kill)
-
-        mail.accepted = accepted
+        mail.accepted = workers.kill_at(sorted(chance.sample(range(1, 3 * number - 1), kills)), chance)
         try:
             await workers.start()
             await desk.pass_time(seconds=125)

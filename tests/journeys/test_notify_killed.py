@@ -7,7 +7,7 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ class Workers:
     """`bedside worker`, one process after the other."""
 
     def __init__(self, database: Database, mail: MailServer, plugins: Sequence[str] = ("graphql",)) -> None:
+        self._mail = mail
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("BEDSIDE_")},
             "BEDSIDE_DATABASE_URL": database.dsn,
@@ -67,6 +68,16 @@ class Workers:
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
             self.killed.append(self.started)
+
+    def kill_at(self, moments: list[int], chance: random.Random) -> Callable[[Mail], None]:
+        """Return what kills the one that works within 50 ms of each of these numbers of mails, as they are accepted."""
+
+        def accepted(_: Mail) -> None:
+            if moments and len(self._mail.mails) >= moments[0]:
+                moments.pop(0)
+                asyncio.get_running_loop().call_later(chance.random() * 0.05, self.kill)
+
+        return accepted
 
     async def ended(self) -> None:
         assert self.process is not None
@@ -128,14 +139,12 @@ async def test_500_mails_arrive_though_the_worker_is_killed_and_a_third_is_refus
     async with stage(fresh_database) as (platform, practice, mail, workers):
         mail.answer = lambda _: "451 4.3.0 try again" if chance.random() < 1 / 3 else None
         whom = await put(platform, practice, count)
-        moments = sorted(chance.sample(range(5, count - 5), kills))
+        killing = workers.kill_at(sorted(chance.sample(range(5, count - 5), kills)), chance)
         senders: dict[str, list[int]] = {}  # Message-ID -> the worker that each copy is of
 
         def accepted(one: Mail) -> None:
             senders.setdefault(one.id, []).append(workers.started)
-            if moments and len(mail.mails) >= moments[0]:
-                moments.pop(0)
-                asyncio.get_running_loop().call_later(chance.random() * 0.05, workers.kill)
+            killing(one)
 
         mail.accepted = accepted
 

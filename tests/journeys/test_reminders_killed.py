@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import random
 from collections import Counter
@@ -14,7 +13,7 @@ from deployment import APPS, Deployment, Person, served
 from journeys.test_notify_killed import Workers, due, waiting
 from notify_stage import PUBLIC_URL, until
 from plugins.chat.outside import ACKNOWLEDGE, GROUP, SEND
-from smtp_stage import Mail, MailServer, mail_server
+from smtp_stage import MailServer, mail_server
 
 from bedside_chat.reminders import MOST, PAUSE
 from bedside_core.config import FIRST_PARTY
@@ -102,14 +101,7 @@ async def test_people_are_reminded_six_times_at_most_though_workers_are_killed(f
         await house.begin(number)
         ada, ben = house.senders
         most = 2 * number * (MOST + 1)
-        moments = sorted(chance.sample(range(2 * number, most * 3 // 4), kills))
-
-        def accepted(_: Mail) -> None:
-            if moments and len(mail.mails) >= moments[0]:
-                moments.pop(0)
-                asyncio.get_running_loop().call_later(chance.random() * 0.05, workers.kill)
-
-        mail.accepted = accepted
+        mail.accepted = workers.kill_at(sorted(chance.sample(range(2 * number, most * 3 // 4), kills)), chance)
         try:
             await workers.start()
             await house.settled()
