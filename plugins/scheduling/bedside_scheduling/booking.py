@@ -30,6 +30,7 @@ from bedside_scheduling.consequences import changed
 from bedside_scheduling.keeping import NewAppointment, freed, hold_calendars, put, taken
 from bedside_scheduling.offering import Offering
 from bedside_scheduling.reading import Reading
+from bedside_scheduling.rules import require_own
 from bedside_scheduling.settings import SchedulingSettings
 from bedside_scheduling.standing import MISSING
 from bedside_scheduling.wanted import Wanted, digest, hold_patients, outlined, practitioners
@@ -114,7 +115,7 @@ class Booking:
         invite: Sequence[UUID] = (),
     ) -> Appointment:
         _, person_id = actor.as_person()
-        await self._may(actor)
+        await require_own(self._platform, actor, "scheduling.book")
         wanted = _own(actor, wanted)
         if not set(invite) <= set(wanted.patient_ids):
             raise NotFound("This patient is not on the appointment.", field=("inviteToPortal",))
@@ -190,7 +191,7 @@ class Booking:
             TelehealthNotOffered: none of its practitioners may host video any more.
         """
         _, person_id = actor.as_person()
-        await self._may(actor)
+        await require_own(self._platform, actor, "scheduling.book")
         async with unit() as work:
             found = await locked(actor, appointment_id)
             if found.booked_by != person_id:
@@ -256,11 +257,6 @@ class Booking:
             looking = self._looking[key] = asyncio.create_task(find)
             looking.add_done_callback(lambda _: self._looking.pop(key))
         return await asyncio.shield(looking)  # who gives up does not take it from the others
-
-    async def _may(self, actor: Actor) -> None:
-        await self._platform.access.require(actor, "scheduling.book")
-        if actor.patient_id is not None:
-            await self._platform.access.require(actor, "scheduling.self_schedule")
 
     async def _must_be_few(self, patient_id: UUID, *, holding: bool) -> None:
         """Look whether a patient may book, or hold, one more (S4)."""

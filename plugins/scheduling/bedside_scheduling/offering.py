@@ -14,6 +14,7 @@ from bedside_core.api import Actor, InvalidInput, Member, NotFound, Page, key_of
 from bedside_scheduling.api import AppointmentKind
 from bedside_scheduling.appointment_types import MISSING, AppointmentType, AppointmentTypes
 from bedside_scheduling.free_time import Asked, Practitioner, practitioners
+from bedside_scheduling.rules import require_own
 from bedside_scheduling.slots import FreeTime, Slot
 from bedside_scheduling.zones import day_of
 
@@ -215,9 +216,7 @@ class Offering:
         own = actor.patient_id is not None
         if not timedelta() <= search.starts_to - search.starts_from <= LONGEST_RANGE:
             raise InvalidInput(f"The range is at most {LONGEST_RANGE.days} days.", field=("to",))
-        await self._platform.access.require(actor, "scheduling.find_slots")
-        if own:
-            await self._platform.access.require(actor, "scheduling.self_schedule")
+        await require_own(self._platform, actor, "scheduling.find_slots")
         kept = await self._type(search.type_id, own=own)
         wanted = self._wanted(kept, search.member_ids, own=own)
         members = await self._platform.people.members_by_id(wanted)

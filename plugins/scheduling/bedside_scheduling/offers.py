@@ -22,7 +22,7 @@ from bedside_scheduling.groups import put_on
 from bedside_scheduling.keeping import NewAppointment, freed, hold_calendars, put
 from bedside_scheduling.offering import Offering
 from bedside_scheduling.rows import appointments
-from bedside_scheduling.rules import SCHEDULING
+from bedside_scheduling.rules import SCHEDULING, require_own
 from bedside_scheduling.settings import SchedulingSettings
 from bedside_scheduling.slots import Slot
 from bedside_scheduling.wanted import hold_patients, practitioners
@@ -151,9 +151,7 @@ class Offers:
             TelehealthNotOffered: none of its practitioners may host video any more.
         """
         practice_id, _ = actor.as_person()
-        await self._platform.access.require(actor, "scheduling.book")
-        if actor.patient_id is not None:
-            await self._platform.access.require(actor, "scheduling.self_schedule")
+        await require_own(self._platform, actor, "scheduling.book")
         await self._seen(actor, offer_id)
         async with unit() as work:
             offer = await self._held(work, offer_id)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_core.api import DB, Actor, Page, key_of, page_of, page_size
+from bedside_core.api import DB, Actor, Page, key_of, page_size
 from bedside_scheduling.api import Appointment, AppointmentState
-from bedside_scheduling.reading import Reading, shown
-from bedside_scheduling.rows import COLUMNS, appointment_of, confined
+from bedside_scheduling.reading import Reading, page_shown
+from bedside_scheduling.rows import COLUMNS
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -40,11 +40,4 @@ async def visits(platform: Platform, actor: Actor, *, first: int | None, after: 
     await platform.access.require(actor, "scheduling.read")
     size, key = page_size(first), key_of(after, datetime, UUID)
     rows = await DB.fetch(_VISITS, patient_id, platform.clock.now(), *(key or (None, None)), size + 1)
-    found = [appointment_of(row) for row in rows]
-    shown(actor, found[:size])
-    return page_of(
-        [confined(actor, each) for each in found],
-        size,
-        lambda item: (item.starts_at.isoformat(), str(item.id)),
-        after=after,
-    )
+    return page_shown(actor, rows, size, after)

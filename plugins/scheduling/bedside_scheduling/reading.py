@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_core.api import DB, Actor, InvalidInput, NotFound, Page, audit, key_of, page_of, page_size
+from bedside_core.api import DB, Actor, InvalidInput, NotFound, Page, Row, audit, key_of, page_of, page_size
 from bedside_scheduling.api import LIVE_STATES, Appointment, AppointmentState
 from bedside_scheduling.rows import COLUMNS, appointment_of, appointments, confined, sees
 from bedside_scheduling.standing import MISSING
@@ -117,14 +117,26 @@ class Reading:
             rows = await DB.fetch(_PAGE, *values)
         else:
             rows = await DB.fetch(_OF_PATIENT, *values, patient_id, actor.member_id is not None)
-        found = [appointment_of(row) for row in rows]
-        shown(actor, found[:size])
-        return page_of(
-            [confined(actor, each) for each in found],
-            size,
-            lambda item: (item.starts_at.isoformat(), str(item.id)),
-            after=after,
-        )
+        return page_shown(actor, rows, size, after)
+
+
+def page_shown(actor: Actor, rows: Sequence[Row], size: int, after: str | None) -> Page[Appointment]:
+    """Return a page of appointments, by begin and id, as `shown`.
+
+    Args:
+        actor: who sees them.
+        rows: of `COLUMNS`, one more than are shown where there are more.
+        size: how many are shown.
+        after: cursor after which the page begins.
+    """
+    found = [appointment_of(row) for row in rows]
+    more = found[size:]
+    return page_of(
+        [*shown(actor, found[:size]), *more],
+        size,
+        lambda item: (item.starts_at.isoformat(), str(item.id)),
+        after=after,
+    )
 
 
 def shown(actor: Actor, found: Sequence[Appointment]) -> Sequence[Appointment]:

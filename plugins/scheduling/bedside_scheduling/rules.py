@@ -63,6 +63,17 @@ async def may_book(platform: Platform, actor: Actor, target: UUID | None) -> Ref
     )
 
 
+async def require_own(platform: Platform, actor: Actor, action: str) -> None:
+    """Require an action and, of a patient, besides that they book by themselves (S4).
+
+    Raises:
+        Problem: they may not.
+    """
+    await platform.access.require(actor, action)
+    if actor.patient_id is not None:
+        await platform.access.require(actor, "scheduling.self_schedule")
+
+
 async def hosts(platform: Platform, members: Iterable[Member]) -> frozenset[UUID]:
     """Return those members of the acting practice with whom telehealth is offered (S1, T1).
 

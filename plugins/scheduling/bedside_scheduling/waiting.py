@@ -27,6 +27,7 @@ from bedside_core.api import (
 from bedside_scheduling.api import AppointmentKind
 from bedside_scheduling.appointment_types import AppointmentTypes
 from bedside_scheduling.offers import WAITING_KIND, Offers
+from bedside_scheduling.rules import require_own
 from bedside_scheduling.settings import SchedulingSettings
 from bedside_scheduling.wanted import hold_patients
 
@@ -202,11 +203,9 @@ class Waiting:
             Conflict: the patient waits for too much already, or the client id was used with other content.
         """
         _, person_id = actor.as_person()
-        await self._platform.access.require(actor, "scheduling.book")
-        if actor.patient_id is not None:
-            await self._platform.access.require(actor, "scheduling.self_schedule")
-            if wish.patient_id not in (None, actor.patient_id):
-                raise NotFound(_NO_PATIENT, field=("input", "patientId"))
+        await require_own(self._platform, actor, "scheduling.book")
+        if actor.patient_id is not None and wish.patient_id not in (None, actor.patient_id):
+            raise NotFound(_NO_PATIENT, field=("input", "patientId"))
         patient_id = wish.patient_id or actor.patient_id
         if patient_id is None:
             raise InvalidInput("Who waits?", field=("input", "patientId"))
