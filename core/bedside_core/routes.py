@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from litestar import Router
 from litestar.connection import ASGIConnection
@@ -70,11 +69,3 @@ def ungated(routes: Iterable[Route]) -> list[str]:
 def mounted(plugin: str, routes: Iterable[Route]) -> Router:
     """Return a plugin's routes below `/<plugin>/`."""
     return Router(path=f"/{plugin}", route_handlers=list(routes))
-
-
-def uuid_or_none(text: str) -> UUID | None:
-    """Return the id in a path or argument; None where it is none, which is told as not found."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -52,7 +52,6 @@ PAGE = "/portal/register"
 MOST_HOLDERS = 12
 """How many act for one patient, or are invited to, at most."""
 
-_MISSING = "There is nobody with this id that you may see."
 _INSERT = """INSERT INTO portal_holder (id, practice_id, patient_id, relationship, first_name, last_name, channel,
     address, invited_by, client_id, created_at, sent_at, expires_at, ends_on)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)
