@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from deployment import APPS, Held, Person
+from deployment import Held, Person
 from plugins.scheduling.groupwork import BOOK, BOOK_SERIES, LEAVE, WAIT, ask, pass_time, rows, wanted
-from plugins.scheduling.rota import CLOSE, Rota, at, monday, rota, text, weekly
-
-from bedside_core.testing import Database
+from plugins.scheduling.rota import CLOSE, Rota, at, monday, text, weekly
 
 HOLD = "mutation($i: AppointmentInput!, $c: String!) { holdSlot(input: $i, clientId: $c) { id } }"
 MADE = """SELECT (SELECT count(*) FROM appointment) + (SELECT count(*) FROM closure)
     + (SELECT count(*) FROM waiting_entry) AS made"""
-
-
-@pytest.fixture(scope="module")
-def database_apps() -> tuple[str, ...]:
-    return APPS
-
-
-@pytest_asyncio.fixture
-async def house(fresh_database: Database) -> AsyncGenerator[Rota, None]:
-    async with rota(fresh_database) as made:
-        yield made
 
 
 async def refused(house: Rota, query: str, by: Person | Held, **given: Any) -> str:
