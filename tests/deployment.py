@@ -30,6 +30,7 @@ from bedside_core.ids import uuid7
 from bedside_core.people import Member, NewPatient, Patient, Practice
 from bedside_core.platform import Platform
 from bedside_core.plugins import Source
+from bedside_core.serving import KEEP_ALIVE_SECONDS
 from bedside_core.testing import Database, until
 
 DEADLINE_SECONDS = 60.0
@@ -348,7 +349,13 @@ async def served(
     listener.bind(("127.0.0.1", 0))
     server = PromptServer(
         uvicorn.Config(
-            app, log_config=None, ws="bedside_core.wire:Wire", lifespan="on", access_log=False, proxy_headers=False
+            app,
+            log_config=None,
+            ws="bedside_core.wire:Wire",
+            lifespan="on",
+            access_log=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
     task = asyncio.create_task(server.serve(sockets=[listener]))

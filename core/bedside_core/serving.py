@@ -25,6 +25,10 @@ T = TypeVar("T")
 GRACEFUL_SECONDS = 10
 """How long requests may go on after the process was told to stop (promise D6)."""
 
+KEEP_ALIVE_SECONDS = 150
+"""How long a connection may be idle: longer than proxies in front keep theirs (Caddy: 120), for a request that is sent
+into one just as it is closed is lost."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -137,7 +141,7 @@ async def serve(app: Bedside, config: Config, stop: Stop, *, ready: Callable[[Pl
     with bound(config.host, config.port) as listener:
         async with app.running() as platform:
             limit = platform.service(MessageLimit).max_message_bytes if platform.provides(MessageLimit) else BODY_BYTES
-            server = _Server(_uvicorn(app, limit, config))
+            server = _Server(uvicorn_config(app, limit))
 
             def graceful() -> None:
                 platform.closing = True
@@ -207,7 +211,8 @@ def _taken(host: str, port: int, error: OSError) -> NotReady:
     return NotReady(f"can't listen on {host}, port {port}: {error.strerror}; --port takes another")
 
 
-def _uvicorn(app: Bedside, limit: int, config: Config) -> uvicorn.Config:
+def uvicorn_config(app: Bedside, limit: int) -> uvicorn.Config:
+    """Return how the application is served; `limit` is the longest message of a socket, in bytes."""
     return uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType] - Litestar's ASGI types and uvicorn's say the same differently
         http="httptools",
@@ -220,6 +225,7 @@ def _uvicorn(app: Bedside, limit: int, config: Config) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,  # bedside_core.proxies does it, for sockets too
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         reset_contextvars=True,
     )
 

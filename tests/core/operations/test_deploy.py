@@ -13,8 +13,10 @@ import pytest
 from cli_stage import logging_as_before
 from click.testing import CliRunner
 
+from bedside_core.app import Bedside
 from bedside_core.cli import bedside
 from bedside_core.config import Config
+from bedside_core.serving import KEEP_ALIVE_SECONDS, uvicorn_config
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
@@ -46,6 +48,12 @@ def test_a_units_command_exists_and_takes_its_options(unit: Path) -> None:
     program, *arguments = shlex.split(line)
     assert program == BEDSIDE
     takes(arguments)
+
+
+def test_a_proxy_gives_idle_connections_up_before_the_server_does() -> None:
+    [seconds] = re.findall(r"keepalive (\d+)s", (DEPLOY / "Caddyfile").read_text(encoding="utf-8"))
+    served = uvicorn_config(Bedside(lambda: pytest.fail("it is not started")), 1_000)
+    assert int(seconds) < served.timeout_keep_alive == KEEP_ALIVE_SECONDS
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda path: path.name)
