@@ -477,6 +477,7 @@ KINDS: Mapping[str, Kind] = {
     "appointment": Kind(appointment),
     "begun_appointment": Kind(begun_appointment),
     "held_slot": Kind(held_slot, personal=True),
+    "releasable_slot": Kind(held_slot),  # members let go what others hold
     "own_patient": Kind(own_patient),
     "series": Kind(schedule_world.series),
     "group_appointment": Kind(schedule_world.group_appointment, everybodys=True),

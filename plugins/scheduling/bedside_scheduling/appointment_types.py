@@ -25,6 +25,7 @@ from bedside_core.api import (
 )
 from bedside_scheduling.api import Mode
 from bedside_scheduling.settings import SchedulingSettings
+from bedside_scheduling.waking import wake
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -184,9 +185,9 @@ class AppointmentTypes:
             NotFound: there is no such type, or a member is not of the practice.
             InvalidInput: a value can't be used.
         """
-        actor.in_practice()
+        practice_id, _ = actor.in_practice()
         await self._platform.access.require(actor, "scheduling.types")
-        async with unit():
+        async with unit() as work:
             await DB.fetchval("SELECT id FROM appointment_type WHERE id = $1 FOR UPDATE", type_id)
             before = await self._one(type_id)
             terms = _checked(replace(before, **changes))
@@ -199,6 +200,7 @@ class AppointmentTypes:
             )
             await self._set_members(type_id, terms.member_ids)
             audit.did("scheduling.types", kind="appointment_type", target=type_id, detail={"changed": sorted(changes)})
+            await wake(self._platform, work, practice_id, type_id=type_id)
         return await self._one(type_id)
 
     async def archive(self, actor: Actor, type_id: UUID, *, archived: bool) -> AppointmentType:
@@ -210,7 +212,7 @@ class AppointmentTypes:
         """
         practice_id, _ = actor.in_practice()
         await self._platform.access.require(actor, "scheduling.types")
-        async with unit():
+        async with unit() as work:
             before = await self._one(type_id)
             if archived is (before.archived_at is not None):
                 return before
@@ -222,6 +224,8 @@ class AppointmentTypes:
                 self._platform.clock.now() if archived else None,
             )
             audit.did("scheduling.types", kind="appointment_type", target=type_id, detail={"changed": ["archived_at"]})
+            if not archived:
+                await wake(self._platform, work, practice_id, type_id=type_id)
         return await self._one(type_id)
 
     async def _room(self, practice_id: UUID) -> None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Work, audit, unit, uuid7
 from bedside_scheduling.api import Mode, TelehealthNotOffered
 from bedside_scheduling.consequences import availability_changed
-from bedside_scheduling.keeping import freed, hold_calendars
+from bedside_scheduling.keeping import hold_calendars
 from bedside_scheduling.rules import hosts
 from bedside_scheduling.sections import (
     Closure,
@@ -24,6 +24,7 @@ from bedside_scheduling.sections import (
     weekly_of,
 )
 from bedside_scheduling.slots import DaySection, WeeklySection
+from bedside_scheduling.waking import wake
 from bedside_scheduling.zones import day_begins
 
 if TYPE_CHECKING:
@@ -39,11 +40,7 @@ LONGEST_RANGE = 366
 LONGEST_CLOSURE = timedelta(days=366 * 3)
 FARTHEST = timedelta(days=366 * 3)
 """How far ahead days and closures are kept."""
-AHEAD = timedelta(days=62)
-"""How far ahead what opens is offered to those who wait."""
 KEEP = "scheduling.availability"
-_WEEK = timedelta(days=7)
-_WAITED_FOR = "SELECT EXISTS (SELECT FROM waiting_entry WHERE closed_at IS NULL)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +143,7 @@ class Availability:
                 [each.until_date for each in sections],
             )
             audit.did(KEEP, kind="member", target=member_id, detail={"changed": ["week"]})
-            now = self._platform.clock.now()
-            await self._opened(work, actor, [member_id], now, now + AHEAD)
+            await self._opened(work, actor, [member_id])
             return (await weekly_of([member_id])).get(member_id, ())
 
     async def set_day(
@@ -304,20 +300,16 @@ class Availability:
         return held
 
     async def _opened(
-        self, work: Work, actor: Actor, member_ids: Sequence[UUID], begins: datetime, ends: datetime
+        self,
+        work: Work,
+        actor: Actor,
+        member_ids: Sequence[UUID],
+        begins: datetime | None = None,
+        ends: datetime | None = None,
     ) -> None:
         """Have calendars on screen show it, and have what may be free now be offered to those who wait (S7)."""
         availability_changed(work, member_ids)
-        if not await DB.fetchval(_WAITED_FOR):
-            return
-        practice_id, _ = actor.in_practice()
-        now = self._platform.clock.now()
-        begins, ends = max(begins, now), min(ends, now + AHEAD)
-        while begins < ends:
-            until = min(begins + _WEEK, ends)
-            for each in member_ids:
-                freed(work, practice_id, [each], begins, until)
-            begins = until
+        await wake(self._platform, work, actor.in_practice()[0], member_ids=member_ids, begins=begins, ends=ends)
 
     async def _span(self, actor: Actor, day: date) -> tuple[datetime, datetime]:
         """Return the time that sections of a date can have: they may run into the next one."""

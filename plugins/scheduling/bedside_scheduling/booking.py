@@ -29,6 +29,7 @@ from bedside_scheduling.changes import locked
 from bedside_scheduling.consequences import changed
 from bedside_scheduling.keeping import NewAppointment, freed, hold_calendars, put, taken
 from bedside_scheduling.offering import Offering
+from bedside_scheduling.offers import Offers
 from bedside_scheduling.reading import Reading
 from bedside_scheduling.rules import require_own
 from bedside_scheduling.settings import SchedulingSettings
@@ -58,6 +59,8 @@ WHERE a.booked_by = $1 AND a.by_patient AND a.starts_at > $2
         AND NOT EXISTS (SELECT FROM waiting_offer o WHERE o.appointment_id = a.id)))"""
 _CONFIRM = """UPDATE appointment SET state = 'booked', held_until = NULL, version = version + 1
 WHERE id = $1 AND state = 'held' AND held_until > $2 RETURNING id"""
+_OFFER_OF = """SELECT o.id FROM waiting_offer o JOIN appointment a ON a.id = o.appointment_id
+WHERE a.id = $1 AND a.state = 'held' AND o.state = 'open' AND ($2::uuid IS NULL OR a.booked_by = $2)"""
 _RELEASE = "UPDATE appointment SET state = 'lapsed', version = version + 1 WHERE id = $1"
 
 
@@ -68,12 +71,14 @@ class Booking:
         platform: access, people, settings and clock.
         reading: what was booked is read again.
         offering: what patients are offered.
+        offers: what the waiting list offers ends with the time that is held for it.
     """
 
-    def __init__(self, platform: Platform, reading: Reading, offering: Offering) -> None:
+    def __init__(self, platform: Platform, reading: Reading, offering: Offering, offers: Offers) -> None:
         self._platform = platform
         self._reading = reading
         self._offering = offering
+        self._offers = offers
         self._looking: dict[tuple[object, ...], asyncio.Task[Sequence[datetime]]] = {}
 
     async def book(self, actor: Actor, wanted: Wanted, client_id: str, *, invite: Sequence[UUID] = ()) -> Appointment:
@@ -208,17 +213,24 @@ class Booking:
         return await self._reading.one(actor, appointment_id)
 
     async def release(self, actor: Actor, appointment_id: UUID) -> Appointment:
-        """Let go what the actor holds; repeating it changes nothing.
+        """Let go what is held, with the offer of the waiting list that it is; repeating it changes nothing.
+
+        Args:
+            actor: the patient who holds it; or any member, as they cancel what others have booked.
+            appointment_id: what is held.
 
         Raises:
-            NotFound: the actor holds nothing of this id.
+            NotFound: nothing of this id is held that the actor may let go.
             Conflict: it is booked.
         """
         practice_id, person_id = actor.as_person()
         await self._platform.access.require(actor, "scheduling.cancel")
         async with unit() as work:
+            own = person_id if actor.patient_id is not None else None
+            if (offer_id := await DB.fetchval(_OFFER_OF, appointment_id, own)) is not None:
+                await self._offers.decline(actor, offer_id)  # which has the calendars before it has the appointment
             found = await locked(actor, appointment_id)
-            if found.booked_by != person_id:
+            if own not in (None, found.booked_by):
                 raise NotFound(MISSING)
             if found.state is AppointmentState.HELD:
                 await DB.execute(_RELEASE, appointment_id)

@@ -17,6 +17,7 @@ from bedside_scheduling.offers import LOCK, OFFER, ROW, WAITING_KIND
 from bedside_scheduling.rows import appointments
 from bedside_scheduling.rules import SCHEDULING
 from bedside_scheduling.settings import SchedulingSettings
+from bedside_scheduling.waking import let_in
 from bedside_scheduling.wanted import hold_patients
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class GroupOffers:
         now = self._platform.clock.now()
         span = now + timedelta(minutes=settings.notice_minutes), now + timedelta(days=settings.horizon_days)
         told: set[UUID] = set()
-        for row in await DB.fetch(_FITTING, *span, MOST, None, None):
+        for row in await let_in(self._platform, await DB.fetch(_FITTING, *span, MOST, None, None)):
             if row["id"] not in told and await self._is_offered(row, span, settings.offer_minutes):
                 told.add(row["id"])
         return len(told)

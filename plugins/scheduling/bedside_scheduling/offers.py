@@ -7,17 +7,18 @@ and then the entry of the waiting list: a listener that runs twice, or two proce
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Row, Work, audit, unit, uuid7
+from bedside_portal.api import PortalAccountChanged, PortalState
 from bedside_scheduling import telling
 from bedside_scheduling.answering import answer_until
-from bedside_scheduling.api import Appointment, AppointmentBooked, AppointmentKind, AppointmentState, HoldOver
+from bedside_scheduling.api import Appointment, AppointmentBooked, AppointmentState, HoldOver
 from bedside_scheduling.consequences import changed
+from bedside_scheduling.fitting import Found, fitting
 from bedside_scheduling.groups import put_on
 from bedside_scheduling.keeping import NewAppointment, freed, hold_calendars, put
 from bedside_scheduling.offering import Offering
@@ -25,6 +26,7 @@ from bedside_scheduling.rows import appointments
 from bedside_scheduling.rules import SCHEDULING, require_own
 from bedside_scheduling.settings import SchedulingSettings
 from bedside_scheduling.slots import Slot
+from bedside_scheduling.waking import let_in, wake
 from bedside_scheduling.wanted import hold_patients, practitioners
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ ROW = "SELECT true FROM appointment WHERE id = $1 FOR NO KEY UPDATE"
 _CLOSE = """UPDATE waiting_entry SET closed_at = $2, outcome = $3 WHERE id = $1 AND closed_at IS NULL
 RETURNING patient_id"""
 _STATE = "UPDATE waiting_offer SET state = $2 WHERE id = $1"
+# What was over while they could not answer does not count as had.
+_UNANSWERED = """DELETE FROM waiting_offer o USING waiting_entry e
+WHERE e.id = o.entry_id AND e.patient_id = $1 AND o.state = 'over'"""
 _BOOK = "UPDATE appointment SET state = 'booked', held_until = NULL, version = version + 1 WHERE id = $1"
 _LAPSE = "UPDATE appointment SET state = 'lapsed', version = version + 1 WHERE id = $1"
 # What is offered is a time that is held, or a place of a group that is booked.
@@ -74,14 +79,6 @@ WHERE a.id = $1 AND a.state = 'booked' AND p.cancelled_at IS NULL AND a.starts_a
     AND (e.member_id IS NULL OR EXISTS (SELECT FROM appointment_member m
         WHERE m.appointment_id = a.id AND m.member_id = e.member_id))
 ORDER BY e.created_at, e.id"""
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A slot that fits somebody who waits."""
-
-    slot: Slot
-    kind: AppointmentKind
 
 
 class Offers:
@@ -117,6 +114,7 @@ class Offers:
         async with unit() as work:
             span = (max(starts_at - _LONGEST, now), ends_at)
             waiting = await DB.fetch(_CANDIDATES, list(member_ids), *span, MOST_LOOKED_AT)
+            waiting = await let_in(self._platform, waiting)
             if not waiting or ends_at <= now:
                 return 0
             await hold_calendars(self._platform, work, member_ids)
@@ -129,7 +127,7 @@ class Offers:
                 if type_id not in free:
                     slots = await self._offering.between(type_id, member_ids, *span)
                     free[type_id] = [slot for slot in slots if slot.ends_at > starts_at]
-                found = _fitting(entry, free[type_id], had[entry["id"]])
+                found = fitting(entry, free[type_id], had[entry["id"]])
                 if found is not None and await self._is_offered(work, entry, found, settings.offer_minutes):
                     free.clear()
                     made += 1
@@ -224,6 +222,19 @@ class Offers:
         for row in await DB.fetch(_SATISFIED, appointment_id):
             await self.close(row["id"], "booked")
 
+    async def portal_changed(self, event: PortalAccountChanged) -> None:
+        """Take back what is offered to who is suspended; once they are let in again, they can have it after all."""
+        if not await let_in(self._platform, [{"patient_id": event.patient_id}]):
+            for row in await DB.fetch(f"{_OFFERED} WHERE e.patient_id = $1 AND o.state = 'open'", event.patient_id):
+                async with unit() as work:
+                    offer = await self._held(work, row["id"])
+                    if offer["state"] == "open":
+                        await self._let_go(work, offer, "over")
+        elif event.before == PortalState.SUSPENDED:
+            async with unit() as work:
+                await DB.execute(_UNANSWERED, event.patient_id)
+                await wake(self._platform, work, event.practice_id, patient_id=event.patient_id)
+
     async def look(self, most: int = 200) -> bool:
         """End the offers whose time is over, and the entries that waited in vain.
 
@@ -259,7 +270,7 @@ class Offers:
     def _is_over(self, offer: Row) -> bool:
         return offer["expires_at"] <= self._platform.clock.now()
 
-    async def _is_offered(self, work: Work, entry: Row, found: _Found, minutes: int) -> bool:
+    async def _is_offered(self, work: Work, entry: Row, found: Found, minutes: int) -> bool:
         """Hold a slot for somebody and tell them; tells whether they still wait, and can be told."""
         entry_id, patient_id, slot = entry["id"], entry["patient_id"], found.slot
         await DB.fetchval(LOCK, entry_id)
@@ -312,7 +323,8 @@ class Offers:
         await DB.fetchval(ROW, row["appointment_id"])  # whose places are counted
         await DB.fetchval(LOCK, row["entry_id"])
         held = await DB.fetchrow(f"{_OFFERED} WHERE o.id = $1", offer_id)
-        assert held is not None
+        if held is None:
+            raise NotFound(MISSING)
         return held
 
     async def _let_go(self, work: Work, offer: Row, state: str) -> None:
@@ -343,20 +355,3 @@ def _is_kept(held: Appointment) -> bool:
         return held.state is AppointmentState.HELD
     is_to_come = held.state is AppointmentState.BOOKED and held.started_at is None
     return is_to_come and len(held.patient_ids) < held.capacity
-
-
-def _fitting(entry: Mapping[str, object], slots: Sequence[Slot], had: Sequence[Row]) -> _Found | None:
-    """Return the first slot that somebody waits for and was not offered before, nor one that overlaps it."""
-    member_id, kind, earliest, latest = entry["member_id"], entry["kind"], entry["earliest"], entry["latest"]
-    assert isinstance(earliest, datetime) and isinstance(latest, datetime)
-    for slot in slots:
-        kinds = [each for each in slot.kinds if kind in (None, each.value)]
-        refused = any(
-            each["member_id"] == slot.member_id
-            and each["starts_at"] < slot.ends_at
-            and each["ends_at"] > slot.starts_at
-            for each in had
-        )
-        if kinds and member_id in (None, slot.member_id) and earliest <= slot.starts_at < latest and not refused:
-            return _Found(slot, kinds[0])
-    return None

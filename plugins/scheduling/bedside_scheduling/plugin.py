@@ -22,18 +22,17 @@ from bedside_scheduling.api import SCHEDULE_STREAM
 from bedside_scheduling.consequences import positions
 from bedside_scheduling.feeds import feed_listeners
 from bedside_scheduling.jobs import JOBS as HOLDS
+from bedside_scheduling.listeners import settings_changed, waiting_listeners
 from bedside_scheduling.notices import NOTIFICATIONS
 from bedside_scheduling.partners import PUBLIC_EVENTS
 from bedside_scheduling.permissions import PERMISSIONS
 from bedside_scheduling.records import RECORDS
 from bedside_scheduling.reminders import JOBS as REMINDERS
-from bedside_scheduling.reminders import settings_changed
 from bedside_scheduling.routes import scheduling_routes
 from bedside_scheduling.service import answering
 from bedside_scheduling.settings import SchedulingSettings
 from bedside_scheduling.timeline import TIMELINE
 from bedside_scheduling.waiting_jobs import JOBS as OFFERS
-from bedside_scheduling.waiting_jobs import listeners as waiting_listeners
 
 
 @hookimpl

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_core.api import DB, Fact, Job, JobRun, Listener, Recipient, SettingsChanged, Work, on, unit
+from bedside_core.api import DB, Fact, Job, JobRun, Recipient, Work, unit
 from bedside_scheduling.calendars import link_of
 from bedside_scheduling.notices import REMINDER, TELEHEALTH_REMINDER
 from bedside_scheduling.settings import SchedulingSettings
@@ -149,22 +149,16 @@ async def _over(run: JobRun) -> bool:
     return len(rows) == BATCH
 
 
-def settings_changed(platform: Platform) -> Listener:
+async def replan_all(platform: Platform) -> None:
     """Have reminders come when the practice wants them from now on; none comes twice."""
-
-    async def replan_all(event: SettingsChanged) -> None:
-        if event.plugin != "scheduling" or "reminder_hours" not in event.changed:
-            return
-        async with unit() as work:
-            hours = (await platform.settings.read(SchedulingSettings)).reminder_hours
-            await DB.execute(
-                """UPDATE appointment_reminder SET due_at = starts_at - make_interval(hours => $1)
-                WHERE kind = 'standard' AND taken_at IS NULL""",
-                hours,
-            )
-            await _plan(platform, work, None)
-
-    return on(SettingsChanged, replan_all, durable=True)
+    async with unit() as work:
+        hours = (await platform.settings.read(SchedulingSettings)).reminder_hours
+        await DB.execute(
+            """UPDATE appointment_reminder SET due_at = starts_at - make_interval(hours => $1)
+            WHERE kind = 'standard' AND taken_at IS NULL""",
+            hours,
+        )
+        await _plan(platform, work, None)
 
 
 # Public, for a reminder is of what was booked: what a plan lacks since then stays (L5).

@@ -39,8 +39,8 @@ def answering(platform: Platform) -> Mapping[type[Any], object]:
     """
     types, reading = AppointmentTypes(platform), Reading(platform)
     offering = Offering(platform, types)
-    booking = Booking(platform, reading, offering)
     series, offers = SeriesService(platform), Offers(platform, offering)
+    booking = Booking(platform, reading, offering, offers)
     return {
         AppointmentTypes: types,
         Availability: Availability(platform),

@@ -10,6 +10,7 @@ from deployment import APPS
 from plugins.scheduling.agenda import Agenda
 from plugins.scheduling.reception import Reception, reception
 from plugins.scheduling.rota import Rota, rota
+from plugins.scheduling.waiters import List, waiting_list
 
 from bedside_core.testing import Database
 
@@ -43,3 +44,10 @@ async def desk(fresh_database: Database, worker: bool) -> AsyncGenerator[Recepti
     """Serve a practice whose people are told of their appointments by mail and by phone."""
     async with reception(fresh_database, worker=worker) as stage:
         yield stage
+
+
+@pytest_asyncio.fixture
+async def waiting(fresh_database: Database) -> AsyncGenerator[List]:
+    """Serve a practice whose waiting list is on, with a worker and a mail server."""
+    async with waiting_list(fresh_database) as made:
+        yield made

@@ -6,11 +6,13 @@ from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import asyncpg
 from deployment import Held, Person
 from plugins.scheduling.rota import BERLIN, Rota, at, monday, text
 
 from bedside_core.database import DB, Row, acting
 from bedside_core.jobs.declared import JobRun
+from bedside_core.testing import Database, until
 
 BOOK = """mutation($i: AppointmentInput!, $c: String!) { bookAppointment(input: $i, clientId: $c) {
   appointment { id state startsAt version } } }"""
@@ -109,6 +111,22 @@ async def run(house: Rota, job: str) -> None:
     with acting(house.practice.id):
         given = JobRun(platform=platform, practice_id=house.practice.id, payload={}, attempt=1)
         await platform.jobs.entries[f"scheduling.{job}"].function(given)
+
+
+async def settings_settled(database: Database) -> None:
+    """Wait until what follows from changed settings is done, so that it is not for who comes to wait later."""
+    owner = await asyncpg.connect(database.owner_dsn)
+
+    async def done() -> bool:
+        return await owner.fetchval(
+            """SELECT NOT EXISTS (SELECT FROM pgqueuer
+            WHERE entrypoint = 'listener.scheduling.SettingsChanged' AND status IN ('queued', 'picked'))"""
+        )
+
+    try:
+        await until(done, "the settings to be settled", 60)
+    finally:
+        await owner.close()
 
 
 def days(first: date, *more: int) -> list[date]:

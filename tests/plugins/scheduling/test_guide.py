@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from deployment import Held, Person, Socket
 from graphql import FragmentDefinitionNode, OperationDefinitionNode, parse, print_ast
+from plugins.scheduling.groupwork import settings_settled
 from plugins.scheduling.rota import BERLIN, Rota, at, monday, rota, text, weekly
 
 from bedside_core.testing import Database, until
@@ -70,6 +71,7 @@ async def reader(fresh_database: Database) -> AsyncGenerator[Reader]:
     """With a worker, that offers what becomes free; ada sees patients on Mondays from nine to twelve, as both kinds."""
     async with rota(fresh_database, worker=True) as house:
         await house.set(waitingList=True, noticeMinutes=0)
+        await settings_settled(fresh_database)
         await house.host(house.ada)
         await house.week(house.ada, weekly(monday(), "09:00", "12:00", "BOTH"))
         yield Reader(house)

@@ -11,6 +11,7 @@ from deployment import Held, Person
 from plugins.scheduling.agenda import BOOK, CANCEL, CONFIRM, HOLD, LIST, ONE, RELEASE, STATES, Agenda, wanted
 from plugins.scheduling.rota import HOST, at, monday, text, weekly
 
+from bedside_core.auth import Role
 from bedside_core.database import DB, acting
 from bedside_core.jobs import JobRun
 from bedside_scheduling.jobs import end_holds, forget_holds
@@ -48,8 +49,8 @@ async def test_what_is_held_is_taken_for_others_until_it_is_confirmed_or_let_go(
     for who in (other, house.desk):
         late = given | ({"patientIds": [other.id]} if who is house.desk else {})
         assert await agenda.code(who, BOOK, i=late, c="late") == "SLOT_TAKEN"
-    for query in (CONFIRM, RELEASE):
-        assert [await outcome(agenda, who, query, held) for who in (other, house.desk)] == ["NOT_FOUND"] * 2
+    assert [await outcome(agenda, who, CONFIRM, held) for who in (other, house.desk)] == ["NOT_FOUND"] * 2
+    assert await outcome(agenda, other, RELEASE, held) == "NOT_FOUND"
     assert await agenda.code(other, ONE, a=held["id"]) == "NOT_FOUND"
     assert await outcome(agenda, pat, CANCEL, held) == "CONFLICT"
     assert (await agenda.one(house.desk, held))["state"] == "HELD"
@@ -62,6 +63,25 @@ async def test_what_is_held_is_taken_for_others_until_it_is_confirmed_or_let_go(
     assert (gone["state"], await agenda.ask(pat, RELEASE, a=second["id"])) == ("LAPSED", gone)
     assert await outcome(agenda, pat, CONFIRM, second) == "HOLD_OVER"
     await agenda.book(other, at(monday(), 10), house.ada, typeId=kind)
+
+
+@pytest.mark.rule("S4", "S7")
+@pytest.mark.promise("A1")
+async def test_members_let_go_what_others_hold_as_they_cancel_what_others_have_booked(agenda: Agenda) -> None:
+    house, kind = agenda.rota, await open_day(agenda)
+    manager = await agenda.deployment.person(house.practice, Role.MANAGER, "Max")
+    elsewhere = await agenda.deployment.person(await agenda.deployment.practice("Elsewhere"), Role.OWNER)
+    given = {"typeId": kind, "patientIds": [house.pat.id]}
+    for hour, who in enumerate((house.desk, house.olga, manager, house.ada), 9):
+        held = await agenda.hold(house.ben, at(monday(), hour), house.ada, **given)
+        refused = [await outcome(agenda, each, RELEASE, held) for each in (house.pat, elsewhere)]
+        assert (refused, (await agenda.one(house.ben, held))["state"]) == (["NOT_FOUND"] * 2, "HELD")
+        gone = await agenda.ask(who, RELEASE, a=held["id"])
+        assert (gone["state"], await agenda.ask(who, RELEASE, a=held["id"])) == ("LAPSED", gone)
+        assert await outcome(agenda, house.ben, CONFIRM, held) == "HOLD_OVER"
+        await agenda.book(house.pat, at(monday(), hour), house.ada, typeId=kind)
+    own = await agenda.hold(await agenda.deployment.held(house.practice), at(monday(), 13), house.ada, typeId=kind)
+    assert (await agenda.ask(house.desk, RELEASE, a=own["id"]))["state"] == "LAPSED"
 
 
 @pytest.mark.rule("S4")

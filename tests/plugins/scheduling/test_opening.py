@@ -13,7 +13,7 @@ import pytest_asyncio
 from deployment import Held
 from plugins.scheduling.agenda import BOOK, wanted
 from plugins.scheduling.calendars import FOLLOW
-from plugins.scheduling.groupwork import LIST, WAIT, ask, client, rows
+from plugins.scheduling.groupwork import LIST, WAIT, ask, client, rows, settings_settled
 from plugins.scheduling.rota import CLEAR, CLOSE, DAY, REMOVE, Rota, at, monday, rota, section, text, weekly
 from smtp_stage import SENDER, mail_server
 
@@ -120,9 +120,10 @@ class Waits:
 
 @pytest.mark.timeout(300)
 @pytest.mark.rule("S7")
-async def test_time_that_opens_is_offered_to_who_waits_for_it(house: Rota) -> None:
+async def test_time_that_opens_is_offered_to_who_waits_for_it(house: Rota, fresh_database: Database) -> None:
     day, ada = monday(), house.ada
     await house.set(waitingList=True, noticeMinutes=0)
+    await settings_settled(fresh_database)
     kind = await house.type(ada)
     people = [await house.deployment.held(house.practice) for _ in range(4)]
     mine, ours = await close(house, 8), await close(house, 0, 24, whole=True)

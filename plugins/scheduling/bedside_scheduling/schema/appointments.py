@@ -220,7 +220,9 @@ class AppointmentMutation:
         return AppointmentSaved(appointment=appointment_node(booked))
 
     @strawberry.mutation(
-        description="Let go what one holds, so that others have it at once.", extensions=[gate("scheduling.cancel")]
+        description="Let go what one holds, or as a member whoever holds it, so that others have it at once. Of the "
+        "waiting list's offers it is the same as `declineOffer`.",
+        extensions=[gate("scheduling.cancel")],
     )
     async def release_slot(self, info: Info, id: AppointmentId) -> Appointment | None:
         """Let go what is held."""
