@@ -17,20 +17,25 @@ if TYPE_CHECKING:
 
 APPOINTMENT_KIND = "scheduling.appointment"
 """The kind of thing that an appointment is in an inbox."""
+WAITING_KIND = "scheduling.waiting_entry"
+"""The kind of thing that an entry of the waiting list is in an inbox."""
 
 # The stream's row comes last in every unit: whoever has it waits for nobody any more. Each appointment has a position
-# of its own, and each calendar one for its sections and closures.
+# of its own, and each calendar one for its sections and closures, and each entry of the waiting list.
 _POSITION = """INSERT INTO schedule_stream (practice_id, position) VALUES (app_practice(), $1)
 ON CONFLICT (practice_id) DO UPDATE SET position = schedule_stream.position + $1 RETURNING practice_id, position"""
 _PLACE = """UPDATE appointment a SET changed = $2 + o.number
 FROM unnest($1::uuid[]) WITH ORDINALITY AS o(id, number) WHERE a.id = o.id"""
 _PLACE_CALENDAR = """UPDATE calendar c SET changed = $2 + o.number
 FROM unnest($1::uuid[]) WITH ORDINALITY AS o(id, number) WHERE c.member_id = o.id"""
+_PLACE_ENTRY = """UPDATE waiting_entry e SET changed = $2 + o.number
+FROM unnest($1::uuid[]) WITH ORDINALITY AS o(id, number) WHERE e.id = o.id"""
 
 _UNTOLD = frozenset({AppointmentState.HELD, AppointmentState.LAPSED})
 """States of what was never booked, which is nothing to those whom it would concern."""
 
 _gathered: WeakKeyDictionary[Work, dict[UUID, None]] = WeakKeyDictionary()
+_waiting: WeakKeyDictionary[Work, dict[UUID, None]] = WeakKeyDictionary()
 
 
 def changed(platform: Platform, work: Work, appointment_id: UUID) -> None:
@@ -78,6 +83,23 @@ def availability_changed(work: Work, member_ids: Sequence[UUID]) -> None:
     work.at_the_end(lambda: _place_calendars(work, member_ids), last=True)
 
 
+def waiting_changed(platform: Platform, work: Work, entry_id: UUID, patient_id: UUID) -> None:
+    """Have whoever follows the schedule, and who waits, be told that an entry of the waiting list has changed.
+
+    Args:
+        platform: inboxes.
+        work: the unit that changes it, which has the entry's row.
+        entry_id: the entry.
+        patient_id: who waits.
+    """
+    platform.inbox.tell(work, WAITING_KIND, entry_id, [patient_id])
+    noted = _waiting.get(work)
+    if noted is None:
+        noted = _waiting[work] = {}
+        work.at_the_end(lambda: _place_entries(work), last=True)
+    noted[entry_id] = None
+
+
 async def _place(work: Work, appointment_ids: Sequence[UUID]) -> None:
     """Give appointments their places in the schedule's stream."""
     if appointment_ids:
@@ -88,6 +110,12 @@ async def _place_calendars(work: Work, member_ids: Sequence[UUID]) -> None:
     """Give practitioners' calendars their places in it."""
     if member_ids:
         await DB.execute(_PLACE_CALENDAR, list(member_ids), await _taken(work, len(member_ids)))
+
+
+async def _place_entries(work: Work) -> None:
+    """Give entries of the waiting list their places in it."""
+    entry_ids = list(_waiting.pop(work, ()))
+    await DB.execute(_PLACE_ENTRY, entry_ids, await _taken(work, len(entry_ids)))
 
 
 async def _taken(work: Work, number: int) -> int:

@@ -13,7 +13,8 @@ from uuid import UUID
 from bedside_core.api import DB, InvalidInput, NotFound, Row, audit, unit, uuid7
 from bedside_scheduling import telling
 from bedside_scheduling.answering import answer_until
-from bedside_scheduling.offers import LOCK, OFFER, ROW, WAITING_KIND
+from bedside_scheduling.consequences import waiting_changed
+from bedside_scheduling.offers import LOCK, OFFER, ROW
 from bedside_scheduling.rows import appointments
 from bedside_scheduling.rules import SCHEDULING
 from bedside_scheduling.settings import SchedulingSettings
@@ -91,6 +92,6 @@ class GroupOffers:
             until = answer_until(now, minutes, practice.zone if practice else "UTC", group.starts_at)
             await DB.execute(OFFER, offer_id, entry_id, appointment_id, now, until)
             await telling.offered(self._platform, work, group, patient_id)
-            self._platform.inbox.tell(work, WAITING_KIND, entry_id, [patient_id])
+            waiting_changed(self._platform, work, entry_id, patient_id)
             audit.did("scheduling.offer", kind="waiting_offer", target=offer_id, patients=[patient_id])
         return True

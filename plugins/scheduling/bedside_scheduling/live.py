@@ -1,13 +1,13 @@
 """Follows a practice's schedule live: each appointment of a calendar on screen as it is now, once, without gap (D7).
 
-Each appointment, and each practitioner's availability, has the position of its last change, and each change takes a new
-position of the practice's schedule in its own transaction. So what is read is complete, and what has changed several
-times meanwhile comes once.
+Each appointment, each practitioner's availability, and each entry of the waiting list has the position of its last
+change, and each change takes a new position of the practice's schedule in its own transaction. So what is read is
+complete, and what has changed several times meanwhile comes once.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from uuid import UUID
 from bedside_core.api import DB, PRACTICE_STREAM, Actor, InvalidInput, Topic, audit, cursor_of, follow, key_of
 from bedside_scheduling.api import SCHEDULE_STREAM, Appointment
 from bedside_scheduling.rows import COLUMNS, appointment_of
+from bedside_scheduling.waiting import Entry, entries_of
 
 if TYPE_CHECKING:
     from bedside_core.api import Platform
@@ -31,8 +32,9 @@ _REACHED = """SELECT coalesce((SELECT "position" FROM schedule_stream WHERE prac
 
 # Told of is what stands in the calendar, and what may have stood in it: at a time and with a practitioner it once had.
 # In one statement, and so at one instant: between two, the one could learn of a later position than the other.
-_CHANGED = f"""SELECT {COLUMNS}, each.place, each.opened, each.inside FROM (
-    (SELECT a.id, NULL::uuid AS opened, a.changed AS place, a.state <> 'lapsed' AND a.starts_at < $3 AND a.ends_at > $2
+_CHANGED = f"""SELECT {COLUMNS}, each.place, each.opened, each.waits, each.inside FROM (
+    (SELECT a.id, NULL::uuid AS opened, NULL::uuid AS waits, a.changed AS place,
+        a.state <> 'lapsed' AND a.starts_at < $3 AND a.ends_at > $2
         AND (cardinality($4::uuid[]) = 0 OR EXISTS (
             SELECT FROM appointment_member m WHERE m.appointment_id = a.id AND m.member_id = ANY($4))) AS inside
     FROM appointment a JOIN appointment_told t ON t.appointment_id = a.id
@@ -40,9 +42,11 @@ _CHANGED = f"""SELECT {COLUMNS}, each.place, each.opened, each.inside FROM (
         AND (cardinality($4::uuid[]) = 0 OR t.calendars && $4::uuid[])
     ORDER BY a.changed LIMIT $5)
     UNION ALL
-    (SELECT NULL, c.member_id, c.changed, false FROM calendar c
+    (SELECT NULL, c.member_id, NULL, c.changed, false FROM calendar c
     WHERE c.changed > $1 AND (cardinality($4::uuid[]) = 0 OR c.member_id = ANY($4))
     ORDER BY c.changed LIMIT $5)
+    UNION ALL
+    (SELECT NULL, NULL, e.id, e.changed, false FROM waiting_entry e WHERE e.changed > $1 ORDER BY e.changed LIMIT $5)
     ORDER BY place LIMIT $5
 ) AS each LEFT JOIN appointment a ON a.id = each.id ORDER BY each.place"""
 
@@ -55,14 +59,16 @@ class Seen:
         position: of the schedule, up to which they have been told now.
         appointment_id: which has changed.
         appointment: as it is now; None where it is not in the calendar any more.
-        member_id: whose sections, days or closures have changed. Where neither is said it is the beginning of the
-            stream, after which the calendar is fetched.
+        member_id: whose sections, days or closures have changed.
+        entry: of the waiting list, as it is now. Where nothing is said it is the beginning of the stream, after which
+            the calendar is fetched.
     """
 
     position: int
     appointment_id: UUID | None = None
     appointment: Appointment | None = None
     member_id: UUID | None = None
+    entry: Entry | None = None
 
     @property
     def cursor(self) -> str:
@@ -119,14 +125,17 @@ class Following:
         async def read(position: int) -> list[tuple[int, Seen]]:
             await self._platform.access.require(actor, "scheduling.follow")
             rows = await DB.fetch(_CHANGED, position, starts_from, starts_to, list(member_ids), BATCH)
+            waits = await self._entries(actor, [row["waits"] for row in rows if row["waits"]])
             found = [
                 Seen(
                     position=row["place"],
                     appointment_id=row["id"],
                     appointment=appointment_of(row) if row["inside"] else None,
                     member_id=row["opened"],
+                    entry=waits[row["waits"]] if row["waits"] else None,
                 )
                 for row in rows
+                if row["waits"] is None or row["waits"] in waits
             ]
             audit.saw(each.patient_id for seen in found if seen.appointment for each in seen.appointment.patients)
             return [(seen.position, seen) for seen in found]
@@ -137,3 +146,11 @@ class Following:
         async with aclosing(follow(self._platform.live, topic, read, cursor, also=[plan])) as seen:
             async for each in seen:
                 yield each
+
+    async def _entries(self, actor: Actor, entry_ids: Sequence[UUID]) -> Mapping[UUID, Entry]:
+        """Return those entries of the waiting list that the actor may read; none are read where none has changed."""
+        if not entry_ids or await self._platform.access.why_not(actor, "scheduling.read"):
+            return {}
+        found = await entries_of(entry_ids, self._platform.clock.now())
+        audit.saw(each.patient_id for each in found.values())
+        return found

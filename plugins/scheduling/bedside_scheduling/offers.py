@@ -17,7 +17,7 @@ from bedside_portal.api import PortalAccountChanged, PortalState
 from bedside_scheduling import telling
 from bedside_scheduling.answering import answer_until
 from bedside_scheduling.api import Appointment, AppointmentBooked, AppointmentState, HoldOver
-from bedside_scheduling.consequences import changed
+from bedside_scheduling.consequences import changed, waiting_changed
 from bedside_scheduling.fitting import Found, fitting
 from bedside_scheduling.groups import put_on
 from bedside_scheduling.keeping import NewAppointment, freed, hold_calendars, put
@@ -32,8 +32,6 @@ from bedside_scheduling.wanted import hold_patients, practitioners
 if TYPE_CHECKING:
     from bedside_core.api import Platform
 
-WAITING_KIND = "scheduling.waiting_entry"
-"""The kind of thing that an entry of the waiting list is in an inbox."""
 MOST_LOOKED_AT = 1_000
 """Entries that one freed time is looked at for."""
 MISSING = "There is no offer with this id that you may see."
@@ -304,7 +302,7 @@ class Offers:
         )
         await DB.execute(OFFER, offer_id, entry_id, appointment_id, now, until)
         await telling.offered(self._platform, work, (await appointments([appointment_id]))[appointment_id], patient_id)
-        self._platform.inbox.tell(work, WAITING_KIND, entry_id, [patient_id])
+        waiting_changed(self._platform, work, entry_id, patient_id)
         audit.did("scheduling.offer", kind="waiting_offer", target=offer_id, patients=[patient_id])
         return True
 
@@ -340,12 +338,12 @@ class Offers:
     async def _end(self, work: Work, offer: Row, held: Appointment, state: str) -> None:
         await DB.execute(_STATE, offer["id"], state)
         await telling.offer_over(self._platform, work, held, offer["patient_id"])
-        self._platform.inbox.tell(work, WAITING_KIND, offer["entry_id"], [offer["patient_id"]])
+        waiting_changed(self._platform, work, offer["entry_id"], offer["patient_id"])
 
     async def _closed(self, work: Work, entry_id: UUID, outcome: str) -> None:
         patient_id = await DB.fetchval(_CLOSE, entry_id, self._platform.clock.now(), outcome)
         if patient_id is not None:
-            self._platform.inbox.tell(work, WAITING_KIND, entry_id, [patient_id])
+            waiting_changed(self._platform, work, entry_id, patient_id)
             audit.did(f"scheduling.waiting_{outcome}", kind="waiting_entry", target=entry_id, patients=[patient_id])
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from bedside_core.api import DB, DataContribution, KeptTable, Platform, unit
 from bedside_scheduling.api import AppointmentCancelled, AppointmentState
-from bedside_scheduling.consequences import changed
+from bedside_scheduling.consequences import changed, waiting_changed
 from bedside_scheduling.keeping import freed
 
 _OF_APPOINTMENT = "EXISTS (SELECT FROM appointment_patient p WHERE p.appointment_id = {} AND p.patient_id = $1)"
@@ -70,6 +70,8 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     async with unit() as work:  # calendars and inboxes show the kept one
         for row in await DB.fetch(_OF_EITHER, [kept, merged]):
             changed(platform, work, row["id"])
+        for row in await DB.fetch("SELECT id FROM waiting_entry WHERE patient_id IN ($1, $2)", kept, merged):
+            waiting_changed(platform, work, row["id"], kept)
 
 
 async def _erase(platform: Platform, patient_id: UUID) -> None:

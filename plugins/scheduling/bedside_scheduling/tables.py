@@ -190,6 +190,7 @@ class WaitingEntry(Table, tablename="waiting_entry", db=DB):
     client_id = Text(help_text="The client's own id of it (G9).")
     closed_at = Timestamptz(null=True)
     outcome = Text(null=True, help_text="`booked`, `left` or `over`.")
+    changed = BigInt(help_text="Position of its last change in the practice's schedule.")
 
 
 class WaitingOffer(Table, tablename="waiting_offer", db=DB):

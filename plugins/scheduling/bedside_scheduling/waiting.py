@@ -26,7 +26,8 @@ from bedside_core.api import (
 )
 from bedside_scheduling.api import AppointmentKind
 from bedside_scheduling.appointment_types import AppointmentTypes
-from bedside_scheduling.offers import WAITING_KIND, Offers
+from bedside_scheduling.consequences import waiting_changed
+from bedside_scheduling.offers import Offers
 from bedside_scheduling.rules import require_own
 from bedside_scheduling.settings import SchedulingSettings
 from bedside_scheduling.wanted import hold_patients
@@ -172,7 +173,7 @@ class Waiting:
         """Return those of the entries that the actor may see, as they are now, in one statement."""
         actor.as_person()
         await self._platform.access.require(actor, "scheduling.read")
-        found = await self._entries(entry_ids)
+        found = await entries_of(entry_ids, self._platform.clock.now())
         seen = {each.id: each for each in found.values() if actor.patient_id in (None, each.patient_id)}
         audit.saw(each.patient_id for each in seen.values())
         return seen
@@ -239,7 +240,7 @@ class Waiting:
                 person_id,
                 client_id,
             )
-            self._platform.inbox.tell(work, WAITING_KIND, entry_id, [patient_id])
+            waiting_changed(self._platform, work, entry_id, patient_id)
             audit.did("scheduling.wait", kind="waiting_entry", target=entry_id, patients=[patient_id])
         return await self.one(actor, entry_id)
 
@@ -287,9 +288,11 @@ class Waiting:
             raise Conflict("This clientId was used with other content.", field=("clientId",))
         return row["id"]
 
-    async def _entries(self, entry_ids: Sequence[UUID]) -> Mapping[UUID, Entry]:
-        rows = await DB.fetch(f"{_ENTRIES} WHERE e.id = ANY($2)", self._platform.clock.now(), list(entry_ids))
-        return {row["id"]: entry_of(row) for row in rows}
+
+async def entries_of(entry_ids: Sequence[UUID], now: datetime) -> Mapping[UUID, Entry]:
+    """Return entries of the acting practice as they are now, in one statement; rights are the asker's to check."""
+    rows = await DB.fetch(f"{_ENTRIES} WHERE e.id = ANY($2)", now, list(entry_ids))
+    return {row["id"]: entry_of(row) for row in rows}
 
 
 def entry_of(row: Row) -> Entry:

@@ -16,6 +16,7 @@ from bedside_scheduling.consequences import APPOINTMENT_KIND
 from bedside_scheduling.inbox import ScheduleInbox
 from bedside_scheduling.live import Following, Seen
 from bedside_scheduling.schema.appointment import Appointment, appointment_node
+from bedside_scheduling.schema.waiting import WaitingEntry, entry_node
 from bedside_scheduling.timeline import BOOKED, VISIT, appointments_of
 
 _CURSOR = "Give the last one you have as `after`."
@@ -61,8 +62,19 @@ class AvailabilityChanged:
     member_id: strawberry.ID = strawberry.field(description="Whose.")
 
 
+@strawberry.type(
+    description="Somebody has come to wait, is offered something or is so no more, or waits no more: told to whoever "
+    "may read the waiting list, whatever the time and the practitioners that are followed."
+)
+class WaitingListChanged:
+    """An entry of the waiting list as it is now."""
+
+    cursor: str = strawberry.field(description=_CURSOR)
+    entry: WaitingEntry = strawberry.field(description="The entry as it is now.")
+
+
 ScheduleEvent = Annotated[
-    ScheduleOpened | AppointmentChanged | AppointmentGone | AvailabilityChanged,
+    ScheduleOpened | AppointmentChanged | AppointmentGone | AvailabilityChanged | WaitingListChanged,
     strawberry.union("ScheduleEvent", description="One thing that has changed in a calendar, as it is now."),
 ]
 
@@ -73,8 +85,8 @@ class ScheduleSubscription:
 
     @strawberry.subscription(
         description="What changes in the practice's calendar between two instants, each appointment in its present "
-        "state, in order, after a replay of what has changed after the cursor; and whose availability changes, "
-        "at whatever time. What has changed several times "
+        "state, in order, after a replay of what has changed after the cursor; whose availability changes, "
+        "at whatever time; and what changes in the waiting list. What has changed several times "
         "meanwhile comes once, so no cursor is too old. What patients may see live is their `inbox`.",
         extensions=[gate("scheduling.follow", "scheduling")],
     )
@@ -102,7 +114,11 @@ class ScheduleSubscription:
                 yield _event(seen)
 
 
-def _event(seen: Seen) -> ScheduleOpened | AppointmentChanged | AppointmentGone | AvailabilityChanged:
+def _event(
+    seen: Seen,
+) -> ScheduleOpened | AppointmentChanged | AppointmentGone | AvailabilityChanged | WaitingListChanged:
+    if seen.entry is not None:
+        return WaitingListChanged(cursor=seen.cursor, entry=entry_node(seen.entry))
     if seen.member_id is not None:
         return AvailabilityChanged(cursor=seen.cursor, member_id=strawberry.ID(str(seen.member_id)))
     if seen.appointment_id is None:

@@ -27,8 +27,9 @@ from bedside_graphql.api import (
 )
 from bedside_scheduling import api, waiting
 from bedside_scheduling.appointment_types import AppointmentTypes
+from bedside_scheduling.consequences import WAITING_KIND
 from bedside_scheduling.groups import Groups
-from bedside_scheduling.offers import WAITING_KIND, Offers
+from bedside_scheduling.offers import Offers
 from bedside_scheduling.reading import Reading
 from bedside_scheduling.schema.appointment import Appointment, appointment_node
 from bedside_scheduling.schema.appointment_types import AppointmentType, appointment_type
@@ -170,7 +171,7 @@ class WaitingQuery:
             first=first,
             after=after,
         )
-        return connection(page, _entry)
+        return connection(page, entry_node)
 
 
 @strawberry.type
@@ -198,7 +199,7 @@ class WaitingMutation:
             earliest=input.starts_from,
             latest=input.until,
         )
-        return _entry(await _waiting(info).join(info.context.signed_in(), wish, client_id_of(client_id)))
+        return entry_node(await _waiting(info).join(info.context.signed_in(), wish, client_id_of(client_id)))
 
     @strawberry.mutation(
         description="Wait no more, or as a member take a patient off the list; what is offered is let go. Repeating it "
@@ -207,7 +208,7 @@ class WaitingMutation:
     )
     async def leave_waiting_list(self, info: Info, id: EntryId) -> WaitingEntry | None:
         """Wait no more."""
-        return _entry(await _waiting(info).leave(info.context.signed_in(), uuid_of(id)))
+        return entry_node(await _waiting(info).leave(info.context.signed_in(), uuid_of(id)))
 
     @strawberry.mutation(
         description="Book what one is offered, or as a member for the patient; repeating it changes nothing. Once it "
@@ -229,7 +230,7 @@ class WaitingMutation:
         """Let go what is offered."""
         actor, platform = info.context.signed_in(), info.context.platform
         entry_id = await platform.service(Offers).decline(actor, uuid_of(id))
-        return _entry(await _waiting(info).one(actor, entry_id))
+        return entry_node(await _waiting(info).one(actor, entry_id))
 
 
 @strawberry.type(
@@ -245,7 +246,9 @@ class WaitingListInboxChanged:
 
 async def _load(info: Info, changed: Mapping[UUID, str]) -> Mapping[UUID, object]:
     found = await _waiting(info).present(info.context.signed_in(), list(changed))
-    return {each.id: WaitingListInboxChanged(cursor=changed[each.id], entry=_entry(each)) for each in found.values()}
+    return {
+        each.id: WaitingListInboxChanged(cursor=changed[each.id], entry=entry_node(each)) for each in found.values()
+    }
 
 
 INBOX = {WAITING_KIND: InboxKind(event=WaitingListInboxChanged, load=_load)}
@@ -256,7 +259,8 @@ def _waiting(info: Info) -> Waiting:
     return info.context.platform.service(Waiting)
 
 
-def _entry(found: waiting.Entry) -> WaitingEntry:
+def entry_node(found: waiting.Entry) -> WaitingEntry:
+    """Return an entry as GraphQL shows it."""
     offer = None
     if found.offer is not None:
         offer = WaitingOffer(
