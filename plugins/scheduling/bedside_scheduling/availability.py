@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Work, audit, unit, uuid7
+from bedside_core.api import (
+    DB,
+    Actor,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    Page,
+    Work,
+    audit,
+    key_of,
+    page_of,
+    page_size,
+    unit,
+    uuid7,
+)
 from bedside_scheduling.api import Mode, TelehealthNotOffered
 from bedside_scheduling.consequences import availability_changed
 from bedside_scheduling.keeping import hold_calendars
@@ -18,6 +32,7 @@ from bedside_scheduling.sections import (
     Closure,
     closure_of,
     closures_of,
+    closures_of_practice,
     days_of,
     overlap_of_day,
     overlap_of_week,
@@ -88,8 +103,7 @@ class Availability:
             InvalidInput: the range can't be used.
         """
         practice_id, _ = actor.in_practice()
-        if not 0 <= (last_day - first_day).days <= LONGEST_RANGE:
-            raise InvalidInput(f"From the first day to the last are 0 to {LONGEST_RANGE} days.", field=("to",))
+        _must_be_range(first_day, last_day)
         await self._platform.access.require(actor, "scheduling.see_availability", member_id)
         zone = await self._zone(practice_id)
         able = await hosts(self._platform, (await self._platform.people.members_by_id([member_id])).values())
@@ -102,6 +116,29 @@ class Availability:
             days=(await days_of([member_id], first_day, last_day)).get(member_id, {}),
             closures=await closures_of([member_id], begins, ends),
         )
+
+    async def closures(
+        self, actor: Actor, first_day: date, last_day: date, *, first: int | None = None, after: str | None = None
+    ) -> Page[Closure]:
+        """Return a page of the closures of the whole practice that touch these days, in a fixed number of statements.
+
+        Args:
+            actor: somebody of the practice.
+            first_day: the first date, in the practice's zone.
+            last_day: the last one, at most 366 days on.
+            first: how many.
+            after: cursor after which the page begins.
+
+        Raises:
+            InvalidInput: the range, the number or the cursor can't be used.
+        """
+        practice_id, _ = actor.in_practice()
+        _must_be_range(first_day, last_day)
+        await self._platform.access.require(actor, "scheduling.see_availability")
+        size, key, zone = page_size(first), key_of(after, datetime, UUID), await self._zone(practice_id)
+        begins, ends = day_begins(first_day, zone), day_begins(last_day + timedelta(days=1), zone)
+        found = await closures_of_practice(begins, ends, size + 1, key or None)
+        return page_of(found, size, lambda each: (each.begins_at.isoformat(), str(each.id)), after=after)
 
     async def set_week(
         self, actor: Actor, member_id: UUID, sections: Sequence[WeeklySection]
@@ -322,6 +359,11 @@ class Availability:
     async def _zone(self, practice_id: UUID) -> ZoneInfo:
         practice = await self._platform.people.practice(practice_id)
         return ZoneInfo(practice.zone if practice else "UTC")
+
+
+def _must_be_range(first_day: date, last_day: date) -> None:
+    if not 0 <= (last_day - first_day).days <= LONGEST_RANGE:
+        raise InvalidInput(f"From the first day to the last are 0 to {LONGEST_RANGE} days.", field=("to",))
 
 
 def _at(number: int, name: str) -> tuple[str, ...]:

@@ -20,6 +20,10 @@ _FIRST, _LAST = date(1, 1, 8), date(9999, 12, 24)
 
 _CLOSURES = """SELECT id, member_id, begins_at, ends_at, reason FROM closure
 WHERE (member_id IS NULL OR member_id = ANY($1)) AND begins_at < $3 AND ends_at > $2 ORDER BY begins_at, id"""
+_OF_PRACTICE = """SELECT id, member_id, begins_at, ends_at, reason FROM closure
+WHERE member_id IS NULL AND begins_at < $2 AND ends_at > $1
+    AND ($4::timestamptz IS NULL OR (begins_at, id) > ($4, $5::uuid))
+ORDER BY begins_at, id LIMIT $3"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +103,20 @@ async def days_of(
 async def closures_of(member_ids: Sequence[UUID], begins: datetime, ends: datetime) -> Sequence[Closure]:
     """Return the closures of members, and those of the whole practice, that touch a time, in one statement."""
     return [closure_of(row) for row in await DB.fetch(_CLOSURES, list(member_ids), begins, ends)]
+
+
+async def closures_of_practice(
+    begins: datetime, ends: datetime, most: int, beyond: tuple[datetime, UUID] | None
+) -> Sequence[Closure]:
+    """Return the whole practice's closures that touch a time, by begin and id, in one statement.
+
+    Args:
+        begins: the first instant.
+        ends: the last, which is not in it any more.
+        most: how many.
+        beyond: only those after this begin and id.
+    """
+    return [closure_of(row) for row in await DB.fetch(_OF_PRACTICE, begins, ends, most, *(beyond or (None, None)))]
 
 
 def closure_of(row: Row) -> Closure:

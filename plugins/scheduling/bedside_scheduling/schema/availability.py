@@ -6,11 +6,16 @@ from typing import Annotated, Any
 
 import strawberry
 
+from bedside_core.api import USUAL_PAGE
 from bedside_graphql.api import (
+    After,
     ClientId,
+    Connection,
+    First,
     Info,
     Zone,
     client_id_of,
+    connection,
     gate,
     uuid_of,
     weighed,
@@ -144,6 +149,23 @@ class AvailabilityQuery:
     ) -> Availability | None:
         """Return a practitioner's availability."""
         return _availability(await _service(info).of(info.context.signed_in(), uuid_of(member_id), from_, to))
+
+    @strawberry.field(
+        description="The closures of the whole practice that touch these dates, in order of time. Those of one member "
+        "are told by `availability`.",
+        extensions=[gate("scheduling.see_availability")],
+    )
+    async def closures(
+        self,
+        info: Info,
+        from_: Annotated[date, strawberry.argument(name="from", description="The first date, in the practice's zone.")],
+        to: Annotated[date, strawberry.argument(description="The last date, at most 366 days on.")],
+        first: First = USUAL_PAGE,
+        after: After = None,
+    ) -> Connection[Closure] | None:
+        """Return a page of the practice's closures."""
+        page = await _service(info).closures(info.context.signed_in(), from_, to, first=first, after=after)
+        return connection(page, _closure)
 
 
 @strawberry.type
