@@ -21,7 +21,7 @@ from bedside_scheduling.consequences import changed
 from bedside_scheduling.groups import put_on
 from bedside_scheduling.keeping import NewAppointment, freed, hold_calendars, put
 from bedside_scheduling.offering import Offering
-from bedside_scheduling.rows import appointments
+from bedside_scheduling.rows import ATTENDED, appointments
 from bedside_scheduling.rules import SCHEDULING, require_own
 from bedside_scheduling.settings import SchedulingSettings
 from bedside_scheduling.slots import Slot
@@ -65,6 +65,9 @@ _DUE = f"""{_OFFERED} JOIN appointment a ON a.id = o.appointment_id
 WHERE o.state = 'open' AND (o.expires_at <= $1 OR e.closed_at IS NOT NULL
     OR a.state <> CASE WHEN a.capacity > 1 THEN 'booked' ELSE 'held' END OR (a.capacity > 1 AND a.taken = a.capacity))
 ORDER BY o.expires_at, o.id LIMIT $2"""
+_UNATTENDED = f"""{_OFFERED} JOIN appointment a ON a.id = o.appointment_id
+JOIN appointment_member w ON w.appointment_id = a.id AND w.member_id = $1
+WHERE o.state = 'open' AND NOT {ATTENDED} ORDER BY o.id"""
 _OVER = """SELECT id FROM waiting_entry WHERE closed_at IS NULL AND latest <= $1 ORDER BY latest, id LIMIT $2"""
 # What somebody waits for is theirs with any appointment that is it, however they came by it.
 _SATISFIED = """SELECT e.id FROM appointment a JOIN appointment_patient p ON p.appointment_id = a.id
@@ -223,6 +226,14 @@ class Offers:
             await self._settle(row["id"])
         for row in await DB.fetch(_SATISFIED, appointment_id):
             await self.close(row["id"], "booked")
+
+    async def unattended(self, member_id: UUID) -> None:
+        """End what is offered with a practitioner who sees nobody any more, where nobody else is there either."""
+        for row in await DB.fetch(_UNATTENDED, member_id):
+            async with unit() as work:
+                offer = await self._held(work, row["id"])
+                if offer["state"] == "open":
+                    await self._let_go(work, offer, "over")
 
     async def look(self, most: int = 200) -> bool:
         """End the offers whose time is over, and the entries that waited in vain.
