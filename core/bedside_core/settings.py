@@ -27,7 +27,7 @@ PERMISSIONS = (
 T = TypeVar("T")
 
 _STORE = """INSERT INTO setting (id, practice_id, plugin, member_id, stored) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (practice_id, plugin, member_id) DO UPDATE SET stored = setting.stored || EXCLUDED.stored"""
+ON CONFLICT (practice_id, plugin, member_id) DO UPDATE SET stored = (setting.stored - $6::text[]) || EXCLUDED.stored"""
 _STORE_OF_PATIENT = """INSERT INTO patient_setting (practice_id, plugin, patient_id, stored) VALUES ($1, $2, $3, $4)
 ON CONFLICT (patient_id, plugin) DO UPDATE SET stored = patient_setting.stored || EXCLUDED.stored"""
 
@@ -46,7 +46,9 @@ class SettingsChanged(Event):
     """Settings of a plugin were changed, for the practice, for one member, or for one patient."""
 
     plugin: str = fact("The plugin whose settings they are.")
-    changed: tuple[str, ...] = fact("Names of the settings that were given a value.")
+    changed: tuple[str, ...] = fact(
+        "Names of the settings that were given a value, or have none of their own any more."
+    )
     member_id: UUID | None = fact("The member whose own settings they are; None where they are nobody's of them.")
     patient_id: UUID | None = fact("The patient whose own settings they are; None for all others'.", default=None)
 
@@ -124,6 +126,15 @@ class Settings:
         layers = await self._layers(settings, [] if person_id is None else [person_id])
         return _merged(settings, layers.get(None), layers.get(person_id))
 
+    async def of_member(self, settings: type[T], member_id: UUID) -> tuple[T, frozenset[str]]:
+        """Return the settings in force for a member of the acting practice, and the names of those that are their own.
+
+        In one statement.
+        """
+        layers = await self._layers(settings, [member_id])
+        known = {field.name for field in dataclasses.fields(cast(Any, settings))}
+        return _merged(settings, layers.get(None), layers.get(member_id)), frozenset(layers.get(member_id, {})) & known
+
     async def of_members(self, settings: type[T], member_ids: Collection[UUID]) -> Mapping[UUID, T]:
         """Return the settings in force for each of the acting practice's members, in one statement."""
         layers = await self._layers(settings, member_ids)
@@ -147,6 +158,7 @@ class Settings:
         *,
         scope: Scope = Scope.PRACTICE,
         member_id: UUID | None = None,
+        unset: Collection[str] = (),
     ) -> T:
         """Give some settings values; the others stay. Rights are the caller's to have asked (`settings.*`).
 
@@ -156,6 +168,7 @@ class Settings:
             changes: name -> new value.
             scope: for the practice, for the actor alone, or for the patient whom the actor acts as.
             member_id: for which member of the practice, in the scope of members; None is the actor.
+            unset: names of settings whose own value a member gives up, so that the practice's counts again.
 
         Raises:
             errors.InvalidInput: a value of the wrong type, or one that can't be set in this scope.
@@ -164,13 +177,16 @@ class Settings:
         """
         practice_id, person_id = actor.as_patient() if scope is Scope.PATIENT else actor.in_practice()
         plugin = self._owner[settings]
+        if unset and scope is not Scope.MEMBER:
+            raise ValueError("members alone give up a value of their own")
         self._check(actor, settings, changes, scope)
+        told = sorted({*changes, *unset})
         member_id = (member_id or person_id) if scope is Scope.MEMBER else None
         patient_id = person_id if scope is Scope.PATIENT else None
         stored = msgspec.json.encode(dict(changes)).decode()  # asyncpg takes JSON as text
         async with unit() as work:
             if patient_id is None:
-                await DB.execute(_STORE, uuid7(), practice_id, plugin, member_id, stored)
+                await DB.execute(_STORE, uuid7(), practice_id, plugin, member_id, stored, list(unset))
             else:
                 await DB.execute(_STORE_OF_PATIENT, practice_id, plugin, patient_id, stored)
             audit.did(
@@ -178,13 +194,13 @@ class Settings:
                 kind="settings",
                 target=plugin,
                 patients=[patient_id] if patient_id else (),
-                detail={"changed": sorted(changes)},
+                detail={"changed": told},
             )
             work.emit(
                 SettingsChanged(
                     practice_id=practice_id,
                     plugin=plugin,
-                    changed=tuple(sorted(changes)),
+                    changed=tuple(told),
                     member_id=member_id,
                     patient_id=patient_id,
                 )

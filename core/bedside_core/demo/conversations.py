@@ -6,13 +6,14 @@ Like the rest of the story it carries fixed clientIds: a second time changes not
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from bedside_core.auth import Role
 from bedside_core.demo.cast import CONTACT, PRACTICES, DemoPractice
 from bedside_core.demo.pictures import monitor
 from bedside_core.demo.portal import is_there
-from bedside_core.demo.story import Cast, Client
+from bedside_core.demo.story import Cast, Client, together
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _OPEN = {f"hours{day}": "08:00-18:00" if day in _DAYS[:5] else "" for day in _DAYS}
@@ -89,10 +90,10 @@ async def converse(cast: Cast) -> None:
     """
     portal = await asyncio.to_thread(is_there, cast)
     starter, enhanced, premium = (_Company(cast, practice) for practice in PRACTICES)
-    await asyncio.gather(
-        asyncio.to_thread(_files_alone, starter, portal=portal),
-        asyncio.to_thread(_with_a_mother, enhanced, portal=portal),
-        asyncio.to_thread(_all_kinds, premium, portal=portal),
+    await together(
+        partial(_files_alone, starter, portal=portal),
+        partial(_with_a_mother, enhanced, portal=portal),
+        partial(_all_kinds, premium, portal=portal),
     )
 
 

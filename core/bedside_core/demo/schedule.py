@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from bedside_core.demo import diary
 from bedside_core.demo.cast import PRACTICES, DemoPractice
 from bedside_core.demo.diary import DIARIES, Diary, Entry, Fate
 from bedside_core.demo.portal import is_there
-from bedside_core.demo.story import Cast
+from bedside_core.demo.story import Cast, together
 
 _WEEK = timedelta(weeks=1)
 
@@ -64,7 +65,7 @@ async def keep_calendars(cast: Cast) -> None:
         StoryFailed: the API refused a step.
     """
     if await asyncio.to_thread(is_there, cast, "scheduling"):
-        await asyncio.gather(*(asyncio.to_thread(_keep, cast, practice) for practice in PRACTICES))
+        await together(*(partial(_keep, cast, practice) for practice in PRACTICES))
 
 
 def _keep(cast: Cast, practice: DemoPractice) -> None:

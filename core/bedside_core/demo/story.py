@@ -11,7 +11,8 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -153,8 +154,19 @@ async def tell(cast: Cast) -> None:
         StoryFailed: the API refused a step, as it does where plans or chat are not enabled.
     """
     await asyncio.to_thread(cast.__getitem__, OPERATOR)
-    await asyncio.gather(*(asyncio.to_thread(_practice, cast, practice) for practice in PRACTICES))
+    await together(*(partial(_practice, cast, practice) for practice in PRACTICES))
     await asyncio.to_thread(_connect, cast)
+
+
+async def together(*parts: Callable[[], object]) -> None:
+    """Have parts done at once, each in a thread; where one fails, the others come to their end all the same.
+
+    Raises:
+        StoryFailed: of the first that failed.
+    """
+    for failure in await asyncio.gather(*(asyncio.to_thread(part) for part in parts), return_exceptions=True):
+        if isinstance(failure, BaseException):
+            raise failure
 
 
 def _connect(cast: Cast) -> None:

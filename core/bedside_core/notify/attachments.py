@@ -27,7 +27,8 @@ class CalendarAttachments(Protocol):
     async def calendar(self, to: Recipient, key: str, *, address: str, language: Language) -> CalendarFile | None:
         """Return the file for a mail that is about to be sent, for the acting practice; None where there is none.
 
-        It is asked anew at each attempt, so that what arrives late is not outdated.
+        It is asked anew at each attempt, so that what arrives late is not outdated. Where it raises, or takes too long,
+        the mail is tried again later, and goes without a file at the third attempt.
 
         Args:
             to: for whom.

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import structlog
 
+from bedside_core import errors
 from bedside_core.database import DB, Row
 from bedside_core.jobs.declared import JobRun
 from bedside_core.notify import optouts
@@ -40,6 +41,8 @@ LONGEST_OUTAGE_PAUSE = timedelta(minutes=2)
 """While a whole channel is away, two letters of a practice try it this often at least."""
 SLOW_SECONDS = 2.0
 """After a push that took longer the other practices' turn comes: browsers name servers of anybody's choice."""
+FILE_ATTEMPTS = 3
+"""The attempt at which a mail goes without a calendar file that still can't be made."""
 PATIENCE = timedelta(hours=48)
 """How long something is tried."""
 
@@ -206,15 +209,23 @@ def _attachments(platform: Platform) -> CalendarAttachments | None:
 
 
 async def _calendar(desk: _Desk, kind: NotificationKind, row: Row, language: Language) -> CalendarFile | None:
-    """Return the calendar file of a mail, as what it is about stands now (S8)."""
+    """Return the calendar file of a mail, as what it is about stands now (S8); None where it can't be made.
+
+    Raises:
+        Temporary: it can't be made at present. After a few attempts the mail goes without: it matters more.
+    """
     if desk.attachments is None or not kind.calendar:
         return None
     to = Recipient(kind=row["recipient"], practice_id=row["practice_id"], id=row["recipient_id"])
     try:
         async with asyncio.timeout(desk.notify.send_seconds):
             return await desk.attachments.calendar(to, row["same_key"], address=row["address"], language=language)
-    except TimeoutError as error:
-        raise Temporary("the calendar file was not ready in time") from error
+    except Exception as error:
+        why = "was not ready in time" if isinstance(error, TimeoutError) else f"failed: {type(error).__name__}"
+        if row["attempts"] < FILE_ATTEMPTS or isinstance(error, errors.Unavailable):
+            raise Temporary(f"the calendar file {why}") from error
+        log.warning("a letter goes without its calendar file", delivery=str(row["id"]), failure=type(error).__name__)
+        return None
 
 
 async def _ended(

@@ -48,6 +48,7 @@ class CautionCode(StrEnum):
     OUTSIDE_SECTIONS = "outside_sections"
     BUFFER = "buffer"
     PATIENT_BUSY = "patient_busy"
+    PRACTITIONER_INACTIVE = "practitioner_inactive"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +105,10 @@ async def cautions(platform: Platform, actor: Actor, found: Sequence[Appointment
     for each in booked:
         for member_id in each.member_ids:
             of = {"member_id": member_id, "appointment_id": each.id}
+            if member_id not in members or not members[member_id].active:
+                message = "The practitioner is deactivated, and sees nobody."
+                told.append(Caution(code=CautionCode.PRACTITIONER_INACTIVE, message=message, **of))
+                continue
             if (each.id, member_id) in outside:
                 message = "It is not within the practitioner's hours for such appointments."
                 told.append(Caution(code=CautionCode.OUTSIDE_SECTIONS, message=message, **of))

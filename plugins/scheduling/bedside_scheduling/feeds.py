@@ -22,7 +22,6 @@ from bedside_core.api import (
     Forbidden,
     Language,
     Listener,
-    MemberDeactivated,
     NotFound,
     PatientPersonas,
     Role,
@@ -263,19 +262,17 @@ class Feeds:
 
 
 def feed_listeners(platform: Platform) -> Iterable[Listener]:
-    """Return the listeners by which addresses end for good, though who made them may be let in again (A10, S11)."""
-
-    async def deactivated(event: MemberDeactivated) -> None:
-        await _end(platform, event.member_id, None)
+    """Return the listener by which a guardian's addresses end for good, though they may be let in again (A10, S11)."""
 
     async def removed(event: PortalHolderChanged) -> None:
         if event.state == HolderState.REMOVED and event.account_id is not None:
-            await _end(platform, event.patient_id, event.account_id)
+            await end_feeds(platform, event.patient_id, event.account_id)
 
-    return on(MemberDeactivated, deactivated, durable=True), on(PortalHolderChanged, removed, durable=True)
+    return [on(PortalHolderChanged, removed, durable=True)]
 
 
-async def _end(platform: Platform, person_id: UUID, account_id: UUID | None) -> None:
+async def end_feeds(platform: Platform, person_id: UUID, account_id: UUID | None) -> None:
+    """End the feeds of a member or a patient for good: those that an account made, or all."""
     await DB.execute(
         """UPDATE calendar_feed SET revoked_at = $3
         WHERE person_id = $1 AND ($2::uuid IS NULL OR account_id = $2) AND revoked_at IS NULL""",

@@ -15,7 +15,7 @@ from bedside_scheduling import telling
 from bedside_scheduling.answering import answer_until
 from bedside_scheduling.consequences import waiting_changed
 from bedside_scheduling.offers import LOCK, OFFER, ROW
-from bedside_scheduling.rows import appointments
+from bedside_scheduling.rows import ATTENDED, appointments
 from bedside_scheduling.rules import SCHEDULING
 from bedside_scheduling.settings import SchedulingSettings
 from bedside_scheduling.waking import let_in
@@ -28,12 +28,12 @@ MOST = 500
 """Entries and groups that fit, looked at in one go."""
 
 # Nobody is offered two things at once, nor the same group twice.
-_FITTING = """SELECT e.id, e.patient_id, a.id AS appointment_id
+_FITTING = f"""SELECT e.id, e.patient_id, a.id AS appointment_id
 FROM waiting_entry e JOIN appointment a ON a.type_id = e.type_id AND a.state = 'booked' AND a.capacity > 1
 JOIN appointment_type t ON t.id = a.type_id AND t.self_scheduling AND t.archived_at IS NULL
 WHERE e.closed_at IS NULL AND ($4::uuid IS NULL OR (e.id = $4 AND a.id = $5::uuid))
     AND a.starts_at >= greatest(e.earliest, $1) AND a.starts_at < least(e.latest, $2)
-    AND (e.kind IS NULL OR e.kind = a.kind)
+    AND (e.kind IS NULL OR e.kind = a.kind) AND {ATTENDED}
     AND (e.member_id IS NULL OR EXISTS (
         SELECT FROM appointment_member m WHERE m.appointment_id = a.id AND m.member_id = e.member_id))
     AND a.taken + (SELECT count(*) FROM waiting_offer o WHERE o.appointment_id = a.id AND o.state = 'open') < a.capacity

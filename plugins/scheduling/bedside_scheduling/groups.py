@@ -24,7 +24,7 @@ from bedside_scheduling.api import (
 from bedside_scheduling.changes import locked, seen_at
 from bedside_scheduling.consequences import changed
 from bedside_scheduling.reading import Reading
-from bedside_scheduling.rows import appointments
+from bedside_scheduling.rows import ATTENDED, appointments
 from bedside_scheduling.settings import SchedulingSettings
 from bedside_scheduling.standing import MISSING
 from bedside_scheduling.wanted import hold_patients
@@ -52,14 +52,15 @@ _GROUP = """SELECT a.id, a.type_id, a.kind, a.starts_at, a.ends_at, a.zone,
 FROM appointment a JOIN appointment_type t ON t.id = a.type_id"""
 _OPEN = f"""{_GROUP}, LATERAL ({_OFFERED.format("a.id", "$8", "$7")}) AS k(kept)
 WHERE a.state = 'booked' AND a.capacity > 1 AND ($9 OR a.taken + k.kept < a.capacity)
-    AND t.self_scheduling AND t.archived_at IS NULL
+    AND t.self_scheduling AND t.archived_at IS NULL AND {ATTENDED}
     AND ($2::uuid IS NULL OR t.id = $2) AND a.starts_at >= $3 AND a.starts_at < $4
     AND ($5::timestamptz IS NULL OR (a.starts_at, a.id) > ($5, $6::uuid))
     AND NOT EXISTS (SELECT FROM appointment_patient p WHERE p.appointment_id = a.id AND p.patient_id = $7
         AND p.cancelled_at IS NULL)
 ORDER BY a.starts_at, a.id LIMIT $1"""
 _BY_ID = f"{_GROUP}, LATERAL (SELECT 0) AS k(kept) WHERE a.id = ANY($1) AND a.capacity > 1"
-_OPEN_TYPE = "SELECT EXISTS (SELECT FROM appointment_type WHERE id = $1 AND self_scheduling AND archived_at IS NULL)"
+_IS_OPEN = f"""SELECT EXISTS (SELECT FROM appointment a JOIN appointment_type t ON t.id = a.type_id
+WHERE a.id = $1 AND t.self_scheduling AND t.archived_at IS NULL AND {ATTENDED})"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +245,7 @@ class Groups:
     async def _must_be_open(self, before: Appointment) -> None:
         """Raise unless patients may join an appointment by themselves; told like one that there is not (promise A1)."""
         to_come = before.state is AppointmentState.BOOKED and before.capacity > 1
-        if not to_come or not await DB.fetchval(_OPEN_TYPE, before.type_id):
+        if not to_come or not await DB.fetchval(_IS_OPEN, before.id):
             raise NotFound(MISSING)
         soonest, latest = await self._span()
         if not soonest <= before.starts_at < latest:

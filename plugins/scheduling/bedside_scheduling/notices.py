@@ -249,6 +249,24 @@ PATIENT_CANCELLED = _to_members(
     ),
 )
 
+UNATTENDED = _to_members(
+    "unattended",
+    "A practitioner was deactivated, and appointments that are to come have nobody else; told to owners, managers and "
+    "staff with the time of the first.",
+    _texts(
+        "Appointments without a practitioner",
+        "A practitioner of {{ practice }} was deactivated, and appointments have nobody else who sees the patient. "
+        "The first is on {{ time }}.\n\nSign in to give them to somebody else, or to cancel them.",
+        "appointments have no practitioner any more, the first on {{ time }}.",
+    ),
+    _texts(
+        "Citas sin profesional",
+        "Se ha dado de baja a un profesional de {{ practice }} y hay citas que nadie más atiende. La primera es el "
+        "{{ time }}.\n\nInicie sesión para asignarlas a otra persona o cancelarlas.",
+        "hay citas que ya no tienen profesional; la primera es el {{ time }}.",
+    ),
+)
+
 NOTIFICATIONS = (
     BOOKED,
     MOVED,
@@ -261,5 +279,6 @@ NOTIFICATIONS = (
     PATIENT_BOOKED,
     PATIENT_MOVED,
     PATIENT_CANCELLED,
+    UNATTENDED,
 )
 """Every kind."""

@@ -22,7 +22,7 @@ from bedside_scheduling.fitting import Found, fitting
 from bedside_scheduling.groups import put_on
 from bedside_scheduling.keeping import NewAppointment, freed, hold_calendars, put
 from bedside_scheduling.offering import Offering
-from bedside_scheduling.rows import appointments
+from bedside_scheduling.rows import ATTENDED, appointments
 from bedside_scheduling.rules import SCHEDULING, require_own
 from bedside_scheduling.settings import SchedulingSettings
 from bedside_scheduling.slots import Slot
@@ -68,6 +68,9 @@ _DUE = f"""{_OFFERED} JOIN appointment a ON a.id = o.appointment_id
 WHERE o.state = 'open' AND (o.expires_at <= $1 OR e.closed_at IS NOT NULL
     OR a.state <> CASE WHEN a.capacity > 1 THEN 'booked' ELSE 'held' END OR (a.capacity > 1 AND a.taken = a.capacity))
 ORDER BY o.expires_at, o.id LIMIT $2"""
+_UNATTENDED = f"""{_OFFERED} JOIN appointment a ON a.id = o.appointment_id
+JOIN appointment_member w ON w.appointment_id = a.id AND w.member_id = $1
+WHERE o.state = 'open' AND NOT {ATTENDED} ORDER BY o.id"""
 _OVER = """SELECT id FROM waiting_entry WHERE closed_at IS NULL AND latest <= $1 ORDER BY latest, id LIMIT $2"""
 # What somebody waits for is theirs with any appointment that is it, however they came by it.
 _SATISFIED = """SELECT e.id FROM appointment a JOIN appointment_patient p ON p.appointment_id = a.id
@@ -223,15 +226,24 @@ class Offers:
     async def portal_changed(self, event: PortalAccountChanged) -> None:
         """Take back what is offered to who is suspended; once they are let in again, they can have it after all."""
         if not await let_in(self._platform, [{"patient_id": event.patient_id}]):
-            for row in await DB.fetch(f"{_OFFERED} WHERE e.patient_id = $1 AND o.state = 'open'", event.patient_id):
-                async with unit() as work:
-                    offer = await self._held(work, row["id"])
-                    if offer["state"] == "open":
-                        await self._let_go(work, offer, "over")
+            open_offers = f"{_OFFERED} WHERE e.patient_id = $1 AND o.state = 'open'"
+            await self._take_back(await DB.fetch(open_offers, event.patient_id))
         elif event.before == PortalState.SUSPENDED:
             async with unit() as work:
                 await DB.execute(_UNANSWERED, event.patient_id)
                 await wake(self._platform, work, event.practice_id, patient_id=event.patient_id)
+
+    async def unattended(self, member_id: UUID) -> None:
+        """End what is offered with a practitioner who sees nobody any more, where nobody else is there either."""
+        await self._take_back(await DB.fetch(_UNATTENDED, member_id))
+
+    async def _take_back(self, offers: Sequence[Row]) -> None:
+        """End offers that are still open, each in a unit of its own."""
+        for row in offers:
+            async with unit() as work:
+                offer = await self._held(work, row["id"])
+                if offer["state"] == "open":
+                    await self._let_go(work, offer, "over")
 
     async def look(self, most: int = 200) -> bool:
         """End the offers whose time is over, and the entries that waited in vain.

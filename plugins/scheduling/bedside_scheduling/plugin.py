@@ -20,6 +20,7 @@ from bedside_graphql.api import GraphQLPart
 from bedside_scheduling import schema
 from bedside_scheduling.api import SCHEDULE_STREAM
 from bedside_scheduling.consequences import positions
+from bedside_scheduling.deactivated import member_listeners
 from bedside_scheduling.feeds import feed_listeners
 from bedside_scheduling.jobs import JOBS as HOLDS
 from bedside_scheduling.listeners import settings_changed, waiting_listeners
@@ -67,8 +68,16 @@ def services(platform: Platform) -> Mapping[type[Any], object]:
 
 @hookimpl
 def listeners(platform: Platform) -> Iterable[Listener]:
-    """Have reminders come when they are wanted, free times be offered to those who wait, and feeds end for good."""
-    return [settings_changed(platform), *waiting_listeners(platform), *feed_listeners(platform)]
+    """Have reminders come when they are wanted, free times be offered to those who wait, and feeds end for good.
+
+    Of what a deactivated practitioner leaves, the practice is told.
+    """
+    return [
+        settings_changed(platform),
+        *waiting_listeners(platform),
+        *feed_listeners(platform),
+        *member_listeners(platform),
+    ]
 
 
 @hookimpl

@@ -7,9 +7,21 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from bedside_core.api import DB, Actor, InvalidInput, NotFound, Page, Row, audit, key_of, page_of, page_size
+from bedside_core.api import (
+    DB,
+    Actor,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Page,
+    Row,
+    audit,
+    key_of,
+    page_of,
+    page_size,
+)
 from bedside_scheduling.api import LIVE_STATES, Appointment, AppointmentState
-from bedside_scheduling.rows import COLUMNS, appointment_of, appointments, confined, sees
+from bedside_scheduling.rows import ATTENDED, COLUMNS, appointment_of, appointments, confined, sees
 from bedside_scheduling.standing import MISSING
 
 if TYPE_CHECKING:
@@ -21,17 +33,18 @@ MOST_MEMBERS = 100
 """Practitioners whose calendar is read at once."""
 
 # Bounded on both sides in the columns of the index: no appointment is longer than a day.
-_WITHIN = """a.starts_at > $1::timestamptz - interval '24 hours' AND a.starts_at < $2 AND a.ends_at > $1
+_WITHIN = f"""a.starts_at > $1::timestamptz - interval '24 hours' AND a.starts_at < $2 AND a.ends_at > $1
     AND ($4::timestamptz IS NULL OR (a.starts_at, a.id) > ($4, $5::uuid))
     AND (cardinality($6::uuid[]) = 0 OR EXISTS (
-        SELECT FROM appointment_member m WHERE m.appointment_id = a.id AND m.member_id = ANY($6)))"""
+        SELECT FROM appointment_member m WHERE m.appointment_id = a.id AND m.member_id = ANY($6)))
+    AND ($7::boolean IS NULL OR $7 = {ATTENDED})"""
 _PAGE = f"""SELECT {COLUMNS} FROM appointment a WHERE a.state = ANY($3::text[]) AND {_WITHIN}
-ORDER BY a.starts_at, a.id LIMIT $7"""
+ORDER BY a.starts_at, a.id LIMIT $8"""
 # What is held is for the practice, and for whoever holds it. What goes on without the patient is cancelled for them.
 _OF_PATIENT = f"""SELECT {COLUMNS} FROM appointment_patient o JOIN appointment a ON a.id = o.appointment_id
-WHERE o.patient_id = $8 AND ($9 OR a.state NOT IN ('held', 'lapsed') OR a.booked_by = $8)
+WHERE o.patient_id = $9 AND ($10 OR a.state NOT IN ('held', 'lapsed') OR a.booked_by = $9)
     AND CASE WHEN o.cancelled_at IS NULL THEN a.state ELSE 'cancelled' END = ANY($3::text[]) AND {_WITHIN}
-ORDER BY a.starts_at, a.id LIMIT $7"""
+ORDER BY a.starts_at, a.id LIMIT $8"""
 
 
 class Reading:
@@ -74,6 +87,7 @@ class Reading:
         member_ids: Sequence[UUID] = (),
         patient_id: UUID | None = None,
         states: Sequence[AppointmentState] | None = None,
+        attended: bool | None = None,
         first: int | None = None,
         after: str | None = None,
     ) -> Page[Appointment]:
@@ -87,16 +101,20 @@ class Reading:
             patient_id: those of this patient alone.
             states: those in one of these states; None is what takes the practitioners' time. Of one patient, what
                 they come to no more counts as cancelled.
+            attended: those alone that have an active practitioner, or that have none any more; for members to ask.
             first: how many.
             after: cursor after which the page begins.
 
         Raises:
             InvalidInput: no such time, or too long a one, or a foreign cursor.
             NotFound: a patient asks for another's.
+            Forbidden: a patient asks who is active.
         """
         await self._platform.access.require(actor, "scheduling.read")
         if actor.patient_id is not None and patient_id not in (None, actor.patient_id):
             raise NotFound("There is no patient with this id that you may see.", field=("patientId",))
+        if actor.patient_id is not None and attended is not None:
+            raise Forbidden("The practice alone asks which appointments have a practitioner.")
         patient_id = actor.patient_id or patient_id
         if starts_to <= starts_from:
             raise InvalidInput("`to` is after `from`.", field=("to",))
@@ -111,6 +129,7 @@ class Reading:
             [state.value for state in (LIVE_STATES if states is None else states)],
             *(key or (None, None)),
             list(member_ids),
+            attended,
             size + 1,
         )
         if patient_id is None:

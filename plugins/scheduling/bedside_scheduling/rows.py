@@ -16,6 +16,9 @@ COLUMNS = """a.*,
     ARRAY(SELECT p.cancelled_at FROM appointment_patient p WHERE p.appointment_id = a.id
         ORDER BY p.added_at, p.patient_id) AS patients_cancelled"""
 """Of `appointment a`, for `appointment_of`."""
+ATTENDED = """EXISTS (SELECT FROM appointment_member am JOIN member im ON im.id = am.member_id AND im.active
+    WHERE am.appointment_id = a.id)"""
+"""Whether of `appointment a` a practitioner is active."""
 _HELD = (AppointmentState.HELD, AppointmentState.LAPSED)
 
 

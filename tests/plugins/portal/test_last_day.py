@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 import pytest_asyncio
+import websockets
 from audit_stage import trail
 from deployment import Held
 from plugins.portal.desk import BORN, CONFIRM, INVITE, PASSWORD, REGISTER, SWITCH, Desk, opened
@@ -96,6 +97,24 @@ async def test_who_acts_is_asked_by_the_day_and_not_of_a_job(desk: Desk) -> None
 async def _holder(held: Held) -> str:
     with acting(held.patient.practice_id):
         return str(await DB.fetchval("SELECT id FROM portal_holder WHERE account_id = $1", held.account_id))
+
+
+@pytest.mark.rule("S11", "A10")
+async def test_a_socket_that_is_open_ends_with_the_next_look_at_its_session(
+    fresh_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("PING", "0.1"), ("PONG", "1"), ("RECHECK", "0.1")):
+        monkeypatch.setenv(f"BEDSIDE_GRAPHQL_{name}_SECONDS", seconds)
+    async with opened(fresh_database, data=tmp_path, worker=False) as desk:
+        last = today(desk)
+        child, gil = await guarded(desk, last)
+        async with desk.deployment.socket(gil.token) as socket:
+            await to_the_end_of(desk, last)
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await socket.receive()  # answers pings meanwhile
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4403, "Session ended")
+        assert (await desk.deployment.data(RECORD, child.token))["ownRecord"]["id"] == child.id
 
 
 @pytest.mark.rule("S11", "A6")

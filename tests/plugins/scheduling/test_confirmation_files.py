@@ -23,7 +23,7 @@ from smtp_stage import SENDER, Mail, MailServer, mail_server
 from bedside_core.config import FIRST_PARTY
 from bedside_core.database import DB, acting, unit
 from bedside_core.manifest import Manifest
-from bedside_core.notify import Channel, Language, NotificationKind, Part, Recipient
+from bedside_core.notify import CalendarAttachments, CalendarFile, Channel, Language, NotificationKind, Part, Recipient
 from bedside_core.plugins import installed
 from bedside_core.testing import Database
 
@@ -181,6 +181,38 @@ async def test_what_is_tried_again_later_tells_how_things_stand_then_and_comes_o
     [now] = await desk.here.of([made])
     assert values(text, "SEQUENCE") == ["1"]
     assert by_icalendar(text) == [Occurrence(str(made), now.starts_at, now.ends_at)]
+
+
+@pytest.mark.rule("N5", "S8")
+@pytest.mark.parametrize("failures", [2, 99])
+async def test_a_confirmation_comes_though_its_file_can_not_be_made(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    made = await desk.here.book(soon())
+    await settled(desk.here.deployment, desk.here.practice)
+    asked: list[str] = []
+    files = desk.here.deployment.platform.service(CalendarAttachments)
+    right = files.calendar
+
+    async def broken(to: Recipient, key: str, *, address: str, language: Language) -> CalendarFile | None:
+        asked.append(key)
+        if len(asked) <= failures:
+            raise ValueError("no such zone")
+        return await right(to, key, address=address, language=language)
+
+    monkeypatch.setattr(files, "calendar", broken)
+    desk.mail.mails.clear()
+    await desk.put(made)
+
+    async def arrived() -> bool:
+        await desk.here.deployment.platform.clock.move(timedelta(seconds=10))
+        return any(each.subject == "An appointment awaits." for each in desk.mail.mails)
+
+    await until(arrived, "the mail")
+    await settled(desk.here.deployment, desk.here.practice)
+    [mail] = [each for each in desk.mail.mails if each.subject == "An appointment awaits."]
+    assert asked.count(str(made)) >= 3
+    assert mail.message.get_content_type() == ("multipart/alternative" if failures == 99 else "multipart/mixed")
 
 
 @pytest.mark.rule("S7", "S8")

@@ -209,8 +209,9 @@ async def test_a_calendar_is_found_by_its_index_under_row_level_security(
         found = await agenda.ask(house.desk, LIST, **day())
     assert len(found["nodes"]) == 20
     [page] = [each for each in ran if "FROM appointment a WHERE" in each]
-    with acting(house.practice.id):
-        values = (at(first, 0), at(first + timedelta(days=1), 0), ["booked"], None, None, [], 21)
-        plan = "\n".join(row["QUERY PLAN"] for row in await DB.fetch(f"EXPLAIN {page}", *values))
-    scan = plan[plan.index("appointment_by_time") :].splitlines()
-    assert "Index Cond" in scan[1] and scan[1].count("starts_at") == 2, plan
+    for attended in (None, False):
+        with acting(house.practice.id):
+            values = (at(first, 0), at(first + timedelta(days=1), 0), ["booked"], None, None, [], attended, 21)
+            plan = "\n".join(row["QUERY PLAN"] for row in await DB.fetch(f"EXPLAIN {page}", *values))
+        scan = plan[plan.index("appointment_by_time") :].splitlines()
+        assert "Index Cond" in scan[1] and scan[1].count("starts_at") == 2, plan

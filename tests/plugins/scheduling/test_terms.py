@@ -72,6 +72,33 @@ async def test_the_front_desk_keeps_a_practitioner_s_notice_horizon_and_buffers(
 
 
 @pytest.mark.rule("S4")
+async def test_a_practitioner_s_own_terms_are_given_up_for_the_practice_s(agenda: Agenda) -> None:
+    house, ada = agenda.rota, agenda.rota.ada.id
+    own = f"query($m: ID!) {{ bookingTerms(memberId: $m) {{ {TERMS} own }} }}"
+    give_up = f"""mutation($m: ID!, $p: BookingTermsPatch! = {{}}, $u: [BookingTerm!]) {{
+        setBookingTerms(memberId: $m, patch: $p, unset: $u) {{ {TERMS} own }} }}"""
+    usual = {"noticeMinutes": 120, "horizonDays": 730, "bufferBeforeMinutes": 0, "bufferAfterMinutes": 0}
+    assert await agenda.ask(house.ada, own, m=ada) == usual | {"own": []}
+    # A value of one's own that is the practice's, too, stays when the practice changes its.
+    given = {"noticeMinutes": 120, "horizonDays": 90, "bufferAfterMinutes": 15}
+    mine = usual | given | {"own": ["NOTICE", "HORIZON", "BUFFER_AFTER"]}
+    assert await agenda.ask(house.desk, give_up, m=ada, p=given) == mine
+    await house.set(noticeMinutes=30)
+    assert await agenda.ask(house.ben, own, m=ada) == mine
+    assert await agenda.code(house.ben, give_up, m=ada, u=["NOTICE"]) == "FORBIDDEN"
+    assert await agenda.code(house.desk, give_up, m=ada, p={"horizonDays": 3}, u=["HORIZON"]) == "INVALID_INPUT"
+    assert await agenda.ask(house.desk, own, m=ada) == mine
+    less = await agenda.ask(house.desk, give_up, m=ada, p={"bufferBeforeMinutes": 5}, u=["NOTICE", "BUFFER_AFTER"])
+    assert less == usual | {
+        "noticeMinutes": 30, "horizonDays": 90, "bufferBeforeMinutes": 5, "own": ["HORIZON", "BUFFER_BEFORE"],
+    }  # fmt: skip
+    rest = await agenda.ask(house.ada, give_up, m=ada, u=["NOTICE", "HORIZON", "BUFFER_BEFORE", "BUFFER_AFTER"])
+    assert rest == usual | {"noticeMinutes": 30, "own": []}
+    await house.set(horizonDays=365)
+    assert (await agenda.ask(house.ada, own, m=ada))["horizonDays"] == 365
+
+
+@pytest.mark.rule("S4")
 async def test_a_patient_books_no_more_ahead_than_the_practice_lets_them(agenda: Agenda) -> None:
     house, pat, day = agenda.rota, agenda.rota.pat, monday()
     await house.set(mostAhead=3)

@@ -60,6 +60,7 @@ class AppointmentWarningCode(enum.Enum):
         "buffer", description="It is nearer to another appointment than their buffers leave it to patients (S4)."
     )
     PATIENT_BUSY = strawberry.enum_value("patient_busy", description="A patient has another appointment at the time.")
+    PRACTITIONER_INACTIVE = strawberry.enum_value("practitioner_inactive", description="A practitioner is deactivated.")
 
 
 @strawberry.type(description="What is to be thought of with an appointment; it is no refusal.")
@@ -143,6 +144,13 @@ class AppointmentQuery:
                 "BOOKED, COMPLETED and NO_SHOW. Of one patient, groups that they have left count as CANCELLED."
             ),
         ] = None,
+        attended: Annotated[
+            bool | None,
+            strawberry.argument(
+                description="Only those that have an active practitioner; false is those whose practitioners are all "
+                "deactivated, to be given to somebody else or cancelled. For members to ask."
+            ),
+        ] = None,
         first: First = USUAL_PAGE,
         after: After = None,
     ) -> Connection[Appointment] | None:
@@ -154,6 +162,7 @@ class AppointmentQuery:
             member_ids=[uuid_of(each) for each in member_ids or ()],
             patient_id=uuid_of(patient_id) if patient_id is not None else None,
             states=None if states is None else [api.AppointmentState(each.value) for each in states],
+            attended=attended,
             first=first,
             after=after,
         )
