@@ -200,7 +200,8 @@ class AppointmentTypes:
             )
             await self._set_members(type_id, terms.member_ids)
             audit.did("scheduling.types", kind="appointment_type", target=type_id, detail={"changed": sorted(changes)})
-            await wake(self._platform, work, practice_id, type_id=type_id)
+            if not changes.keys() <= {"name", "description"}:
+                await wake(self._platform, work, practice_id, type_id=type_id)
         return await self._one(type_id)
 
     async def archive(self, actor: Actor, type_id: UUID, *, archived: bool) -> AppointmentType:
