@@ -13,8 +13,7 @@ from plugins.scheduling.groupwork import BOOK, CANCEL, JOIN, OPEN, WAIT, ask, cl
 from plugins.scheduling.rota import Rota, at, monday, rota, text
 from plugins.scheduling.test_group_offers import Course
 from plugins.scheduling.test_group_offers import course as course
-from plugins.scheduling.test_waiting_list import List
-from plugins.scheduling.test_waiting_list import waiting as waiting
+from plugins.scheduling.waiters import List
 from smtp_stage import SENDER, MailServer, mail_server
 
 from bedside_core.auth import Role
