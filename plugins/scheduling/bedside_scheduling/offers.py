@@ -68,6 +68,7 @@ _DUE = f"""{_OFFERED} JOIN appointment a ON a.id = o.appointment_id
 WHERE o.state = 'open' AND (o.expires_at <= $1 OR e.closed_at IS NOT NULL
     OR a.state <> CASE WHEN a.capacity > 1 THEN 'booked' ELSE 'held' END OR (a.capacity > 1 AND a.taken = a.capacity))
 ORDER BY o.expires_at, o.id LIMIT $2"""
+_OPEN_OF_PATIENT = f"{_OFFERED} WHERE e.patient_id = $1 AND o.state = 'open'"
 _UNATTENDED = f"""{_OFFERED} JOIN appointment a ON a.id = o.appointment_id
 JOIN appointment_member w ON w.appointment_id = a.id AND w.member_id = $1
 WHERE o.state = 'open' AND NOT {ATTENDED} ORDER BY o.id"""
@@ -226,8 +227,7 @@ class Offers:
     async def portal_changed(self, event: PortalAccountChanged) -> None:
         """Take back what is offered to who is suspended; once they are let in again, they can have it after all."""
         if not await let_in(self._platform, [{"patient_id": event.patient_id}]):
-            open_offers = f"{_OFFERED} WHERE e.patient_id = $1 AND o.state = 'open'"
-            await self._take_back(await DB.fetch(open_offers, event.patient_id))
+            await self._take_back(await DB.fetch(_OPEN_OF_PATIENT, event.patient_id))
         elif event.before == PortalState.SUSPENDED:
             async with unit() as work:
                 await DB.execute(_UNANSWERED, event.patient_id)

@@ -268,8 +268,10 @@ class Waiting:
                 way_on="Open the type to self-scheduling.",
                 field=("input", "typeId"),
             )
-        if wish.member_id is not None and wish.member_id not in kept.member_ids:
-            raise NotFound("There is no member with this id that you may see.", field=("input", "memberId"))
+        if wish.member_id is not None:
+            member = (await self._platform.people.members_by_id([wish.member_id])).get(wish.member_id)
+            if wish.member_id not in kept.member_ids or member is None or not member.active:
+                raise NotFound("There is no member with this id that you may see.", field=("input", "memberId"))
         if wish.kind is not None and not kept.mode.allows(wish.kind):
             raise InvalidInput("This type of appointment is not for this kind.", field=("input", "kind"))
         if wish.latest <= (wish.earliest or now) or wish.latest > now + LONGEST:

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from deployment import Person
-from plugins.scheduling.groupwork import BOOK, CANCEL, JOIN, OPEN, ask, client, pass_time, rows, wanted
+from plugins.scheduling.groupwork import BOOK, CANCEL, JOIN, OPEN, WAIT, ask, client, pass_time, rows, wanted
 from plugins.scheduling.rota import Rota, at, monday, rota, text
 from plugins.scheduling.test_group_offers import Course
 from plugins.scheduling.test_group_offers import course as course
-from plugins.scheduling.test_waiting_list import List
-from plugins.scheduling.test_waiting_list import waiting as waiting
+from plugins.scheduling.waiters import List
 from smtp_stage import SENDER, MailServer, mail_server
 
 from bedside_core.auth import Role
@@ -143,6 +142,9 @@ async def test_what_is_offered_with_a_deactivated_practitioner_ends(waiting: Lis
     assert [row["state"] for row in kept] == ["lapsed"]
     await pass_time(house, minutes=2)
     assert (await waiting.entry(second))["offer"] is None
+    for who, more in ((first, {}), (house.desk, {"p": second.id})):
+        wish = waiting.wish(memberId=house.ada.id) | ({"patientId": more["p"]} if more else {})
+        assert await house.deployment.code(WAIT, who.token, i=wish, c=client()) == "NOT_FOUND"
 
 
 @pytest.mark.rule("S4", "S7")
