@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -33,6 +34,18 @@ structlog.configure(
 def audit_anchor(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have what the tests' processes seal anchored in a folder of theirs, and not beside the sources."""
     os.environ["BEDSIDE_AUDIT_ANCHOR"] = str(tmp_path_factory.mktemp("anchor"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sessions_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Sessions of pytest that tests start have their folders elsewhere.
+
+    Each closes the folder above its own to everybody else, and so to a PostgreSQL that starts in one beside it.
+    """
+    tmp_path_factory.getbasetemp()  # this session's is where it always is
+    with tempfile.TemporaryDirectory(prefix="bedside-sessions-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DEBUG_TEMPROOT", folder)
+        yield
 
 
 @pytest.fixture(autouse=True)
