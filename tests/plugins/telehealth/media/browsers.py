@@ -152,7 +152,7 @@ class Browser:
 
     # --- packets ---
 
-    async def send(self, line: int = 0, count: int = 1, payload: bytes = b"\x90" * 40, **other: int) -> None:
+    async def send(self, line: int = 0, count: int = 1, payload: bytes = b"\x90" * 40, **other: Any) -> None:
         """Send packets of one line of the publication, with other header fields where given."""
         assert self.pub is not None
         transceiver: Any = self.pub.getTransceivers()[line]
