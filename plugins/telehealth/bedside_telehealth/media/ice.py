@@ -79,7 +79,7 @@ class MediaProtocol(ice.StunProtocol):
 
 
 def listen_as_set(connection: ice.Connection, path: MediaPath, settings: MediaSettings) -> None:
-    """Have a connection gather its candidates as the operator's settings say."""
+    """Have a connection gather its candidates as the operator's settings say, and end when it is closed."""
 
     async def gather(component: int, addresses: list[str], timeout: float = GATHER_SECONDS) -> list[Candidate]:
         relayed = connection._transport_policy is TransportPolicy.RELAY
@@ -95,7 +95,15 @@ def listen_as_set(connection: ice.Connection, path: MediaPath, settings: MediaSe
             raise PortsTaken("No port for media is free.")
         return found + await _asked(connection, path, component, timeout)
 
+    consenting = connection.query_consent
+
+    async def consent() -> None:
+        # A connection that is closed just as it stands begins to ask for consent afterwards, and would for ever.
+        if not connection._closing:
+            await consenting()
+
     connection.get_component_candidates = gather
+    connection.query_consent = consent
 
 
 async def _listen(

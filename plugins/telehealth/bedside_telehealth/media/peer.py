@@ -114,8 +114,9 @@ class ForwardingConnection(RTCPeerConnection):
         try:
             await super()._RTCPeerConnection__connect()
         except Exception as exc:
-            log.warning("media connection failed", error=repr(exc))
-            self._end()
+            if not self.path.closed:
+                log.warning("media connection failed", error=repr(exc))
+                self._end()
 
     def _changed(self) -> None:
         dtls = self._dtls

@@ -19,6 +19,8 @@ KEYFRAME_SECONDS = 0.5
 """At most one request for a keyframe in this time, however many receivers ask."""
 JOIN_SECONDS = 0.1
 """The same for who has just joined and sees nothing yet."""
+ASK_SECONDS = 0.1
+"""Between two requests for the same missing packet."""
 FORGET_SECONDS = 2.0
 """After how long a missing packet is of no use to anybody."""
 _HIGHEST_OCTETS = {What.AUDIO: 64_000, What.VIDEO: 1_000_000, What.SCREEN: 1_000_000}
@@ -53,6 +55,7 @@ class Source:
         self._budget = _HIGHEST_OCTETS[what]
         self._asked = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
         self._heard: wire.SenderInfo | None = None
         self._heard_at = 0.0
 
@@ -122,10 +125,9 @@ class Source:
             self._highest = number
             if ahead > 1 and self.video:
                 if ahead < 256:
-                    now = time.monotonic()
-                    for step in range(1, ahead):
-                        self._missing[(highest + step) & 0xFFFF] = now
-                    self._ask()
+                    gap = [(highest + step) & 0xFFFF for step in range(1, ahead)]
+                    self._missing.update(dict.fromkeys(gap, time.monotonic()))
+                    self._ask(gap)
                 else:
                     self._missing.clear()
             return True
@@ -133,8 +135,18 @@ class Source:
             return self._missing.pop(number, None) is not None or self.kept(number) is None
         return True
 
-    def _ask(self) -> None:
-        self.path.send_rtcp(wire.lost(self.path.own_ssrc, self.ssrc, sorted(self._missing)))
+    def _ask(self, numbers: list[int]) -> None:
+        """Ask for packets again, and once more a little later: what is asked for is lost as easily."""
+        self.path.send_rtcp(wire.lost(self.path.own_ssrc, self.ssrc, numbers))
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(ASK_SECONDS, self._ask_again)
+
+    def _ask_again(self) -> None:
+        self._again = None
+        now = time.monotonic()
+        self._missing = {number: at for number, at in self._missing.items() if now - at < FORGET_SECONDS}
+        if self._missing and not self.closed:
+            self._ask(list(self._missing))
 
     # --- receivers ---------------------------------------------------------------------------------
 
@@ -155,9 +167,10 @@ class Source:
             leg.detach()
         self.legs = ()
         self._history = [None] * len(self._history)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._again):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._again = None
 
     # --- towards the publisher ---------------------------------------------------------------------
 
@@ -193,16 +206,12 @@ class Source:
             leg.report(info)
 
     def tick(self, now: float) -> bytes | None:
-        """Once a second: ask for gaps again, and return this stream's part of the receiver report.
+        """Once a second: return this stream's part of the receiver report.
 
         Args:
             now: monotonic time in seconds.
         """
         self._budget = _HIGHEST_OCTETS[self.what]
-        if self._missing:
-            self._missing = {number: at for number, at in self._missing.items() if now - at < FORGET_SECONDS}
-            if self._missing:
-                self._ask()
         if self._highest is None:
             return None
         expected = self._cycles + self._highest - self._base + 1

@@ -6,12 +6,19 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
+from aiortc import (
+    InvalidStateError,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCSessionDescription,
+)
 from aiortc.rtp import RtpPacket
 
 from bedside_telehealth.media.engine import (
@@ -75,6 +82,19 @@ class Client(RTCPeerConnection):
         made._RTCRtpTransceiver__receiver = counting
         return made
 
+    def _RTCPeerConnection__createDtlsTransport(self) -> Any:
+        base: Any = super()
+        dtls = base._RTCPeerConnection__createDtlsTransport()
+        connection = dtls.transport._connection
+        consenting = connection.query_consent
+
+        async def consent() -> None:
+            if not connection._closing:
+                await consenting()
+
+        connection.query_consent = consent
+        return dtls
+
     @property
     def dtls(self) -> Any:
         return self.getTransceivers()[0].receiver.transport
@@ -119,10 +139,14 @@ class Browser:
     async def answer(self, offer: Offer) -> None:
         if self.sub is None:
             self.sub = Client()
-        await self.sub.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
-        await self.sub.setLocalDescription(await self.sub.createAnswer())
+        with suppress(InvalidStateError):  # it was closed meanwhile
+            await self._answer(self.sub, offer)
+
+    async def _answer(self, sub: Client, offer: Offer) -> None:
+        await sub.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        await sub.setLocalDescription(await sub.createAnswer())
         try:
-            await self.engine.answer(self.room, self.seat.id, offer.number, self.mangle(self.sub.localDescription.sdp))
+            await self.engine.answer(self.room, self.seat.id, offer.number, self.mangle(sub.localDescription.sdp))
         except MediaRefused as exc:
             self.refused.append(exc)
 
