@@ -93,7 +93,13 @@ def listen_as_set(connection: ice.Connection, path: MediaPath, settings: MediaSe
                 found.append(protocol.local_candidate)
         if chosen and not found:
             raise PortsTaken("No port for media is free.")
-        return found + await _asked(connection, path, component, timeout)
+        found += await _asked(connection, path, component, timeout)
+        if connection._closing:
+            # It was closed meanwhile, before it knew of these sockets.
+            for protocol in connection._protocols:
+                await protocol.close()
+            raise ConnectionError("The connection was closed while it looked for its addresses.")
+        return found
 
     consenting = connection.query_consent
 

@@ -84,9 +84,10 @@ class Receiving:
                     self._stale = False
                     await self._offer()
         except Exception:
-            if not self.peer.path.closed:
-                self.peer.path.close()
-                self._over(self)
+            if self.peer.path.closed:
+                return  # it was closed meanwhile
+            self.peer.path.close()
+            self._over(self)
             raise
         finally:
             self._busy = False
