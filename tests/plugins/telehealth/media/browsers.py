@@ -36,7 +36,7 @@ from bedside_telehealth.media.forwarder import Forwarder
 
 ALL = Grant(audio=True, video=True, screen=True, receive=True)
 VIEWER = Grant(receive=True)
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 
 async def until(holds: Callable[[], Any], what: str = "it holds", seconds: float = DEADLINE) -> None:
