@@ -9,7 +9,7 @@ from typing import Any
 
 from bedside_telehealth.media import srtp, wire
 from bedside_telehealth.media.leg import Leg
-from bedside_telehealth.media.source import Source
+from bedside_telehealth.media.source import JOIN_SECONDS, Source
 
 LEAST_BITS, MOST_BITS = 300_000, 1_500_000
 """What one video is told that it may take, in bits per second, whatever its receivers' networks say."""
@@ -48,7 +48,7 @@ class MediaPath:
             self.receiving, self.sending, self.heard = receiving, sending, time.monotonic()
             for leg in self._legs.values():
                 if leg.source is not None:
-                    leg.source.want_keyframe(0.1)
+                    leg.source.want_keyframe(JOIN_SECONDS)
 
     def route(self, sendto: Send, remote: tuple[str, int]) -> None:
         """Send to this address from now on, in this way."""

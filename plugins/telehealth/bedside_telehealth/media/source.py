@@ -154,7 +154,8 @@ class Source:
         """Send to one more receiver, from the next packet on."""
         if not self.closed and leg not in self.legs:
             self.legs = (*self.legs, leg)
-            self.want_keyframe(JOIN_SECONDS)
+            if leg.path.sending is not None:  # else its picture would be lost, and browsers make no second one so soon
+                self.want_keyframe(JOIN_SECONDS)
 
     def remove(self, leg: Leg) -> None:
         """Send nothing more to a receiver."""

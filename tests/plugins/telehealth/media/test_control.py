@@ -145,6 +145,17 @@ async def test_a_gap_is_asked_for_and_closed_by_a_retransmission(chair: Browser,
     assert chair.figures().tracks[0].lost == 2
 
 
+async def test_who_joins_has_one_picture_asked_for_once_it_can_be_received(browser: New, chair: Browser) -> None:
+    """An earlier one would be lost, and browsers make no second so soon."""
+    told = listen(chair.pub)
+    viewer = await browser().join(VIEWER)
+    await viewer.shown(1)
+    await until(lambda: of(told, RtcpPsfbPacket, 1), "a picture is asked for")
+    await chair.send(count=3)
+    await until(lambda: of(told, RtcpRrPacket), "a second has passed")
+    assert len(of(told, RtcpPsfbPacket, 1)) == 1
+
+
 async def test_many_who_join_or_ask_at_once_make_few_requests_for_a_picture(browser: New, chair: Browser) -> None:
     told = listen(chair.pub)
     viewers = [await browser().join(VIEWER) for _ in range(6)]
