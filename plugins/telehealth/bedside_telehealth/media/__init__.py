@@ -9,6 +9,7 @@ which runs in the server's own process; from the outside in:
     receiving   the connection that takes the others' tracks to one participant
     descriptions, candidates   what strangers send, read strictly
     peer, ice   the seams to aiortc: SDP, ICE and DTLS are its own, packets are not
+    relays      what browsers are told of STUN and TURN
     path, source, leg, wire, srtp   packets: in once, out once per receiver; nothing is decoded
 
 Only `peer` and `ice` import aiortc, and they are imported with the first call.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Self
 
@@ -35,6 +36,15 @@ class MediaSettings(BaseSettings):
     )
     turn_name: str = Field(default="", description="User name at that relay.")
     turn_password: SecretStr | None = Field(default=None, description="Its password.")
+    browser_turn_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Relays browsers are told of, comma separated, e.g. turns:turn.clinic.example:443?transport=tcp.",
+    )
+    turn_secret: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="The relays' shared secret (coturn's static-auth-secret), for browsers' credentials of an hour.",
+    )
     relay_only: bool = Field(default=False, description="Send and receive through that relay alone (T19).")
     silent_seconds: float = Field(
         default=8.0, gt=0, description="After how long a silence a browser counts as gone, in seconds."
@@ -43,7 +53,7 @@ class MediaSettings(BaseSettings):
         default=15.0, gt=0, description="How long a connection may take to stand, in seconds."
     )
 
-    @field_validator("addresses", mode="before")
+    @field_validator("addresses", "browser_turn_urls", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -54,6 +64,10 @@ class MediaSettings(BaseSettings):
             raise ValueError("BEDSIDE_MEDIA_FIRST_PORT and BEDSIDE_MEDIA_LAST_PORT are a range: set both, or neither.")
         if self.relay_only and self.turn_url is None:
             raise ValueError("BEDSIDE_MEDIA_RELAY_ONLY needs a relay: set BEDSIDE_MEDIA_TURN_URL.")
+        if bool(self.browser_turn_urls) != (self.turn_secret is not None):
+            raise ValueError("BEDSIDE_MEDIA_BROWSER_TURN_URLS and BEDSIDE_MEDIA_TURN_SECRET go together.")
+        if not all(re.fullmatch(r"turns?:[^#@/\s]+", url) for url in self.browser_turn_urls):
+            raise ValueError("BEDSIDE_MEDIA_BROWSER_TURN_URLS are turn: or turns: URLs.")
         return self
 
     @property
