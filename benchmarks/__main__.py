@@ -1,4 +1,4 @@
-"""`python -m benchmarks query|chat|schedule|startup|limits|all`: measures, prints, and with --write keeps it."""
+"""`python -m benchmarks query|chat|schedule|media|startup|limits|all`: measures, prints, and with --write keeps it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from . import chat, limits, query, results, schedule, startup
+from . import chat, limits, media, query, results, schedule, startup
 
 QUIET = 0.5
 """Load average below which a machine counts as quiet."""
@@ -47,10 +47,18 @@ def _limits(given: argparse.Namespace) -> Awaitable[str]:
     return limits.run(runs=2 if given.quick else 5)
 
 
+def _media(given: argparse.Namespace) -> Awaitable[str]:
+    options = media.Options()
+    if given.quick:
+        options = dataclasses.replace(options, calls=((1, 1), (1, 3)), seconds=3.0, rounds=1)
+    return media.run(options)
+
+
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Awaitable[str]]] = {
     "query": _query,
     "chat": _chat,
     "schedule": _schedule,
+    "media": _media,
     "startup": _startup,
     "limits": _limits,
 }
