@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from bedside_core.api import Feature, Manifest, Platform, PublicEvent, Route, StreamKind, hookimpl
+from bedside_core.api import (
+    ConnectionEnded,
+    Feature,
+    Listener,
+    Manifest,
+    Platform,
+    PublicEvent,
+    Route,
+    StreamKind,
+    hookimpl,
+    on,
+)
 from bedside_graphql.api import GraphQLPart
 from bedside_telehealth import schema
 from bedside_telehealth.api import SESSION_STREAM, VideoSessionCreated, VideoSessionEnded
 from bedside_telehealth.guests import GuestLinks
 from bedside_telehealth.inbox import SessionInbox
+from bedside_telehealth.listeners import connection_ended
+from bedside_telehealth.notices import NOTIFICATIONS
 from bedside_telehealth.permissions import PERMISSIONS
 from bedside_telehealth.reading import positions
 from bedside_telehealth.records import RECORDS
@@ -55,6 +68,7 @@ def manifest() -> Manifest:
         settings=TelehealthSettings,
         piccolo_app="bedside_telehealth.piccolo_app",
         data=RECORDS,
+        notifications=NOTIFICATIONS,
     )
 
 
@@ -66,6 +80,12 @@ def services(platform: Platform) -> Mapping[type[Any], object]:
         GuestLinks: GuestLinks(platform),
         SessionInbox: SessionInbox(platform),
     }
+
+
+@hookimpl
+def listeners(platform: Platform) -> Iterable[Listener]:
+    """End the sessions that practices shared who are connected no longer."""
+    return [on(ConnectionEnded, connection_ended(platform), durable=True)]
 
 
 @hookimpl

@@ -54,7 +54,8 @@ _CHANGED = f"""SELECT {SESSION}, {aliased(PERSON, "own_")}, own_visible FROM vid
 JOIN video_participant v ON v.session_id = s.id AND v.person_id = $2
 LEFT JOIN LATERAL (
     SELECT p.*, {VISIBLE} AS own_visible FROM video_participant p
-    WHERE p.session_id = s.id AND p.changed > $3 AND ({VISIBLE} OR p.listed OR p.joined_at IS NOT NULL)
+    WHERE p.session_id = s.id AND p.changed > $3 AND ({VISIBLE} OR (p.listed OR p.joined_at IS NOT NULL)
+        AND (v.kind = 'member' OR v.place IN ('in', 'away')))
     ORDER BY p.changed LIMIT $4
 ) p ON true
 WHERE s.id = $1 ORDER BY p.changed"""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Work, audit, checks, uuid7
-from bedside_telehealth import people
+from bedside_telehealth import notices, people
 from bedside_telehealth.api import (
     Place,
     Session,
@@ -22,6 +22,7 @@ from bedside_telehealth.links import SessionLinks, draft_of, drafted, links_of
 from bedside_telehealth.people import Someone, Wanted
 from bedside_telehealth.problems import LastChair, LinkConfirmationNeeded
 from bedside_telehealth.reading import Reading
+from bedside_telehealth.rows import SESSION, session_of
 from bedside_telehealth.rules import qualifies
 
 LONGEST_NAME = 100
@@ -29,6 +30,11 @@ LONGEST_NAME = 100
 _INSERT = """INSERT INTO video_session
     (id, practice_id, name, access, about_patient_id, host_id, created_by, created_at, "position", changed)
 VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, 1) ON CONFLICT (id) DO NOTHING RETURNING id"""
+
+
+_SHARED = f"""SELECT {SESSION} FROM video_session s WHERE s.practice_id = app_practice() AND s.ended_at IS NULL
+    AND EXISTS (SELECT FROM video_participant p WHERE p.session_id = s.id AND p.home_id = $1)
+ORDER BY s.id"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +121,11 @@ class Sessions(Reading):
         _confirm(new.access, new.confirmed)
         named = checks.text(new.name, ("input", "name"), longest=LONGEST_NAME)
         oneself = Wanted(person_id=member_id, role=SessionRole.CHAIR)
-        others = [each for each in new.participants if each.person_id != member_id]
+        further = [each for each in new.participants if each.person_id != member_id]
         if new.about_patient_id is not None:
             await self._patient(new.about_patient_id, ("input", "aboutPatientId"))
         field = ("input", "participants")
-        listed = await people.found(self._platform, [oneself, *others], field)
+        listed = await people.found(self._platform, [oneself, *further], field)
         drafted_id = drafted(self._platform, new.draft, member_id) if new.draft is not None else None
         if new.draft is not None and drafted_id is None:
             raise InvalidInput("This is no draft of yours.", field=("input", "draft"))
@@ -150,11 +156,13 @@ class Sessions(Reading):
                 raise Conflict("This draft was created already.", field=("input", "draft"))
             entered = await people.enter(session, listed, member_id, now, 1)
             tell(self._platform, work, session.id, entered.values())
+            others = [each for each in listed if each.person_id != member_id]
+            await notices.invite(self._platform, work, session, others, listed[0].name)
             work.emit(VideoSessionCreated(practice_id=practice_id, session_id=session.id, created_by=member_id))
             _did("create", session, _patients(listed), access=new.access.value)
             return session.id
 
-        roles = [[str(each.person_id), each.role.value] for each in others]
+        roles = [[str(each.person_id), each.role.value] for each in further]
         asked = [named, new.access.value, roles, str(new.about_patient_id), new.draft]
         made = await self._platform.people.once(actor, "telehealth.session", client_id, asked, make)
         return (await self.standing(actor, made)).session
@@ -228,6 +236,17 @@ class Sessions(Reading):
                 _did("end", session, [])
         return (await self.standing(actor, session_id)).session
 
+    async def part(self, practice_id: UUID) -> None:
+        """End the acting practice's sessions that somebody of another practice is on, as they are not connected (P2).
+
+        Args:
+            practice_id: the other practice.
+        """
+        for row in await DB.fetch(_SHARED, practice_id):
+            async with changing(self._platform, session_of(row), None) as change:
+                await over(change, None)
+                _did("end", change.session, [])
+
     async def add_people(self, actor: Actor, session_id: UUID, wanted: Sequence[Wanted]) -> Session:
         """Put people on a session's list as a chair; who is on it stays as they are, who was removed is let back.
 
@@ -246,6 +265,9 @@ class Sessions(Reading):
                 change.position += len(listed)
                 change.moved += entered
                 change.told |= set(entered.values())
+                joined = [each for each in listed if each.person_id in entered.values()]
+                sender = await change.by_person(member_id)
+                await notices.invite(self._platform, change.work, session, joined, sender.shown_name if sender else "")
                 _did("add_people", session, _patients(listed))
         return (await self.standing(actor, session_id)).session
 
@@ -285,6 +307,8 @@ class Sessions(Reading):
             if person.place is not Place.REMOVED:
                 role = SessionRole.BROADCASTER if person.role is SessionRole.CHAIR else person.role
                 await change.put_out([person], Place.REMOVED, role=role)
+                if person.kind is not SessionPersonKind.GUEST:
+                    await notices.call_off(self._platform, change.work, session, person)
                 _did("remove", session, [], participant=str(participant_id))
         return (await self.standing(actor, session_id)).session
 
@@ -312,6 +336,7 @@ async def over(change: Changing, by: UUID | None) -> None:
     for person in await change.people_at([Place.IN, Place.AWAY, Place.WAITING]):
         await change.put(person, Place.OUT)
     await change.platform.auth.guests.end(change.work, bound_to=session.id)
+    await notices.call_off(change.platform, change.work, session)
     await change.tell_everyone()
     change.work.emit(VideoSessionEnded(practice_id=session.practice_id, session_id=session.id))
 

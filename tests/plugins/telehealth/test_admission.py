@@ -26,6 +26,7 @@ from bedside_core.access import Tier
 from bedside_core.testing import statements
 from bedside_plans.api import ItemKind, PlanItem
 from bedside_plans.service import PlanService
+from rulebook import size
 
 
 @pytest.mark.rule("T15")
@@ -162,7 +163,7 @@ async def test_the_last_chair_leaving_ends_nothing_and_a_chair_comes_back(house:
 @pytest.mark.rule("L6")
 @pytest.mark.promise("L1")
 async def test_of_those_who_race_for_places_as_many_come_in_as_there_are(house: Consulting) -> None:
-    places, racing = 4, 12
+    places, racing = size(4, 10), size(12, 50)
     plans = house.deployment.platform.service(PlanService)
     await plans.set_item(house.practice.id, PlanItem(kind=ItemKind.LIMIT, key="session_people", amount=places))
     made = await house.create()

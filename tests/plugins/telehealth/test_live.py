@@ -89,6 +89,22 @@ async def test_who_waits_is_told_to_chairs_alone(house: Consulting) -> None:
         assert told(await other.next(of_other)) == ("ParticipantGone", visitor.id)
 
 
+@pytest.mark.rule("T15")
+async def test_who_waits_is_told_of_nobody_else(house: Consulting) -> None:
+    await house.waiting_room()
+    made = await house.create(participants=[{"personId": house.colleague.id}])
+    other, visitor = await house.visitor(made["id"], "Vic First"), await house.visitor(made["id"])
+    await house.join(made["id"], visitor)
+    start = (await house.deployment.data(CURSOR, visitor.token, i=made["id"]))["videoSession"]["cursor"]
+    async with house.deployment.socket(visitor.token) as socket:
+        key = await socket.subscribe(EVENTS, i=made["id"], a=start)
+        for person in (other, house.host, house.colleague):
+            await house.join(made["id"], person)
+        await house.deployment.data(LEAVE, house.colleague.token, i=made["id"])
+        await house.deployment.data(CHANGE, house.host.token, i=made["id"], p={"name": "Evening"})
+        assert told(await socket.next(key)) == ("SessionChanged", "Evening")  # and of nobody before
+
+
 @pytest.mark.promise("A4")
 @pytest.mark.rule("T10")
 async def test_whoever_is_removed_hears_nothing_more(house: Consulting) -> None:

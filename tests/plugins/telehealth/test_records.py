@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -12,6 +13,7 @@ from schema.records.test_merging import MERGE
 from bedside_core.auth import Role
 from bedside_core.database import acting, unit
 from bedside_core.records.erasing import erase_patient
+from bedside_telehealth.records import RECORDS
 
 
 @pytest.mark.rule("A14")
@@ -30,6 +32,32 @@ async def test_what_is_done_to_sessions_stands_in_the_trail_with_the_patients(ho
     assert [(row["action"], list(row["patients"])) for row in rows] == [
         ("telehealth.create", patient), ("telehealth.add_people", patient), ("telehealth.guest_enter", []),
     ]  # fmt: skip
+
+
+@pytest.mark.rule("A14")
+async def test_a_patient_s_export_has_their_sessions_and_no_secret(house: Consulting) -> None:
+    mine = await house.create(name="Mine", participants=[{"personId": house.patient.id}])
+    await house.create(name="Other")
+    await house.visitor(mine["id"])
+    kept = {table.name: table for table in RECORDS.tables}
+    owner = await asyncpg.connect(house.database.owner_dsn)
+    try:
+        found = {
+            name: await owner.fetch(f"SELECT * FROM {name} t WHERE {table.patient}", house.patient.patient.id)
+            for name, table in kept.items()
+        }
+        long_ago, ahead = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+        active = [
+            [await owner.fetchval(f"SELECT count(*) FROM {name} t WHERE {table.active}", house.patient.patient.id, at)
+             for at in (long_ago, ahead)]
+            for name, table in kept.items()
+        ]  # fmt: skip
+    finally:
+        await owner.close()
+    assert [row["name"] for row in found["video_session"]] == ["Mine"]
+    assert len(found["video_participant"]) == 3
+    assert {"rejoin_hash", "rejoin_before", "seat"} <= set(kept["video_participant"].hidden)
+    assert active == [[1, 0], [0, 0]]
 
 
 @pytest.mark.rule("P3")

@@ -1,0 +1,21 @@
+"""What telehealth does when something has happened elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from bedside_core.api import ConnectionEnded
+from bedside_telehealth.service import TelehealthService
+
+if TYPE_CHECKING:
+    from bedside_core.api import Platform
+
+
+def connection_ended(platform: Platform) -> Callable[[ConnectionEnded], Awaitable[None]]:
+    """Return the listener by which sessions end that practices shared who are connected no longer (P2)."""
+
+    async def ended(event: ConnectionEnded) -> None:
+        await platform.service(TelehealthService).part(event.other_practice_id)
+
+    return ended
