@@ -82,7 +82,12 @@ async def test_a_guest_reaches_that_session_and_nothing_else(house: Consulting) 
     await house.join(made["id"], visitor)
     nodes = (await house.deployment.data(SESSIONS, visitor.token))["videoSessions"]["nodes"]
     assert [each["id"] for each in nodes] == [made["id"]]
-    assert (await house.seen(made["id"], visitor))["aboutPatientId"] is None
+    await house.join(made["id"], house.patient)
+    seen = await house.seen(made["id"], visitor)
+    assert seen["aboutPatientId"] is None
+    assert [(each["name"], each["personId"]) for each in seen["participants"]["nodes"]] == [
+        (house.host.member.name, None), (house.patient.patient.name, None), ("Vic Guest", None),
+    ]  # fmt: skip
     # Whatever field has a gate that is none of telehealth's two for guests is refused, though guests of conversations
     # may use it.
     schema, rows = schema_of(house.deployment.platform)._schema, policy.policy()

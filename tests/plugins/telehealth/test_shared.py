@@ -54,9 +54,12 @@ async def test_members_of_a_connected_practice_come_where_they_are_listed(house:
     assert await house.deployment.code(ADD, house.host.token, **asked) == "INVALID_INPUT"
     told = await house.deployment.data(ADD, house.host.token, i=made["id"], p=[{"personId": boss.id}])
     participant = of(told["addVideoParticipants"], boss.id)
+    assert (participant["name"], participant["label"]) == (boss.member.name, "Elsewhere")
     assert (await house.join(made["id"], boss))["place"]["participant"]["place"] == "IN"
     seen = await house.seen(made["id"], boss)
-    assert {each["name"] for each in seen["participants"]["nodes"]} == {house.host.member.name, boss.member.name}
+    assert [(each["personId"], each["label"]) for each in seen["participants"]["nodes"]] == [
+        (house.host.id, "Bay View"), (boss.id, None),
+    ]  # fmt: skip
     role = {"i": made["id"], "p": participant["id"], "r": "VIEWER"}
     await house.deployment.data(ROLE, house.host.token, **role)
     nodes = (await house.deployment.data(SESSIONS, boss.token))["videoSessions"]["nodes"]

@@ -106,7 +106,8 @@ def _event(
 ) -> VideoSessionChanged | VideoSessionOver | VideoParticipantChanged | VideoParticipantGone:
     cursor = cursor_at(change.position)
     if change.person is not None:
-        audit.saw([change.person.person_id] if change.person.kind is SessionPersonKind.PATIENT else [])
+        if change.person.kind is SessionPersonKind.PATIENT:
+            audit.saw([change.person.person_id], practice_id=change.person.home_id)
         return VideoParticipantChanged(cursor=cursor, participant=participant_type(change.person))
     if change.gone is not None:
         return VideoParticipantGone(cursor=cursor, participant_id=strawberry.ID(str(change.gone)))

@@ -70,16 +70,42 @@ class VideoParticipant:
     """A participant."""
 
     id: strawberry.ID = strawberry.field(description="Opaque id, another one in each session.")
-    person_id: strawberry.ID | None = strawberry.field(description="The member or patient; null for guests.")
     kind: VideoPersonKind = strawberry.field(description="What they are to the practice whose session it is.")
     name: str = strawberry.field(description="Their name when they were added, or the name a guest gave.")
-    label: str | None = strawberry.field(description="What stands under the name: Patient, (External), or null (P7).")
     role: VideoRole = strawberry.field(description="What they do.")
     listed: bool = strawberry.field(description="Whether they are on the list, and did not come by a link alone.")
     place: VideoPlaceKind = strawberry.field(description="Where they are.")
     waiting_since: datetime | None = strawberry.field(description="Since when they wait.")
     joined_at: datetime | None = strawberry.field(description="When they were first in it.")
     left_at: datetime | None = strawberry.field(description="When they left last.")
+    person: strawberry.Private[api.SessionPerson]
+
+    @strawberry.field(
+        description="The member or patient; told to members, of patients to those of their own practice; null for "
+        "guests."
+    )
+    async def person_id(self, info: Info) -> strawberry.ID | None:
+        """Return who it is, for those who may know."""
+        actor, person = info.context.acting(), self.person
+        known = person.kind is api.SessionPersonKind.MEMBER or person.home_id == actor.practice_id
+        if person.kind is api.SessionPersonKind.GUEST or not known:
+            return None
+        seen = actor.member_id is not None or actor.person_id == person.person_id
+        return strawberry.ID(str(person.person_id)) if seen else None
+
+    @strawberry.field(
+        description="What stands under the name: the practice of a member of another one, Patient, (External), or null "
+        "(P7)."
+    )
+    async def label(self, info: Info) -> str | None:
+        """Return the label; other practices' names come through the operation's DataLoader."""
+        person = self.person
+        if person.kind is api.SessionPersonKind.GUEST:
+            return label_of(PersonKind.CONTACT, None)
+        if person.kind is not api.SessionPersonKind.MEMBER or person.home_id == info.context.acting().practice_id:
+            return label_of(PersonKind(person.kind.value), None)
+        practice = await info.context.loader(info.context.platform.people.practices_by_id).load(person.home_id)
+        return label_of(PersonKind.MEMBER, practice.name if practice else None)
 
 
 @strawberry.type(description="The addresses of a session (T6, T8).")
@@ -171,7 +197,8 @@ class VideoSession:
     ) -> Connection[VideoParticipant] | None:
         """Return a page of participants."""
         page = await service(info).people(info.context.acting(), uuid_of(self.id), first=first, after=after)
-        audit.saw(each.person_id for each in page.items if each.kind is api.SessionPersonKind.PATIENT)
+        patients = [each.person_id for each in page.items if each.kind is api.SessionPersonKind.PATIENT]
+        audit.saw(patients, practice_id=self.practice_id)
         return connection(page, participant_type)
 
 
@@ -186,19 +213,17 @@ async def _own(info: Info, session_id: UUID) -> api.SessionPerson | None:
 
 def participant_type(person: api.SessionPerson) -> VideoParticipant:
     """Return a participant as GraphQL shows one."""
-    guest = person.kind is api.SessionPersonKind.GUEST
     return VideoParticipant(
         id=strawberry.ID(str(person.id)),
-        person_id=None if guest else strawberry.ID(str(person.person_id)),
         kind=VideoPersonKind(person.kind.value),
         name=person.shown_name,
-        label=label_of(PersonKind.CONTACT if guest else PersonKind(person.kind.value), None),
         role=VideoRole(person.role.value),
         listed=person.listed,
         place=VideoPlaceKind(person.place.value),
         waiting_since=person.waiting_since,
         joined_at=person.joined_at,
         left_at=person.left_at,
+        person=person,
     )
 
 
