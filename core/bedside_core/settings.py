@@ -26,10 +26,17 @@ PERMISSIONS = (
 
 T = TypeVar("T")
 
-_STORE = """INSERT INTO setting (id, practice_id, plugin, member_id, stored) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (practice_id, plugin, member_id) DO UPDATE SET stored = (setting.stored - $6::text[]) || EXCLUDED.stored"""
-_STORE_OF_PATIENT = """INSERT INTO patient_setting (practice_id, plugin, patient_id, stored) VALUES ($1, $2, $3, $4)
-ON CONFLICT (patient_id, plugin) DO UPDATE SET stored = patient_setting.stored || EXCLUDED.stored"""
+# Each returns what was stored before, by which only what is different now is told as changed.
+_STORE = """WITH before AS (
+    SELECT stored FROM setting WHERE practice_id = $2 AND plugin = $3 AND member_id IS NOT DISTINCT FROM $4
+)
+INSERT INTO setting (id, practice_id, plugin, member_id, stored) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (practice_id, plugin, member_id) DO UPDATE SET stored = (setting.stored - $6::text[]) || EXCLUDED.stored
+RETURNING (SELECT stored FROM before)"""
+_STORE_OF_PATIENT = """WITH before AS (SELECT stored FROM patient_setting WHERE patient_id = $3 AND plugin = $2)
+INSERT INTO patient_setting (practice_id, plugin, patient_id, stored) VALUES ($1, $2, $3, $4)
+ON CONFLICT (patient_id, plugin) DO UPDATE SET stored = patient_setting.stored || EXCLUDED.stored
+RETURNING (SELECT stored FROM before)"""
 
 
 class Scope(StrEnum):
@@ -47,7 +54,7 @@ class SettingsChanged(Event):
 
     plugin: str = fact("The plugin whose settings they are.")
     changed: tuple[str, ...] = fact(
-        "Names of the settings that were given a value, or have none of their own any more."
+        "Names of the settings that were given another value, or have none of their own any more."
     )
     member_id: UUID | None = fact("The member whose own settings they are; None where they are nobody's of them.")
     patient_id: UUID | None = fact("The patient whose own settings they are; None for all others'.", default=None)
@@ -162,6 +169,8 @@ class Settings:
     ) -> T:
         """Give some settings values; the others stay. Rights are the caller's to have asked (`settings.*`).
 
+        `SettingsChanged` tells of what is otherwise than before, and of nothing where nothing is.
+
         Args:
             actor: whose practice, and whose own values in the scopes of members and patients.
             settings: the plugin's settings class.
@@ -180,31 +189,31 @@ class Settings:
         if unset and scope is not Scope.MEMBER:
             raise ValueError("members alone give up a value of their own")
         self._check(actor, settings, changes, scope)
-        told = sorted({*changes, *unset})
         member_id = (member_id or person_id) if scope is Scope.MEMBER else None
         patient_id = person_id if scope is Scope.PATIENT else None
         stored = msgspec.json.encode(dict(changes)).decode()  # asyncpg takes JSON as text
         async with unit() as work:
             if patient_id is None:
-                await DB.execute(_STORE, uuid7(), practice_id, plugin, member_id, stored, list(unset))
+                before = await DB.fetchval(_STORE, uuid7(), practice_id, plugin, member_id, stored, list(unset))
             else:
-                await DB.execute(_STORE_OF_PATIENT, practice_id, plugin, patient_id, stored)
+                before = await DB.fetchval(_STORE_OF_PATIENT, practice_id, plugin, patient_id, stored)
             audit.did(
                 "settings.practice" if scope is Scope.PRACTICE else "settings.own",
                 kind="settings",
                 target=plugin,
                 patients=[patient_id] if patient_id else (),
-                detail={"changed": told},
+                detail={"changed": sorted({*changes, *unset})},
             )
-            work.emit(
-                SettingsChanged(
-                    practice_id=practice_id,
-                    plugin=plugin,
-                    changed=tuple(told),
-                    member_id=member_id,
-                    patient_id=patient_id,
+            if changed := _different(before or {}, msgspec.json.decode(stored), unset):
+                work.emit(
+                    SettingsChanged(
+                        practice_id=practice_id,
+                        plugin=plugin,
+                        changed=changed,
+                        member_id=member_id,
+                        patient_id=patient_id,
+                    )
                 )
-            )
         return await self.read(settings, member_id=member_id, patient_id=patient_id)
 
     def _check(self, actor: Actor, settings: type, changes: Mapping[str, Any], scope: Scope) -> None:
@@ -241,6 +250,12 @@ def _merged(settings: type[T], *layers: Mapping[str, Any] | None) -> T:
     stored = {name: value for layer in layers for name, value in (layer or {}).items()}
     # A value that an older version stored and this one does not know is left alone, not lost.
     return settings(**{name: msgspec.convert(value, hints[name]) for name, value in stored.items() if name in known})
+
+
+def _different(before: Mapping[str, Any], changes: Mapping[str, Any], unset: Collection[str]) -> tuple[str, ...]:
+    """Return the names of what is stored otherwise than before."""
+    given = {name for name, value in changes.items() if name not in before or before[name] != value}
+    return tuple(sorted(given | {name for name in unset if name in before}))
 
 
 def _by_person(actor: Actor, name: str) -> None:

@@ -89,6 +89,17 @@ async def test_a_change_is_told_with_names_not_values(fresh_database: Database) 
     ] == HEARD
 
 
+async def test_what_is_as_it_was_is_told_as_no_change(fresh_database: Database) -> None:
+    HEARD.clear()
+    async with assembled_with(fresh_database, door()) as platform:
+        _practice, (owner,) = await practice_with(platform, Role.OWNER)
+        with as_(owner):
+            for changes in ({"seconds": 9}, {"seconds": 9}, {"seconds": 9, "greeting": "Hello"}, {"seconds": 9}):
+                await platform.settings.change(owner, DoorSettings, changes)
+        await platform.events.settled()
+    assert [event.changed for event in HEARD] == [("seconds",), ("greeting",)]
+
+
 @dataclass(frozen=True)
 class BellSettings:
     """How bells behave."""
