@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Scope, audit, uuid7
+from bedside_core.api import DB, Actor, Conflict, InvalidInput, NotFound, Scope, acting, audit, uuid7
 from bedside_telehealth.api import Place, Session, SessionPerson, SessionPersonKind, SessionRole
 from bedside_telehealth.changing import Changing, changing
 from bedside_telehealth.problems import NotAdmitted, SessionFull, TakenOver
-from bedside_telehealth.rows import MISSING, NOBODY
+from bedside_telehealth.rows import MISSING, NOBODY, SESSION, session_of
 from bedside_telehealth.rules import GROUPS, INSIDE, KEPT_OUT, TELEHEALTH, qualifies
 from bedside_telehealth.sessions import Sessions
 from bedside_telehealth.settings import TelehealthSettings
@@ -25,6 +25,9 @@ OUTSIDERS = frozenset({SessionPersonKind.PATIENT, SessionPersonKind.CONTACT, Ses
 _COME = """INSERT INTO video_participant
     (id, practice_id, session_id, kind, person_id, home_id, shown_name, role, listed, added_at, place, changed)
 VALUES ($1, $2, $3, $4, $5, $2, $6, 'broadcaster', false, $7, 'out', $8)"""
+
+_WHERE = f"""SELECT {SESSION} FROM video_participant p JOIN video_session s ON s.id = p.session_id
+WHERE p.person_id = $1 AND p.place IN ('waiting', 'in', 'away') AND s.ended_at IS NULL ORDER BY s.id"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +107,16 @@ class Admission(Sessions):
                 if person.place is Place.WAITING:
                     await change.tell_chairs()
         return True
+
+    async def deactivated(self, practice_id: UUID, member_id: UUID) -> None:
+        """Put a member who was deactivated out of whatever session they are in, of any practice (A10)."""
+        with acting(practice_id, member_id):
+            there = [session_of(row) for row in await DB.fetch(_WHERE, member_id)]
+        for session in there:
+            async with changing(self._platform, session, None) as change:
+                person = await change.by_person(member_id)
+                if person is not None:
+                    await change.put_out([person], Place.OUT)
 
     async def admit(self, actor: Actor, session_id: UUID, participant_ids: Sequence[UUID] | None) -> Session:
         """Let people in as a chair: who waits comes in, and who was declined or removed may come back (T15).

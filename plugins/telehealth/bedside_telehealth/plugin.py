@@ -11,6 +11,7 @@ from bedside_core.api import (
     Feature,
     Listener,
     Manifest,
+    MemberDeactivated,
     Platform,
     PublicEvent,
     Route,
@@ -23,7 +24,7 @@ from bedside_telehealth import schema
 from bedside_telehealth.api import SESSION_STREAM, VideoSessionCreated, VideoSessionEnded
 from bedside_telehealth.guests import GuestLinks
 from bedside_telehealth.inbox import SessionInbox
-from bedside_telehealth.listeners import connection_ended
+from bedside_telehealth.listeners import connection_ended, member_deactivated
 from bedside_telehealth.notices import NOTIFICATIONS
 from bedside_telehealth.permissions import PERMISSIONS
 from bedside_telehealth.reading import positions
@@ -84,8 +85,11 @@ def services(platform: Platform) -> Mapping[type[Any], object]:
 
 @hookimpl
 def listeners(platform: Platform) -> Iterable[Listener]:
-    """End the sessions that practices shared who are connected no longer."""
-    return [on(ConnectionEnded, connection_ended(platform), durable=True)]
+    """End what practices shared who are connected no longer, and have members leave who are deactivated."""
+    return [
+        on(ConnectionEnded, connection_ended(platform), durable=True),
+        on(MemberDeactivated, member_deactivated(platform), durable=True),
+    ]
 
 
 @hookimpl

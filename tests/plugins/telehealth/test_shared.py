@@ -25,8 +25,8 @@ from plugins.telehealth.consulting import (
 from bedside_core.auth import Role
 from bedside_core.database import acting
 from bedside_core.events import Event
-from bedside_core.people import ConnectionEnded
-from bedside_telehealth.listeners import connection_ended
+from bedside_core.people import ConnectionEnded, MemberDeactivated
+from bedside_telehealth.listeners import connection_ended, member_deactivated
 
 
 async def told(house: Consulting) -> list[tuple[str, Any]]:
@@ -111,3 +111,22 @@ async def test_who_is_put_on_a_list_is_told_and_not_once_they_are_removed(house:
         assert not any("Secret name" in row["row"] for row in rows)
     finally:
         await owner.close()
+
+
+@pytest.mark.rule("A10")
+async def test_a_deactivated_member_is_out_of_every_session_also_another_practice_s(house: Consulting) -> None:
+    away = await house.deployment.practice("Elsewhere")
+    boss = await house.deployment.person(away, Role.OWNER)
+    await connect(house.deployment, house.owner, boss, away)
+    made = [await house.create(participants=[{"personId": boss.id}]) for _ in range(2)]
+    for session in made:
+        for person in (house.host, boss, house.colleague):
+            await house.join(session["id"], person)
+    out = member_deactivated(house.deployment.platform)
+    for practice, person in ((house.practice, house.colleague), (away, boss)):
+        with acting(practice.id):
+            await out(MemberDeactivated(practice_id=practice.id, member_id=person.member.id))
+    for session in made:
+        seen = await house.seen(session["id"])
+        places = [of(seen, person.id)["place"] for person in (house.host, boss, house.colleague)]
+        assert places == ["IN", "OUT", "OUT"]
