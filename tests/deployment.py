@@ -40,6 +40,7 @@ APPS = (
     "bedside_chat.piccolo_app",
     "bedside_portal.piccolo_app",
     "bedside_scheduling.piccolo_app",
+    "bedside_telehealth.piccolo_app",
 )
 """Piccolo apps of the first-party plugins, for the fixture `database_apps`."""
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from bedside_core.errors import Problem, problem_types
 
-PACKAGES = ("bedside_core", "bedside_graphql", "bedside_chat", "bedside_plans", "bedside_portal", "bedside_scheduling")
+PACKAGES = (
+    "bedside_core", "bedside_graphql", "bedside_chat", "bedside_plans", "bedside_portal", "bedside_scheduling",
+    "bedside_telehealth",
+)  # fmt: skip
 
 
 def published() -> list[type[Problem]]:

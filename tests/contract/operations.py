@@ -71,7 +71,7 @@ def values(field: GraphQLField, ids: Mapping[str, str], given: Mapping[str, Any]
         if isinstance(nullable, GraphQLList):
             return [value(f"{path}.", nullable.of_type)]
         if isinstance(named, GraphQLInputObjectType):
-            return members(path + ".", named.fields)
+            return members(path.rstrip(".") + ".", named.fields)  # also of the items of a list
         if isinstance(named, GraphQLEnumType):
             return next(iter(named.values))
         name = path.split(".")[-1]

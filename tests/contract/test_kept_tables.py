@@ -15,10 +15,11 @@ from bedside_core.testing import Database
 from bedside_plans.plugin import MANIFEST as PLANS
 from bedside_portal.records import RECORDS as PORTAL
 from bedside_scheduling.records import RECORDS as SCHEDULING
+from bedside_telehealth.records import RECORDS as TELEHEALTH
 
 PARTS: dict[str, DataContribution | None] = {
     "core": CONTRIBUTION, "chat": CHAT, "plans": PLANS.data, "portal": PORTAL, "scheduling": SCHEDULING,
-    "vitals": VITALS,
+    "telehealth": TELEHEALTH, "vitals": VITALS,
 }  # fmt: skip
 BESIDE = {"outbox_letter"}
 """Of the demo and the sandbox alone: letters that nobody gets."""

@@ -22,7 +22,7 @@ from bedside_core.auth import Role
 from bedside_core.people import Practice
 from bedside_core.testing import Database
 from bedside_graphql.endpoint import schema_of
-from contract import operations, policy
+from contract import operations, policy, visit_world
 from contract.watching import Watch, watched
 from contract.world import CONFIG, KINDS, MEMBERS, MISSING
 
@@ -65,8 +65,8 @@ class Matrix:
     colleague: Person
     patient: Held
     faults: list[str] = field(default_factory=list[str])
-    unmoved: dict[Role, tuple[str, Person | Held | Guest]] = field(
-        default_factory=dict[Role, tuple[str, Person | Held | Guest]]
+    unmoved: dict[tuple[Role, bool], tuple[str, Person | Held | Guest]] = field(
+        default_factory=dict[tuple[Role, bool], tuple[str, Person | Held | Guest]]
     )
     """One of each role who is refused whatever is asked, and so stays as they are."""
 
@@ -100,24 +100,32 @@ class Matrix:
             message = await socket.receive()
             return {"errors": message["payload"]} if message["type"] == "error" else message["payload"]
 
-    async def person(self, role: Role) -> tuple[str, Person | Held | Guest]:
-        """Return a token of that role, and a person of the home practice who makes what it acts on."""
+    async def person(self, role: Role, row: Mapping[str, Any]) -> tuple[str, Person | Held | Guest]:
+        """Return a token of that role, and a person of the home practice who makes what it acts on.
+
+        Guests are those of a conversation, or of a session where the row is telehealth's.
+        """
         if role is Role.PATIENT:
             held = await self.deployment.held(self.home)
             return held.token, held
         if role is Role.GUEST:
-            guest = await self.deployment.guest(self.home)
+            guest = await self.guest(row)
             return guest.token, guest
         if role is Role.OPERATOR:
             return await self.deployment.operator(), await self.deployment.person(self.home, Role.OWNER)
         person = await self.deployment.person(self.home, role)
         return person.token, person
 
-    async def refusable(self, role: Role) -> tuple[str, Person | Held | Guest]:
+    async def guest(self, row: Mapping[str, Any]) -> Guest:
+        make = visit_world.guest if of_sessions(row) else Deployment.guest
+        return await make(self.deployment, self.home)
+
+    async def refusable(self, role: Role, row: Mapping[str, Any]) -> tuple[str, Person | Held | Guest]:
         """Return somebody of that role for questions that change nothing."""
-        if role not in self.unmoved:
-            self.unmoved[role] = await self.person(role)
-        return self.unmoved[role]
+        key = role, of_sessions(row)
+        if key not in self.unmoved:
+            self.unmoved[key] = await self.person(role, row)
+        return self.unmoved[key]
 
     async def made(self, row: Mapping[str, Any], practice: Practice, person: Person | Held | Guest) -> dict[str, str]:
         return {
@@ -135,7 +143,7 @@ class Matrix:
         ids = await self.made(row, self.home, await self.deployment.person(self.home, Role.OWNER))
         allowed = self.rows["roles"][row["permission"]]
         people = [
-            (role, (await self.refusable(role))[0])
+            (role, (await self.refusable(role, row))[0])
             for role in (*MEMBERS, Role.PATIENT, Role.GUEST, Role.OPERATOR)
             if role.value not in allowed
         ]
@@ -155,7 +163,7 @@ class Matrix:
         for role in (*MEMBERS, Role.PATIENT, Role.GUEST, Role.OPERATOR):
             if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
                 continue
-            token, person = await self.person(role)
+            token, person = await self.person(role, row)
             await self.watch.forget_attempts()  # there are more roles than a wrong password is heard
             body = await self.ask(root, name, built, row, token, await self.made(row, self.home, person))
             personal = any(KINDS[kind].personal for kind in row.get("ids", {}).values())
@@ -180,11 +188,11 @@ class Matrix:
             for role in (*MEMBERS, Role.PATIENT, Role.GUEST):
                 if not row.get("public") and role.value not in self.rows["roles"][row["permission"]]:
                     continue
-                token, person = await self.refusable(role)
+                token, person = await self.refusable(role, row)
                 own = await self.made(rest, self.home, person)
                 foreign = dict(others)
                 if role is Role.GUEST and not KINDS[kind].of_account:
-                    other = await self.deployment.guest(self.home)
+                    other = await self.guest(row)
                     foreign["another guest's"] = await KINDS[kind].make(self.deployment, self.home, other)
                 if role is Role.PATIENT and not KINDS[kind].everybodys:
                     foreign["another patient's"] = await KINDS[kind].make(self.deployment, self.home, self.patient)
@@ -208,6 +216,11 @@ class Matrix:
                     self.faults.append(
                         f"{root}.{name}({path}) as {role} changed {sorted(tables)} by ids that are not theirs"
                     )
+
+
+def of_sessions(row: Mapping[str, Any]) -> bool:
+    """Tell whether a field is telehealth's, whose guests are those of its sessions."""
+    return row.get("permission", "").startswith("telehealth.")
 
 
 async def matrix(database: Database, check: str) -> list[str]:

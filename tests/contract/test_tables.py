@@ -14,7 +14,7 @@ from bedside_core.testing import Database
 
 MODULES = (
     "bedside_core.tables", "bedside_plans.tables", "bedside_chat.tables", "bedside_portal.tables",
-    "bedside_scheduling.tables", "bedside_vitals.tables",
+    "bedside_scheduling.tables", "bedside_telehealth.tables", "bedside_vitals.tables",
 )  # fmt: skip
 LIBRARIES = {"migration", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}
 

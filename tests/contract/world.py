@@ -26,7 +26,7 @@ from bedside_core.jobs.declared import JobRun
 from bedside_core.notify import Fact, Recipient
 from bedside_core.people import NewPatient, Practice
 from bedside_core.testing import until
-from contract import schedule_world
+from contract import schedule_world, visit_world
 
 MISSING = "0199aaaa-0000-7000-8000-000000000000"
 MEMBERS = (Role.OWNER, Role.MANAGER, Role.PRACTITIONER, Role.STAFF)
@@ -486,6 +486,9 @@ KINDS: Mapping[str, Kind] = {
     "waiting_entry": Kind(schedule_world.waiting_entry),
     "waiting_offer": Kind(schedule_world.waiting_offer),
     "calendar_feed": Kind(calendar_feed, personal=True),
+    "video_session": Kind(visit_world.session, personal=True),
+    "open_session": Kind(visit_world.other_session, everybodys=True),
+    "video_participant": Kind(visit_world.participant, personal=True),
 }
 
 SET = """mutation($key: String!, $secret: String!) {

@@ -189,8 +189,7 @@ class Access:
         if actor.scopes is not None and (permission.key not in actor.scopes or is_for_people(permission.key)):
             return Refusal(
                 rule=Rule.ROLE,
-                message=f"This {'application' if actor.application_id else 'API key'} does not allow this: "
-                f"{permission.doc}",
+                message=f"This {_scoped(actor)} does not allow this: {permission.doc}",
                 way_on=_beyond_scopes(actor, permission.key),
                 permission=permission.key,
             )
@@ -217,8 +216,17 @@ class Access:
         return actor
 
 
+def _scoped(actor: Actor) -> str:
+    """Return what an actor with scopes acts by."""
+    if actor.guest is not None:
+        return "link"
+    return "application" if actor.application_id else "API key"
+
+
 def _beyond_scopes(actor: Actor, key: str) -> str:
-    """Return what can be done where a key's or an application's scopes lack a permission."""
+    """Return what can be done where the scopes of a key, an application or a guest lack a permission."""
+    if actor.guest is not None:
+        return "Ask whoever gave you the link."
     if is_for_people(key):
         kind = "application" if actor.application_id else "API key"
         return f"No {kind} can do this; sign in as a person."

@@ -54,7 +54,8 @@ class Actor:
         patient_id: the patient acted as, in the portal.
         key_id: the API key that acts in place of the person (A13).
         application_id: the application in which the person acts, where it is not our own client (G1).
-        scopes: the permissions a key or an application is confined to; None where a person acts in our own client.
+        scopes: the permissions a key, an application or a guest is confined to; None where a person acts in our own
+            client, or a guest has all that guests have.
         guest: the patient or contact who came by a link and has no account (C6).
         bound_to: the one conversation, or whatever else a link leads to, that a guest reaches.
         pending: what the sign-in lacks; nothing else is allowed meanwhile (A9).

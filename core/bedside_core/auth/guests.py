@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -38,7 +39,7 @@ async def guest_actor(token: str, now: datetime) -> Actor | None:
     row = await DB.fetchrow("SELECT * FROM auth_guest($1, $2)", token_hash(token), now)
     if row is None:
         return None
-    return _actor(row["session_id"], row["practice_id"], row["person_id"], row["bound_to"])
+    return _actor(row["session_id"], row["practice_id"], row["person_id"], row["bound_to"], row["scopes"])
 
 
 class Guests:
@@ -52,16 +53,24 @@ class Guests:
         self._clock = clock
 
     async def open(
-        self, work: Work, *, practice_id: UUID, person_id: UUID, bound_to: UUID, until: datetime
+        self,
+        work: Work,
+        *,
+        practice_id: UUID,
+        person_id: UUID,
+        bound_to: UUID,
+        until: datetime,
+        scopes: Collection[str] | None = None,
     ) -> GuestPass:
         """Let a guest in, within the unit of work that looks at the link.
 
         Args:
             work: the unit's.
             practice_id: whose guest it is.
-            person_id: the patient or contact that the link was sent to.
+            person_id: the patient or contact that the link was sent to, or whoever else came by it.
             bound_to: the one conversation, or whatever else the link leads to.
             until: when the link ends; no bearer outlives it.
+            scopes: the permissions they are confined to; None is all that guests have.
 
         Returns:
             The bearer, and who it stands for. Of a person's bearers for the same thing the ten newest stay.
@@ -69,13 +78,14 @@ class Guests:
         _open(work)
         token, session_id, now = f"{GUEST_PREFIX}{secrets.token_urlsafe(32)}", uuid7(), self._clock.now()
         rows = await DB.fetch(
-            "SELECT * FROM guest_open($1, $2, $3, $4, $5, $6, $7, $8)",
+            "SELECT * FROM guest_open($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             session_id, practice_id, person_id, bound_to, token_hash(token), now, min(now + LASTS, until), until,
+            None if scopes is None else sorted(scopes),
         )  # fmt: skip
         _told(work, [row["id"] for row in rows])
         return GuestPass(
             token=token,
-            actor=_actor(session_id, practice_id, person_id, bound_to),
+            actor=_actor(session_id, practice_id, person_id, bound_to, scopes),
             expires_at=min(now + LASTS, until),
         )
 
@@ -98,7 +108,9 @@ class Guests:
         return len(rows)
 
 
-def _actor(session_id: UUID, practice_id: UUID, person_id: UUID, bound_to: UUID) -> Actor:
+def _actor(
+    session_id: UUID, practice_id: UUID, person_id: UUID, bound_to: UUID, scopes: Collection[str] | None
+) -> Actor:
     return Actor(
         account_id=session_id,
         session_id=session_id,
@@ -106,6 +118,7 @@ def _actor(session_id: UUID, practice_id: UUID, person_id: UUID, bound_to: UUID)
         practice_id=practice_id,
         guest=person_id,
         bound_to=bound_to,
+        scopes=None if scopes is None else frozenset(scopes),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -39,6 +41,7 @@ class Sealing:
         self._secret = secret
         self._folder = folder
         self._keys: dict[str, AESGCM] = {}
+        self._tags: dict[str, bytes] = {}
 
     def seal(self, purpose: str, text: bytes, bound_to: bytes) -> bytes:
         """Return what to store.
@@ -65,12 +68,25 @@ class Sealing:
                 way_on="Ask the operator to restore BEDSIDE_SECRET_KEY, or use a recovery code.",
             ) from None
 
+    def tag(self, purpose: str, text: bytes) -> bytes:
+        """Return 32 bytes that nobody makes of this text without the key, the same each time; nothing is stored.
+
+        Args:
+            purpose: what they are for, as no other use of the key is named.
+            text: what they stand for.
+        """
+        if purpose not in self._tags:
+            self._tags[purpose] = self._derived(f"{purpose} tag")
+        return hmac.new(self._tags[purpose], text, hashlib.sha256).digest()
+
     def _key(self, purpose: str) -> AESGCM:
         if purpose not in self._keys:
-            master = self._secret or _kept(self._folder)
-            derived = HKDF(SHA256(), 32, salt=None, info=f"bedside {purpose}".encode()).derive(master.encode())
-            self._keys[purpose] = AESGCM(derived)
+            self._keys[purpose] = AESGCM(self._derived(purpose))
         return self._keys[purpose]
+
+    def _derived(self, purpose: str) -> bytes:
+        master = self._secret or _kept(self._folder)
+        return HKDF(SHA256(), 32, salt=None, info=f"bedside {purpose}".encode()).derive(master.encode())
 
 
 def _kept(folder: Path) -> str:

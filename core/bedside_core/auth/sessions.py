@@ -54,7 +54,9 @@ class Auth:
         secret = config.secret_key.get_secret_value() if config.secret_key else None
         self.attempts = Attempts(clock, contact)
         self.proof = Proof(self.attempts, clock)
-        self.factors = Factors(clock, Sealing(secret, config.data), self.attempts, self.proof)
+        self.sealing = Sealing(secret, config.data)
+        """The deployment's own key."""
+        self.factors = Factors(clock, self.sealing, self.attempts, self.proof)
         self.passkeys = Passkeys(clock, config.public_url, self.factors, self.proof)
         self.keys = Keys(clock)
         self.guests = Guests(clock)

@@ -116,6 +116,7 @@ class GuestSession(Table, tablename="guest_session", db=DB):
     created_at = Timestamptz()
     expires_at = Timestamptz(help_text="Moves on while it is used, never beyond the link's end.")
     link_ends_at = Timestamptz()
+    scopes = Array(base_column=Text(), null=True, help_text="The permissions they are confined to; null is all.")
 
 
 TABLE_KINDS = dict.fromkeys(

@@ -1,0 +1,1 @@
+"""Telehealth's migrations."""
