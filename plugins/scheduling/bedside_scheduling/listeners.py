@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bedside_core.api import Listener, SettingsChanged, on, unit
+from bedside_core.api import Listener, MemberChanged, SettingsChanged, on, unit
 from bedside_portal.api import PortalAccountChanged
 from bedside_scheduling import reminders
 from bedside_scheduling.api import AppointmentBooked, AppointmentMoved, AppointmentPatientsChanged, TimeFreed
@@ -28,8 +28,14 @@ def waiting_listeners(platform: Platform) -> Iterable[Listener]:
     async def portal_changed(event: PortalAccountChanged) -> None:
         await platform.service(Offers).portal_changed(event)
 
+    async def member_changed(event: MemberChanged) -> None:
+        if "video_host" in event.changed:  # sections for telehealth open with it (S3)
+            async with unit() as work:
+                await wake(platform, work, event.practice_id, member_ids=[event.member_id])
+
     return (
         on(TimeFreed, time_freed, durable=True),
+        on(MemberChanged, member_changed, durable=True),
         on(AppointmentBooked, booked, durable=True),
         on(AppointmentMoved, booked, durable=True),
         on(AppointmentPatientsChanged, booked, durable=True),
