@@ -26,6 +26,8 @@ PERMISSIONS = (
 
 T = TypeVar("T")
 
+# Changes of one person's settings come one after the other, so that each is compared with what it changes.
+_ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended('setting:' || $1::text || $2::uuid::text, 0))"
 # Each returns what was stored before, by which only what is different now is told as changed.
 _STORE = """WITH before AS (
     SELECT stored FROM setting WHERE practice_id = $2 AND plugin = $3 AND member_id IS NOT DISTINCT FROM $4
@@ -193,6 +195,7 @@ class Settings:
         patient_id = person_id if scope is Scope.PATIENT else None
         stored = msgspec.json.encode(dict(changes)).decode()  # asyncpg takes JSON as text
         async with unit() as work:
+            await DB.execute(_ONE_BY_ONE, plugin, member_id or patient_id or practice_id)
             if patient_id is None:
                 before = await DB.fetchval(_STORE, uuid7(), practice_id, plugin, member_id, stored, list(unset))
             else:

@@ -12,7 +12,10 @@ from bedside_core.auth import Role
 from bedside_core.database import DB, acting
 from bedside_core.ids import uuid7
 from bedside_core.people import Practice
+from bedside_core.testing import until
 from bedside_scheduling.offers import Offers
+
+_OFFERED = "SELECT id FROM waiting_offer WHERE entry_id = $1 AND state = 'open'"
 
 SERIES = """mutation($i: AppointmentInput!, $c: String!) {
     bookSeries(input: $i, rule: "FREQ=DAILY;COUNT=2", clientId: $c) { id } }"""
@@ -65,8 +68,13 @@ async def waiting_offer(deployment: Deployment, practice: Practice, person: Pers
     begins = _in_days(deployment, 30)
     with acting(practice.id):
         freed = (practice.id, [leader.member.id], begins, begins + timedelta(hours=4))
-        assert await deployment.platform.service(Offers).time_freed(*freed) == 1
-        return str(await DB.fetchval("SELECT id FROM waiting_offer WHERE entry_id = $1", UUID(entry)))
+        await deployment.platform.service(Offers).time_freed(*freed)
+
+        async def made() -> bool:  # by this, or by a worker that was quicker
+            return await DB.fetchval(_OFFERED, UUID(entry)) is not None
+
+        await until(made, "an offer", 60)
+        return str(await DB.fetchval(_OFFERED, UUID(entry)))
 
 
 async def _waits(deployment: Deployment, practice: Practice, person: Person | Held) -> tuple[Person, str]:

@@ -48,6 +48,13 @@ async def test_a_practice_that_fails_does_not_cut_off_the_others() -> None:
     assert done.is_set()
 
 
+async def test_what_builds_on_something_missing_fails_like_what_is_refused() -> None:
+    nothing: list[str] = []
+    for part in (lambda: nothing[0], lambda: next(iter(nothing)), lambda: dict[str, str]()["id"]):
+        with pytest.raises(StoryFailed, match="builds on"):
+            await together(part)
+
+
 async def test_where_no_server_answers_every_part_is_named() -> None:
     told: list[str] = []
     assert not await act(NOWHERE, STORY, told.append)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -10,13 +11,14 @@ from core_stage import as_, assembled_with, joined, plugin, practice_with
 
 from bedside_core import errors
 from bedside_core.auth import Role
+from bedside_core.database import DB, unit
 from bedside_core.events import Event, on
 from bedside_core.manifest import Manifest
 from bedside_core.people import NewPatient
 from bedside_core.platform import Platform
 from bedside_core.plugins import PluginError
 from bedside_core.settings import Scope, SettingsChanged, faults_of, setting
-from bedside_core.testing import Database
+from bedside_core.testing import Database, until
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,26 @@ async def test_what_is_as_it_was_is_told_as_no_change(fresh_database: Database) 
                 await platform.settings.change(owner, DoorSettings, changes)
         await platform.events.settled()
     assert [event.changed for event in HEARD if isinstance(event, SettingsChanged)] == [("seconds",), ("greeting",)]
+
+
+async def test_of_two_changes_at_once_the_second_is_compared_with_the_first(fresh_database: Database) -> None:
+    HEARD.clear()
+    async with assembled_with(fresh_database, door()) as platform:
+        _practice, (owner,) = await practice_with(platform, Role.OWNER)
+        with as_(owner):
+            await platform.settings.change(owner, DoorSettings, {"seconds": 5})
+
+            async def waits() -> bool:
+                return await DB.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+
+            async with unit():
+                await platform.settings.change(owner, DoorSettings, {"seconds": 9})
+                with DB.outside():
+                    back = asyncio.create_task(platform.settings.change(owner, DoorSettings, {"seconds": 5}))
+                    await until(waits, "the second change to wait for the first", 60)
+            assert (await back).seconds == 5
+        await platform.events.settled()
+    assert [event.changed for event in HEARD if isinstance(event, SettingsChanged)] == [("seconds",)] * 3
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from bedside_core.app import create_app
@@ -14,7 +14,7 @@ from bedside_core.demo.folder import DemoFolder, Stage, opened
 from bedside_core.demo.portal import let_in
 from bedside_core.demo.schedule import keep_calendars
 from bedside_core.demo.seed import discard_unfinished, seed
-from bedside_core.demo.story import Cast, StoryFailed, tell
+from bedside_core.demo.story import Cast, StoryFailed, tell, together
 from bedside_core.platform import Platform
 from bedside_core.serving import Stop, listens_locally, serve
 
@@ -23,11 +23,11 @@ Scene = Callable[[Cast], Awaitable[None]]
 
 
 async def _let_in(cast: Cast) -> None:
-    await asyncio.to_thread(let_in, cast)
+    await together(partial(let_in, cast))
 
 
 async def _leave(cast: Cast) -> None:
-    await asyncio.to_thread(cast.leave)
+    await together(cast.leave)
 
 
 STORY: Sequence[tuple[str, Scene]] = (

@@ -155,18 +155,25 @@ async def tell(cast: Cast) -> None:
     """
     await asyncio.to_thread(cast.__getitem__, OPERATOR)
     await together(*(partial(_practice, cast, practice) for practice in PRACTICES))
-    await asyncio.to_thread(_connect, cast)
+    await together(partial(_connect, cast))
 
 
 async def together(*parts: Callable[[], object]) -> None:
     """Have parts done at once, each in a thread; where one fails, the others come to their end all the same.
 
     Raises:
-        StoryFailed: of the first that failed.
+        StoryFailed: of the first that failed, or did not find what it builds on.
     """
-    for failure in await asyncio.gather(*(asyncio.to_thread(part) for part in parts), return_exceptions=True):
+    for failure in await asyncio.gather(*(asyncio.to_thread(_done, part) for part in parts), return_exceptions=True):
         if isinstance(failure, BaseException):
             raise failure
+
+
+def _done(part: Callable[[], object]) -> None:
+    try:
+        part()
+    except (LookupError, StopIteration) as error:
+        raise StoryFailed("what it builds on is missing") from error
 
 
 def _connect(cast: Cast) -> None:

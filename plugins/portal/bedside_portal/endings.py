@@ -34,15 +34,14 @@ async def set_until(
         Conflict: the patient themselves, or somebody who acts no more.
         InvalidInput: the day is over.
     """
-    practice_id, _ = actor.in_practice()
+    actor.in_practice()
     await platform.access.require(actor, "portal.manage")
     await portal.not_over(actor, day, ("until",))
     async with unit():
         holder, before = await portal.found(holder_id)
         if holder.relationship is None:
             raise Conflict("Patients act for themselves without end.", field=("holderId",))
-        over = holder.until is not None and holder.until < await platform.people.today(practice_id)
-        if over or holder.state is HolderState.REMOVED:
+        if holder.state is HolderState.REMOVED or await portal.is_over(actor, holder):
             raise Conflict("They act for the patient no more.", field=("holderId",))
         if holder.until == day:
             audit.saw([holder.patient_id])

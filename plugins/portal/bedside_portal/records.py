@@ -26,15 +26,18 @@ ON CONFLICT (patient_id) DO UPDATE SET allowed = portal_booking.allowed AND excl
 async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     """Have who acts for the merged patient, or is invited to, act for the kept one; suspended stays so.
 
-    Nobody who acts loses that by an invitation. The merged patient's sessions end with the merge itself, the kept
-    one's where the suspension comes with it (promise A4).
+    Nobody who acts loses that by an invitation, nor by a last day that is over. The merged patient's sessions
+    end with the merge itself, the kept one's where the suspension comes with it (promise A4).
     """
     holders = Holders(platform)
     before = await holders.written([kept, merged])
-    doubled = _doubled(before[kept], before[merged])
+    present = (await holders.accounts([kept]))[kept]
+    doubled = _doubled(before[kept], present, before[merged])
     async with unit() as work:
         for holder in doubled:
             await _remove(platform, holder)
+            if holder.patient_id == kept and holder.account_id is not None:  # they sign in anew as who acts now
+                await platform.auth.end_sessions(work, account_id=holder.account_id, patient_id=kept)
         await DB.execute("UPDATE portal_holder SET patient_id = $1 WHERE patient_id = $2", kept, merged)
         suspended = await DB.fetchval(
             """INSERT INTO portal_suspension (patient_id, practice_id, suspended_at, suspended_by)
@@ -59,10 +62,19 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
                 await holders.tell_holder(kept, await holders.holder(holder.id), "portal.move")
 
 
-def _doubled(kept: PortalAccount, merged: PortalAccount) -> list[Holder]:
-    """Return whom the kept patient would have twice: the merged one's, but for an invitation of the kept one's own."""
-    acting = {holder.account_id for holder in kept.holders if holder.account_id is not None}
+def _doubled(kept: PortalAccount, present: PortalAccount, merged: PortalAccount) -> list[Holder]:
+    """Return whom the kept patient would have twice: the merged one's, or an invitation of the kept one's own.
+
+    Args:
+        kept: as it is written.
+        present: the same without guardians whose last day is over: of them the merged one's stays.
+        merged: as it is written.
+    """
+    acting = {holder.account_id for holder in present.holders if holder.account_id is not None}
     doubled = [holder for holder in merged.holders if holder.account_id in acting]
+    moving = {holder.account_id for holder in merged.holders if holder.account_id is not None}
+    there = {holder.id for holder in present.holders}
+    doubled += [holder for holder in kept.holders if holder.id not in there and holder.account_id in moving]
     own = next((holder for holder in kept.holders if holder.relationship is None), None)
     other = next((holder for holder in merged.holders if holder.relationship is None and holder not in doubled), None)
     if own is not None and other is not None:

@@ -199,12 +199,14 @@ class PortalService(Holders):
 
         Raises:
             NotFound: there is no such invitation in the practice.
-            Conflict: it was followed or taken back.
+            Conflict: it was followed or taken back, or the last day on which they act is over.
         """
         practice_id, _ = actor.in_practice()
         await self._platform.access.require(actor, "portal.invite")
         async with unit():
             holder, before = await self._open(holder_id)
+            if await self.is_over(actor, holder):
+                raise Conflict("They act for the patient no more.", field=("holderId",))
             now = self._platform.clock.now()
             address = await DB.fetchval(
                 """UPDATE portal_holder SET sent_at = $2, expires_at = $3, failures = 0, chosen = NULL, letters = 0
@@ -252,6 +254,10 @@ class PortalService(Holders):
                 else Recipient.address(practice_id=practice_id, phone=address)
             )
             await notify.send(work, kind_of(holder), to=to, data={Fact.LINK: f"{PAGE}#{secret}"}, key=key)
+
+    async def is_over(self, actor: Actor, holder: Holder) -> bool:
+        """Tell whether somebody's last day is over where the practice is, whether or not that was told yet."""
+        return holder.until is not None and holder.until < await self._platform.people.today(actor.in_practice()[0])
 
     async def not_over(self, actor: Actor, day: date | None, field: tuple[str, ...]) -> None:
         """Refuse a last day that is over where the practice is.

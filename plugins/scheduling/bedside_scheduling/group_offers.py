@@ -1,7 +1,8 @@
 """Offers places of groups that are free to those who wait for one, whoever waits longest first (S7).
 
 A place is kept by the open offer itself: who comes by themselves meanwhile finds it taken. Somebody looks every minute,
-so that no event has to be waited for; whoever offers has the appointment's row first and then the entry of the list.
+so that no event has to be waited for; whoever offers has the patient's row first, for which suspending and merging
+wait, then the appointment's and the entry of the list.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 MOST = 500
 """Entries and groups that fit, looked at in one go."""
 
-# Nobody is offered two things at once, nor the same group twice.
+# Nobody is offered two things at once, nor the same group twice, but what the practice has taken back.
 _FITTING = f"""SELECT e.id, e.patient_id, a.id AS appointment_id
 FROM waiting_entry e JOIN appointment a ON a.type_id = e.type_id AND a.state = 'booked' AND a.capacity > 1
 JOIN appointment_type t ON t.id = a.type_id AND t.self_scheduling AND t.archived_at IS NULL
@@ -38,7 +39,7 @@ WHERE e.closed_at IS NULL AND ($4::uuid IS NULL OR (e.id = $4 AND a.id = $5::uui
         SELECT FROM appointment_member m WHERE m.appointment_id = a.id AND m.member_id = e.member_id))
     AND a.taken + (SELECT count(*) FROM waiting_offer o WHERE o.appointment_id = a.id AND o.state = 'open') < a.capacity
     AND NOT EXISTS (SELECT FROM waiting_offer o
-        WHERE o.entry_id = e.id AND (o.state = 'open' OR o.appointment_id = a.id))
+        WHERE o.entry_id = e.id AND (o.state = 'open' OR (o.appointment_id = a.id AND o.state <> 'withdrawn')))
     AND NOT EXISTS (SELECT FROM appointment_patient p
         WHERE p.appointment_id = a.id AND p.patient_id = e.patient_id AND p.cancelled_at IS NULL)
 ORDER BY e.created_at, e.id, a.starts_at, a.id LIMIT $3"""
@@ -78,13 +79,14 @@ class GroupOffers:
         """Keep a place for somebody and tell them; tells whether it is free, and they still wait and can be told."""
         entry_id, patient_id, appointment_id = row["id"], row["patient_id"], row["appointment_id"]
         async with unit() as work:
+            try:
+                await hold_patients([patient_id], ("patientId",), portal=True)
+            except (NotFound, InvalidInput):  # merged, erased or in the archive meanwhile
+                return False
             await DB.fetchval(ROW, appointment_id)
             await DB.fetchval(LOCK, entry_id)
-            if await DB.fetchrow(_FITTING, *span, 1, entry_id, appointment_id) is None:
-                return False
-            try:
-                await hold_patients([patient_id], ("patientId",))
-            except (NotFound, InvalidInput):  # merged, erased or in the archive meanwhile
+            fits = await DB.fetchrow(_FITTING, *span, 1, entry_id, appointment_id)
+            if fits is None or not await let_in(self._platform, [fits]):
                 return False
             group = (await appointments([appointment_id]))[appointment_id]
             offer_id, now = uuid7(), self._platform.clock.now()

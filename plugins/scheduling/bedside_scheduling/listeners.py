@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bedside_core.api import Listener, SettingsChanged, on, unit
+from bedside_core.api import Listener, MemberChanged, SettingsChanged, on, unit
 from bedside_portal.api import PortalAccountChanged
 from bedside_scheduling import reminders
 from bedside_scheduling.api import AppointmentBooked, AppointmentMoved, AppointmentPatientsChanged, TimeFreed
+from bedside_scheduling.deactivated import seen_to
 from bedside_scheduling.offers import Offers
 from bedside_scheduling.waking import OPENING, wake
 
@@ -22,16 +23,26 @@ def waiting_listeners(platform: Platform) -> Iterable[Listener]:
     async def time_freed(event: TimeFreed) -> None:
         await platform.service(Offers).time_freed(event.practice_id, event.member_ids, event.starts_at, event.ends_at)
 
-    async def booked(event: AppointmentBooked | AppointmentMoved | AppointmentPatientsChanged) -> None:
+    async def booked(event: AppointmentBooked | AppointmentPatientsChanged) -> None:
         await platform.service(Offers).booked(event.appointment_id)
+
+    async def moved(event: AppointmentMoved) -> None:
+        await platform.service(Offers).booked(event.appointment_id)
+        await seen_to(platform, event.appointment_id)
 
     async def portal_changed(event: PortalAccountChanged) -> None:
         await platform.service(Offers).portal_changed(event)
 
+    async def member_changed(event: MemberChanged) -> None:
+        if "video_host" in event.changed:  # sections for telehealth open with it (S3)
+            async with unit() as work:
+                await wake(platform, work, event.practice_id, member_ids=[event.member_id])
+
     return (
         on(TimeFreed, time_freed, durable=True),
+        on(MemberChanged, member_changed, durable=True),
         on(AppointmentBooked, booked, durable=True),
-        on(AppointmentMoved, booked, durable=True),
+        on(AppointmentMoved, moved, durable=True),
         on(AppointmentPatientsChanged, booked, durable=True),
         on(PortalAccountChanged, portal_changed, durable=True),
     )

@@ -2,6 +2,7 @@
 
 A freed time is held for one person at a time. Whoever offers, accepts or lets go has first the practitioners' calendars
 and then the entry of the waiting list: a listener that runs twice, or two processes at once, find the time taken.
+Between them an offer has the patient's row: merging has that first too, and suspending waits for it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ WHERE e.closed_at IS NULL AND e.latest > $2 AND e.earliest < $3 AND (e.member_id
     AND EXISTS (SELECT FROM appointment_type_member m WHERE m.type_id = e.type_id AND m.member_id = ANY($1))
     AND NOT EXISTS (SELECT FROM waiting_offer o WHERE o.entry_id = e.id AND o.state = 'open')
 ORDER BY e.created_at, e.id LIMIT $4"""
+# What the practice has taken back does not count as had.
 _HAD = """SELECT o.entry_id, m.member_id, a.starts_at, a.ends_at FROM waiting_offer o
 JOIN appointment a ON a.id = o.appointment_id JOIN appointment_member m ON m.appointment_id = a.id
 WHERE o.entry_id = ANY($1) AND o.state IN ('declined', 'over') AND a.starts_at < $3 AND a.ends_at > $2"""
@@ -53,14 +55,12 @@ OFFER = """INSERT INTO waiting_offer (id, practice_id, entry_id, appointment_id,
 VALUES ($1, app_practice(), $2, $3, $4, $5, 'open')"""
 _OFFERED = """SELECT o.id, o.entry_id, o.appointment_id, o.expires_at, o.state, e.patient_id, e.closed_at
 FROM waiting_offer o JOIN waiting_entry e ON e.id = o.entry_id"""
+_IS_ATTENDED = f"SELECT {ATTENDED} FROM appointment a WHERE a.id = $1"
 _MEMBERS = "SELECT m.member_id FROM appointment_member m WHERE m.appointment_id = $1"
 ROW = "SELECT true FROM appointment WHERE id = $1 FOR NO KEY UPDATE"
 _CLOSE = """UPDATE waiting_entry SET closed_at = $2, outcome = $3 WHERE id = $1 AND closed_at IS NULL
 RETURNING patient_id"""
 _STATE = "UPDATE waiting_offer SET state = $2 WHERE id = $1"
-# What was over while they could not answer does not count as had.
-_UNANSWERED = """DELETE FROM waiting_offer o USING waiting_entry e
-WHERE e.id = o.entry_id AND e.patient_id = $1 AND o.state = 'over'"""
 _BOOK = "UPDATE appointment SET state = 'booked', held_until = NULL, version = version + 1 WHERE id = $1"
 _LAPSE = "UPDATE appointment SET state = 'lapsed', version = version + 1 WHERE id = $1"
 # What is offered is a time that is held, or a place of a group that is booked.
@@ -147,7 +147,7 @@ class Offers:
 
         Raises:
             NotFound: there is none that the actor may see.
-            HoldOver: it was declined, or is over.
+            HoldOver: it was declined or taken back, or is over.
             TelehealthNotOffered: none of its practitioners may host video any more.
         """
         practice_id, _ = actor.as_person()
@@ -160,7 +160,8 @@ class Offers:
                 return appointment_id
             held = (await appointments([appointment_id]))[appointment_id]
             on_it = held.capacity > 1 and offer["patient_id"] in held.patient_ids
-            if offer["state"] != "open" or self._is_over(offer) or not (on_it or _is_kept(held)):
+            kept = on_it or (_is_kept(held) and await DB.fetchval(_IS_ATTENDED, appointment_id))
+            if offer["state"] != "open" or self._is_over(offer) or not kept:
                 raise HoldOver("The time is not held for you any more.", way_on="Wait for another one, or choose one.")
             if held.capacity > 1 and not on_it:
                 await put_on(self._platform, work, held, offer["patient_id"])
@@ -230,7 +231,6 @@ class Offers:
             await self._take_back(await DB.fetch(_OPEN_OF_PATIENT, event.patient_id))
         elif event.before == PortalState.SUSPENDED:
             async with unit() as work:
-                await DB.execute(_UNANSWERED, event.patient_id)
                 await wake(self._platform, work, event.practice_id, patient_id=event.patient_id)
 
     async def unattended(self, member_id: UUID) -> None:
@@ -238,12 +238,12 @@ class Offers:
         await self._take_back(await DB.fetch(_UNATTENDED, member_id))
 
     async def _take_back(self, offers: Sequence[Row]) -> None:
-        """End offers that are still open, each in a unit of its own."""
+        """Withdraw offers that are still open, each in a unit of its own: they can have the same again."""
         for row in offers:
             async with unit() as work:
                 offer = await self._held(work, row["id"])
                 if offer["state"] == "open":
-                    await self._let_go(work, offer, "over")
+                    await self._let_go(work, offer, "withdrawn")
 
     async def look(self, most: int = 200) -> bool:
         """End the offers whose time is over, and the entries that waited in vain.
@@ -283,12 +283,12 @@ class Offers:
     async def _is_offered(self, work: Work, entry: Row, found: Found, minutes: int) -> bool:
         """Hold a slot for somebody and tell them; tells whether they still wait, and can be told."""
         entry_id, patient_id, slot = entry["id"], entry["patient_id"], found.slot
-        await DB.fetchval(LOCK, entry_id)
-        if not await DB.fetchval(_WAITS, entry_id):
-            return False
         try:
-            await hold_patients([patient_id], ("patientId",))
+            await hold_patients([patient_id], ("patientId",), portal=True)
         except (NotFound, InvalidInput):  # merged, erased or in the archive meanwhile
+            return False
+        await DB.fetchval(LOCK, entry_id)
+        if not (await DB.fetchval(_WAITS, entry_id) and await let_in(self._platform, [entry])):
             return False
         offer_id, now = uuid7(), self._platform.clock.now()
         practice = await self._platform.people.practice(entry["practice_id"])

@@ -21,7 +21,14 @@ _REMINDED_TWICE = """DELETE FROM appointment_reminder t WHERE t.patient_id = $2 
     WHERE o.patient_id = $1 AND o.appointment_id = t.appointment_id AND o.kind = t.kind)"""
 _REVOKED = """UPDATE calendar_feed SET revoked_at = $2
 WHERE person_kind = 'patient' AND person_id = $1 AND revoked_at IS NULL"""
-_OF_EITHER = "SELECT appointment_id AS id FROM appointment_patient WHERE patient_id = ANY($1) ORDER BY 1"
+_OF_PATIENT = "SELECT appointment_id AS id FROM appointment_patient WHERE patient_id = $1 ORDER BY 1"
+
+# Held as everybody holds them, appointments before entries and each in the order of ids, before the schedule's stream.
+_IS_ON = "a.id IN (SELECT p.appointment_id FROM appointment_patient p WHERE p.patient_id IN ($1, $2))"
+_APPOINTMENTS = f"""SELECT a.id, {_IS_ON} AS is_on FROM appointment a
+WHERE {_IS_ON} OR $2 IN (a.booked_by, a.moved_by, a.cancelled_by) ORDER BY a.id FOR UPDATE"""
+_ENTRIES = """SELECT id, patient_id FROM waiting_entry WHERE $1 IN (patient_id, created_by)
+ORDER BY id FOR UPDATE"""
 
 # Their own ids of what they made are theirs alone: one of each record may be the same.
 _DONE = """UPDATE appointment SET booked_by = CASE booked_by WHEN $2 THEN $1 ELSE booked_by END,
@@ -56,6 +63,8 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
     would show the kept one's appointments.
     """
     await DB.execute(_REVOKED, merged, platform.clock.now())
+    held = await DB.fetch(_APPOINTMENTS, kept, merged)
+    entries = await DB.fetch(_ENTRIES, merged)
     await DB.execute(_TWICE, kept, merged)
     await DB.execute(_REMINDED_TWICE, kept, merged)
     await DB.execute(_DONE, kept, merged)
@@ -68,15 +77,17 @@ async def _merge(platform: Platform, kept: UUID, merged: UUID) -> None:
         "UPDATE waiting_entry SET created_by = $1, client_id = id::text WHERE created_by = $2", kept, merged
     )
     async with unit() as work:  # calendars and inboxes show the kept one
-        for row in await DB.fetch(_OF_EITHER, [kept, merged]):
-            changed(platform, work, row["id"])
-        for row in await DB.fetch("SELECT id FROM waiting_entry WHERE patient_id IN ($1, $2)", kept, merged):
-            waiting_changed(platform, work, row["id"], kept)
+        for row in held:
+            if row["is_on"]:
+                changed(platform, work, row["id"])
+        for row in entries:
+            if row["patient_id"] == merged:
+                waiting_changed(platform, work, row["id"], kept)
 
 
 async def _erase(platform: Platform, patient_id: UUID) -> None:
     """Take a patient out of their appointments, and call off what is to come and is for nobody else."""
-    found = [row["id"] for row in await DB.fetch(_OF_EITHER, [patient_id])]
+    found = [row["id"] for row in await DB.fetch(_OF_PATIENT, patient_id)]
     async with unit() as work:
         for row in await DB.fetch(_CALLED_OFF, found, platform.clock.now(), patient_id):
             if row["state"] == AppointmentState.CANCELLED:

@@ -202,7 +202,7 @@ class WaitingOffer(Table, tablename="waiting_offer", db=DB):
     appointment_id = UUID(help_text="The held appointment, or the group's.")
     offered_at = Timestamptz()
     expires_at = Timestamptz()
-    state = Text(help_text="`open`, `taken`, `declined` or `over`.")
+    state = Text(help_text="`open`, `taken`, `declined`, `over` or, taken back by the practice, `withdrawn`.")
 
 
 class AppointmentReminder(Table, tablename="appointment_reminder", db=DB):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bedside_core.api import Platform
 
 _WEEK = timedelta(days=7)
+_AHEAD = timedelta(days=62)
+"""How much of a practitioner's time is looked at in one go: all that patients book, unless they book further ahead."""
 OPENING = frozenset(
     {
         "usual_minutes",
@@ -32,7 +34,7 @@ OPENING = frozenset(
 # With whom people wait, and from when until when. Places of groups are looked at each minute, whatever opens.
 _WAITED_FOR = """SELECT m.member_id, min(e.earliest) AS earliest, max(e.latest) AS latest
 FROM waiting_entry e JOIN appointment_type t ON t.id = e.type_id AND t.capacity = 1
-JOIN appointment_type_member m ON m.type_id = t.id
+JOIN appointment_type_member m ON m.type_id = t.id JOIN member w ON w.id = m.member_id AND w.active
 WHERE e.closed_at IS NULL AND t.self_scheduling AND t.archived_at IS NULL
     AND (e.member_id IS NULL OR e.member_id = m.member_id) AND ($1::uuid[] IS NULL OR m.member_id = ANY($1))
     AND ($2::uuid IS NULL OR e.type_id = $2) AND ($3::uuid IS NULL OR e.patient_id = $3)
@@ -60,7 +62,8 @@ async def wake(
         type_id: for those alone who wait for this type.
         patient_id: as far as this patient waits for it; whoever has waited longer is offered it all the same.
         begins: from when; None is from now on.
-        ends: until when; None is as far as patients book.
+        ends: until when; None is as far as patients book. What is more than 62 days after the first time that is
+            waited for is not looked at.
     """
     if not (await platform.settings.read(SchedulingSettings)).waiting_list:
         return
@@ -70,7 +73,7 @@ async def wake(
     for row in waited_for:
         horizon = now + timedelta(days=settings[row["member_id"]].horizon_days + 1)
         start = max(row["earliest"], now, begins or now)
-        latest = min(row["latest"], horizon, ends or horizon)
+        latest = min(row["latest"], horizon, ends or horizon, start + _AHEAD)
         while start < latest:
             until = min(start + _WEEK, latest)
             work.emit(

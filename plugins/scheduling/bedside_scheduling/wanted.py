@@ -31,9 +31,11 @@ NO_MEMBER = "There is no active member of the practice with this id."
 MOST_MEMBERS = 10
 MOST_PATIENTS = 100
 
-# Kept from being merged or erased until the unit ends; in their order, so that nobody waits in a circle.
+# Kept from being merged or erased until the unit ends; in their order, so that nobody waits in a circle. Changes of
+# their portal accounts have the row FOR NO KEY UPDATE: FOR SHARE waits for them, and they for it.
 _PATIENTS = """SELECT id, archived_at FROM patient WHERE id = ANY($1) AND merged_into IS NULL
-ORDER BY id FOR KEY SHARE"""
+ORDER BY id FOR {}"""
+_KEPT, _KEPT_LET_IN = _PATIENTS.format("KEY SHARE"), _PATIENTS.format("SHARE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,14 +181,22 @@ async def must_host(platform: Platform, members: Collection[Member]) -> None:
         )
 
 
-async def hold_patients(patient_ids: Sequence[UUID], field: tuple[str, ...]) -> None:
+async def hold_patients(patient_ids: Sequence[UUID], field: tuple[str, ...], *, portal: bool = False) -> None:
     """Keep patients from being merged or erased until the unit ends.
+
+    Args:
+        patient_ids: the patients.
+        field: what errors are about.
+        portal: keep their portal accounts as they are, too (S9).
 
     Raises:
         NotFound: the practice has no such patient, or none any more.
         InvalidInput: one is in the archive.
     """
-    rows = await DB.fetch(_PATIENTS, list(patient_ids)) if patient_ids else []
+    rows = []
+    if patient_ids:
+        ids = list(patient_ids)
+        rows = await DB.fetch(_KEPT_LET_IN, ids) if portal else await DB.fetch(_KEPT, ids)
     if len(rows) != len(patient_ids):
         raise NotFound("There is no patient with this id that you may see.", field=field)
     if any(row["archived_at"] is not None for row in rows):

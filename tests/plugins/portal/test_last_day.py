@@ -15,7 +15,7 @@ import pytest_asyncio
 import websockets
 from audit_stage import trail
 from deployment import Held
-from plugins.portal.desk import BORN, CONFIRM, INVITE, PASSWORD, REGISTER, SWITCH, Desk, opened
+from plugins.portal.desk import BORN, CONFIRM, INVITE, PASSWORD, REGISTER, RESEND, SWITCH, Desk, opened
 from plugins.portal.test_merging import heard
 from plugins.portal.test_reach import GIL, GUARDIAN, RECORD, UNTIL, end, today
 from schema.records.test_merging import MERGE
@@ -23,7 +23,7 @@ from schema.records.test_merging import MERGE
 from bedside_core.database import DB, acting, unit
 from bedside_core.notify import Reached
 from bedside_core.testing import Database
-from bedside_portal.api import PortalRules
+from bedside_portal.api import PortalHolderChanged, PortalRules
 from bedside_portal.reach import PortalReach
 
 LOOK = "query($s: String!) { portalInvitation(secret: $s) { guardian } }"
@@ -132,13 +132,18 @@ async def test_who_acts_for_nobody_any_more_is_told_what_a_stranger_is(desk: Des
 async def test_an_invitation_is_over_with_the_day_too(desk: Desk) -> None:
     last = today(desk) + timedelta(days=1)
     given = {**GIL, "until": last.isoformat()}
-    _, secret = await _invited(desk, given)
+    made, secret = await _invited(desk, given)
     await to_the_end_of(desk, last, less=timedelta(minutes=1))
     assert (await desk.deployment.data(LOOK, s=secret))["portalInvitation"] == {"guardian": True}
     await to_the_end_of(desk, last)
     register = {"s": secret, "b": BORN, "p": PASSWORD}
     for query, variables in ((LOOK, {"s": secret}), (CONFIRM, {"s": secret, "b": BORN}), (REGISTER, register)):
         assert await desk.deployment.code(query, **variables) == "LINK_OVER"
+    with acting(desk.practice.id):
+        sent = "SELECT count(*), (SELECT max(sent_at) FROM portal_holder) FROM notification"
+        before = await DB.fetch(sent)
+        assert await desk.code(RESEND, h=made["id"]) == "CONFLICT"
+        assert await DB.fetch(sent) == before
     account = await desk.account()
     assert (account["state"], account["holders"]) == ("NONE", [])
 
@@ -178,15 +183,23 @@ async def test_the_job_tells_of_it_and_closes_what_was_open(desk: Desk) -> None:
 
 
 @pytest.mark.rule("S9", "S11")
-async def test_records_are_merged_though_a_guardian_of_both_acts_for_one_no_more(desk: Desk) -> None:
+async def test_a_guardian_whose_last_day_is_over_for_the_kept_record_acts_by_the_merged_one(
+    desk: Desk,
+) -> None:
     door, last = desk.deployment, today(desk)
     keep, gone = await door.patient(desk.practice), await door.patient(desk.practice)
     gil = await door.held(desk.practice, keep, relationship="mother")
     await desk.data(UNTIL, h=await _holder(gil), d=last.isoformat())
     await door.hold(gone, gil.account_id, gil.email, relationship="mother")
     await to_the_end_of(desk, last)
-    await door.data(MERGE, desk.owner.token, k=str(keep.id), m=str(gone.id), c="m-1")
-    assert (await desk.account(keep))["state"] == "NONE"  # the kept record's day counts
+    with heard(desk) as told:
+        await door.data(MERGE, desk.owner.token, k=str(keep.id), m=str(gone.id), c="m-1")
+        await end(desk)
+    account = await desk.account(keep)
+    assert (account["state"], [each["relationship"] for each in account["holders"]]) == ("ACTIVE", ["mother"])
+    assert [each.state for each in told if isinstance(each, PortalHolderChanged)] == ["removed", "active"]
+    assert await door.code(RECORD, gil.token) == "UNAUTHENTICATED"  # she signs in anew
+    assert (await door.data(RECORD, await door.sign_in(gil.email)))["ownRecord"]["id"] == str(keep.id)
 
 
 @pytest.mark.rule("S2", "S11")

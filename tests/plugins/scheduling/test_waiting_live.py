@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
+from accounts_stage import MAKE_KEY
 from deployment import Held, Person, Socket
-from plugins.scheduling.groupwork import ACCEPT, CANCEL, DECLINE, LEAVE, LIST, WAIT, ask, pass_time
+from plugins.scheduling.groupwork import ACCEPT, CANCEL, DECLINE, LEAVE, LIST, WAIT, ask, pass_time, rows
 from plugins.scheduling.rota import Rota, at, monday, text
 from plugins.scheduling.waiters import List
 from schema.records.test_merging import MERGE
 
 from bedside_core.auth import Role
-from bedside_core.testing import statements
+from bedside_core.testing import Database, statements, until
 
 ENTRY = "id patientId outcome offer { id appointment { id state } }"
 FOLLOW = f"""subscription($f: DateTime!, $t: DateTime!, $m: [ID!], $a: String) {{
@@ -139,3 +142,62 @@ async def test_an_entry_that_is_merged_is_told_as_the_kept_patient_s(waiting: Li
         await ask(house, MERGE, house.olga, k=kept, m=merged, c="m")
         assert (await panel.until(entry, None, offered=False))["patientId"] == kept
         assert panel.entries == await panel.fetched()
+
+
+@pytest.mark.rule("S7", "A13", "C16")
+@pytest.mark.promise("D7")
+async def test_who_may_follow_and_not_read_is_told_of_what_comes_after_any_number_of_entries(waiting: List) -> None:
+    house, (first, *_) = waiting.house, waiting.people
+    end = text(house.deployment.platform.clock.now() + timedelta(days=9))
+    given = {"n": "Board", "s": ["scheduling.follow"], "u": end, "c": "k"}
+    token = (await ask(house, MAKE_KEY, house.olga, **given))["token"]
+    await waiting.wait(first)
+    span = {"f": text(at(monday(), 0)), "t": text(at(monday() + timedelta(days=7), 0)), "m": []}
+    async with house.deployment.socket(token) as socket:
+        key = await socket.subscribe(FOLLOW, **span, a=None)
+        opened = (await socket.next(key))["scheduleChanged"]
+        assert opened["__typename"] == "ScheduleOpened"
+    await rows(
+        house,
+        """INSERT INTO waiting_entry (id, practice_id, patient_id, type_id, earliest, latest, created_at, created_by,
+            client_id, changed)
+        SELECT gen_random_uuid(), e.practice_id, patient_id, type_id, earliest, latest, created_at, created_by, n::text,
+            s."position" + n
+        FROM waiting_entry e, schedule_stream s, generate_series(1, 150) AS n""",
+    )
+    await rows(house, 'UPDATE schedule_stream SET "position" = "position" + 150')
+    async with house.deployment.socket(token) as socket:
+        key = await socket.subscribe(FOLLOW, **span, a=opened["cursor"])
+        await waiting.book(await house.deployment.patient(house.practice))
+        async with asyncio.timeout(60):
+            event = await socket.next(key)
+        assert event["scheduleChanged"]["__typename"] == "AppointmentChanged"
+
+
+@pytest.mark.rule("P3", "S7")
+@pytest.mark.parametrize("held", ["kept entry", "merged entry", "kept appointment", "merged appointment"])
+async def test_merging_takes_what_others_hold_before_the_schedule_s_stream(
+    waiting: List, fresh_database: Database, held: str
+) -> None:
+    house, (kept, merged, _) = waiting.house, waiting.people
+    which, what = held.split()
+    who = kept if which == "kept" else merged
+    if what == "entry":
+        table, row = "waiting_entry", await waiting.wait(who)
+    else:
+        table, row = "appointment", await waiting.book(who)
+    other: Any = await asyncpg.connect(fresh_database.owner_dsn)
+    try:
+        async with other.transaction():  # somebody who changes it, as accepting an offer does
+            await other.execute(f"SELECT FROM {table} WHERE id = $1::uuid FOR UPDATE", row)
+            merging = asyncio.create_task(ask(house, MERGE, house.olga, k=kept.id, m=merged.id, c="m"))
+
+            async def as_far_as_it_goes() -> bool:
+                return merging.done() or await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+
+            await until(as_far_as_it_goes, "the merge to wait, or to be done", 60)
+            await other.execute('UPDATE schedule_stream SET "position" = "position" + 1')
+        async with asyncio.timeout(60):
+            assert (await merging)["id"] == kept.id
+    finally:
+        await other.close()

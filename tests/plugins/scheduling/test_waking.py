@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from plugins.scheduling.groupwork import ACCEPT, BOOK, CANCEL, DECLINE, ask, client, run, wanted
-from plugins.scheduling.rota import ARCHIVE, CHANGE, at, monday, text
+from plugins.scheduling.rota import ARCHIVE, CHANGE, HOST, at, monday, text, weekly
 from plugins.scheduling.waiters import List
 
+from bedside_core.database import acting, unit
+from bedside_core.events import Event
 from bedside_core.testing import until
+from bedside_scheduling.api import TimeFreed
+from bedside_scheduling.waking import wake
 
+DEACTIVATE = "mutation($m: ID!) { deactivateMember(memberId: $m) { active } }"
 SUSPEND = "mutation($p: ID!) { suspendPortalAccount(patientId: $p) { state } }"
 REINSTATE = "mutation($p: ID!) { reinstatePortalAccount(patientId: $p) { state } }"
 TERMS = "mutation($m: ID!, $p: BookingTermsPatch!) { setBookingTerms(memberId: $m, patch: $p) { noticeMinutes } }"
@@ -129,3 +136,33 @@ async def test_an_offer_ends_with_the_time_that_is_let_go_and_the_next_one_gets_
         ended = (await waiting.states())["declined"]
         assert (ended, await house.deployment.code(ACCEPT, who.token, i=offer["id"])) == (number, "HOLD_OVER")
     assert await waiting.states() == {"declined": 3}
+
+
+@pytest.mark.rule("S3", "S7", "T1")
+async def test_what_a_member_offers_by_video_is_offered_once_they_may_host_it(waiting: List) -> None:
+    house, (first, *_) = waiting.house, waiting.people
+    await house.deployment.data(HOST, house.olga.token, m=house.ada.id, e=True)
+    await house.week(house.ada, weekly(monday(), "09:00", "12:00", mode="TELEHEALTH"))
+    await house.deployment.data(HOST, house.olga.token, m=house.ada.id, e=False)
+    await waiting.wait(first, **ON_MONDAY)
+    assert (await waiting.entry(first))["offer"] is None
+    await house.deployment.data(HOST, house.olga.token, m=house.ada.id, e=True)
+    assert (await waiting.offered(first))["appointment"]["startsAt"] == text(at(monday(), 9))
+
+
+@pytest.mark.rule("S1", "S7")
+async def test_of_each_who_is_active_as_much_is_looked_at_as_patients_book_by_default(waiting: List) -> None:
+    house, (first, *_) = waiting.house, waiting.people
+    both = await house.type(house.ada, house.ben, name="With either")
+    begins = at(monday(), 0)
+    given = {"from": text(begins), "until": text(begins + timedelta(days=300))}
+    await waiting.wait(first, typeId=both, **given)
+    await ask(house, DEACTIVATE, house.olga, m=house.ben.id)
+    emitted: list[Event] = []
+    with acting(house.practice.id):
+        async with unit() as work:
+            work.emit = emitted.append  # type: ignore[method-assign]
+            await wake(house.deployment.platform, work, house.practice.id)
+    freed = [each for each in emitted if isinstance(each, TimeFreed)]
+    assert {each.member_ids for each in freed} == {(house.ada.member.id,)}
+    assert (len(freed), freed[0].starts_at, freed[-1].ends_at) == (9, begins, begins + timedelta(days=62))
