@@ -149,7 +149,7 @@ async def test_what_patients_may_do_is_written_out_and_members_permissions_name_
         "chat.send", "chat.share_files", "chat.start_with_practitioner", "files.delete", "files.download",
         "files.upload", "inbox.follow", "notifications.own", "portal.own", "scheduling.book",
         "scheduling.cancel", "scheduling.feeds", "scheduling.find_slots", "scheduling.make_feed", "scheduling.read",
-        "scheduling.self_schedule", "settings.as_patient", "timeline.read",
+        "scheduling.self_schedule", "settings.as_patient", "telehealth.join", "telehealth.read", "timeline.read",
     }  # fmt: skip
     assert not EVERYONE & PATIENTS
 
